@@ -1,0 +1,37 @@
+-- name: APIKeyInsert :one
+-- APIKeyInsert stores a key's hash. ErrInvalid names user_id when there is no such user.
+INSERT INTO api_keys (id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version)
+VALUES (@id, @user_id, @name, @key_hash, @permissions, @is_active, @last_used_at, @created_at, @expires_at, nextval('row_version_seq'))
+RETURNING id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version;
+
+-- name: APIKeyGetByHash :one
+-- APIKeyGetByHash returns the key with this hash, revoked and expired ones too.
+SELECT id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version
+FROM api_keys
+WHERE key_hash = @key_hash;
+
+-- name: APIKeyListByUser :many
+-- APIKeyListByUser returns a user's keys, the newest first.
+SELECT id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version
+FROM api_keys
+WHERE user_id = @user_id
+ORDER BY created_at DESC, id DESC
+LIMIT @page_limit::bigint;
+
+-- name: APIKeyRevoke :one
+-- APIKeyRevoke makes one key of the user void for good.
+UPDATE api_keys
+SET is_active = false, version = nextval('row_version_seq')
+WHERE id = @id AND user_id = @user_id
+RETURNING id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version;
+
+-- name: APIKeySetLastUsed :execrows
+-- APIKeySetLastUsed notes a use.
+UPDATE api_keys
+SET last_used_at = @last_used_at::timestamptz, version = nextval('row_version_seq')
+WHERE id = @id;
+
+-- name: APIKeyDelete :execrows
+-- APIKeyDelete removes one key of the user.
+DELETE FROM api_keys
+WHERE id = @id AND user_id = @user_id;

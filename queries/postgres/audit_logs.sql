@@ -1,0 +1,25 @@
+-- name: AuditInsert :exec
+-- AuditInsert notes a privileged act.
+INSERT INTO audit_log (id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at)
+VALUES (@id, @user_id, @action, @resource_type, @resource_id, @details, @ip_address, @user_agent, @created_at);
+
+-- name: AuditList :many
+-- AuditList returns the log, the newest entry first, after the cursor
+-- (cursor_created_at, cursor_id), of one user if it is given.
+SELECT id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at
+FROM audit_log
+WHERE (created_at, id) < (@cursor_created_at::timestamptz, @cursor_id::uuid)
+  AND (sqlc.narg('user_id')::uuid IS NULL OR user_id = sqlc.narg('user_id')::uuid)
+ORDER BY created_at DESC, id DESC
+LIMIT @page_limit::bigint;
+
+-- name: AuditDeleteOld :execrows
+-- AuditDeleteOld removes up to page_limit entries older than the given moment.
+DELETE FROM audit_log
+WHERE id IN (
+    SELECT a.id
+    FROM audit_log AS a
+    WHERE a.created_at < @older_than
+    ORDER BY a.created_at
+    LIMIT @page_limit::bigint
+);

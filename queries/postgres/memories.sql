@@ -1,0 +1,87 @@
+-- name: MemoryInsert :one
+-- MemoryInsert stores a new memory. The store computes search_text from content.
+-- returns: Memory
+INSERT INTO memories (id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version, search_text)
+VALUES (@id, @neuron_id, @layer, @entry_type, @content, @importance, @context, @metadata, @embedding, 0, NULL, @created_at, @created_at, nextval('row_version_seq'), @search_text)
+RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version;
+
+-- name: MemoryImport :execrows
+-- MemoryImport stores a memory that another database held, unless the id is there
+-- already; it returns the number of rows written. The store computes search_text.
+INSERT INTO memories (id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version, search_text)
+VALUES (@id, @neuron_id, @layer, @entry_type, @content, @importance, @context, @metadata, @embedding, @access_count, @last_accessed, @created_at, @updated_at, nextval('row_version_seq'), @search_text)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: MemoryGet :one
+-- MemoryGet returns one memory, ErrNotFound if there is none.
+-- returns: Memory
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE id = @id;
+
+-- name: MemoryList :many
+-- MemoryList returns the memories, the newest first, after the cursor
+-- (cursor_created_at, cursor_id), of one layer and entry type if those are given.
+-- returns: Memory
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE (created_at, id) < (@cursor_created_at::timestamptz, @cursor_id::uuid)
+  AND (sqlc.narg('layer')::text IS NULL OR layer = sqlc.narg('layer')::text)
+  AND (sqlc.narg('entry_type')::text IS NULL OR entry_type = sqlc.narg('entry_type')::text)
+ORDER BY created_at DESC, id DESC
+LIMIT @page_limit::bigint;
+
+-- name: MemoryListByNeuron :many
+-- MemoryListByNeuron is MemoryList of one neuron's memories.
+-- returns: Memory
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE neuron_id = @neuron_id
+  AND (created_at, id) < (@cursor_created_at::timestamptz, @cursor_id::uuid)
+  AND (sqlc.narg('layer')::text IS NULL OR layer = sqlc.narg('layer')::text)
+  AND (sqlc.narg('entry_type')::text IS NULL OR entry_type = sqlc.narg('entry_type')::text)
+ORDER BY created_at DESC, id DESC
+LIMIT @page_limit::bigint;
+
+-- name: MemoryListByReference :many
+-- MemoryListByReference returns the memories whose metadata names the given id as
+-- signal_id or parent_id, the oldest first.
+-- returns: Memory
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE metadata ->> 'signal_id' = @reference::text OR metadata ->> 'parent_id' = @reference::text
+ORDER BY created_at, id
+LIMIT @page_limit::bigint;
+
+-- name: MemorySearch :many
+-- MemorySearch returns the memories that hold every term of match and every phrase,
+-- the best first, of one neuron if it is given. match and phrases come from the
+-- analyzer: quoted terms, and a JSON array of term sequences. The higher the score
+-- the better; its scale is the engine's own.
+SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
+       ts_rank(m.search_vector, websearch_to_tsquery('simple', @match::text))::float8 AS score
+FROM memories AS m
+WHERE m.search_vector @@ websearch_to_tsquery('simple', @match::text)
+  -- A tsvector knows no positions beyond 16,383, so phrases are found in the text.
+  AND NOT EXISTS (
+      SELECT 1
+      FROM jsonb_array_elements_text(@phrases::jsonb) AS phrase
+      WHERE strpos(' ' || m.search_text || ' ', ' ' || phrase || ' ') = 0)
+  AND (sqlc.narg('neuron_id')::text IS NULL OR m.neuron_id = sqlc.narg('neuron_id')::text)
+ORDER BY score DESC, m.created_at DESC, m.id DESC
+LIMIT @page_limit::bigint;
+
+-- name: MemoryUpdate :one
+-- MemoryUpdate replaces what a client may change. The store computes search_text.
+-- returns: Memory
+UPDATE memories
+SET neuron_id = @neuron_id, layer = @layer, entry_type = @entry_type, content = @content, importance = @importance,
+    context = @context, metadata = @metadata, embedding = @embedding, search_text = @search_text,
+    updated_at = @updated_at, version = nextval('row_version_seq')
+WHERE id = @id
+RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version;
+
+-- name: MemoryDelete :execrows
+-- MemoryDelete removes a memory.
+DELETE FROM memories
+WHERE id = @id;

@@ -1,0 +1,66 @@
+-- name: NeuronInsert :one
+-- NeuronInsert stores a new neuron. ErrConflict names id when there is one already.
+INSERT INTO neurons (id, layer, system_prompt, settings, state, condition, running_since, created_at, updated_at, version)
+VALUES (@id, @layer, @system_prompt, @settings, @state, @condition, @created_at, @created_at, @created_at, nextval('row_version_seq'))
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
+
+-- name: NeuronUpsert :one
+-- NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
+-- that has the id; its state stays. It was new if created_at equals updated_at.
+INSERT INTO neurons (id, layer, system_prompt, settings, running_since, created_at, updated_at, version)
+VALUES (@id, @layer, @system_prompt, @settings, @updated_at, @updated_at, @updated_at, nextval('row_version_seq'))
+ON CONFLICT (id) DO UPDATE
+SET layer = excluded.layer, system_prompt = excluded.system_prompt, settings = excluded.settings,
+    updated_at = excluded.updated_at, version = nextval('row_version_seq')
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
+
+-- name: NeuronImport :execrows
+-- NeuronImport stores a neuron that another database held, unless the id is there
+-- already; it returns the number of rows written.
+INSERT INTO neurons (id, layer, system_prompt, settings, state, condition, running_since, created_at, updated_at, version)
+VALUES (@id, @layer, @system_prompt, @settings, @state, @condition, @created_at, @created_at, @updated_at, nextval('row_version_seq'))
+ON CONFLICT (id) DO NOTHING;
+
+-- name: NeuronGet :one
+-- NeuronGet returns one neuron, ErrNotFound if there is none.
+SELECT id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
+FROM neurons
+WHERE id = @id;
+
+-- name: NeuronList :many
+-- NeuronList returns the neurons in order of their ids, from the first one after
+-- after_id ('' for the first page), of one layer and in one state if those are given.
+SELECT id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
+FROM neurons
+WHERE id > @after_id
+  AND (sqlc.narg('layer')::text IS NULL OR layer = sqlc.narg('layer')::text)
+  AND (sqlc.narg('state')::text IS NULL OR state = sqlc.narg('state')::text)
+ORDER BY id
+LIMIT @page_limit::bigint;
+
+-- name: NeuronSetState :one
+-- NeuronSetState sets the state, and what it means to the health of the neuron:
+-- condition is running, failed or stopped. Entering failed counts an error; coming
+-- back from failed or stopped starts the running time anew.
+UPDATE neurons
+SET state = @state,
+    errors_count = errors_count + CASE WHEN @condition::text = 'failed' AND condition <> 'failed' THEN 1 ELSE 0 END,
+    running_since = CASE WHEN @condition::text = 'running' AND condition <> 'running' THEN @updated_at::timestamptz ELSE running_since END,
+    condition = @condition::text,
+    state_set_at = @updated_at::timestamptz,
+    updated_at = @updated_at::timestamptz,
+    version = nextval('row_version_seq')
+WHERE id = @id
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
+
+-- name: NeuronDelete :execrows
+-- NeuronDelete removes a neuron. Its signals and memories stay.
+DELETE FROM neurons
+WHERE id = @id;
+
+-- name: NeuronCountByState :many
+-- NeuronCountByState counts the neurons of each state.
+SELECT state, condition, count(*) AS neurons_count
+FROM neurons
+GROUP BY state, condition
+ORDER BY state, condition;

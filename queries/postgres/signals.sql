@@ -1,0 +1,84 @@
+-- name: SignalInsert :execrows
+-- SignalInsert stores a signal; 0 rows say that this id is stored at this time already.
+INSERT INTO signals (id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp)
+VALUES (@id, @from_neuron, @to_neuron, @layer_from, @layer_to, @propagation_type, @content, @metadata, @timestamp)
+ON CONFLICT (id, timestamp) DO NOTHING;
+
+-- name: SignalGet :one
+-- SignalGet returns the signal with this id and time: one partition is looked at.
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE id = @id AND timestamp = @timestamp;
+
+-- name: SignalFind :one
+-- SignalFind returns the signal with this id, whatever its time: each partition is
+-- looked at. The latest one, should an import have brought several.
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE id = @id
+ORDER BY timestamp DESC
+LIMIT 1;
+
+-- name: SignalListStoredIDs :many
+-- SignalListStoredIDs returns those of the given ids, a JSON array of strings, that
+-- are stored in any partition.
+SELECT DISTINCT id
+FROM signals
+WHERE id IN (SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted)
+ORDER BY id;
+
+-- name: SignalList :many
+-- SignalList returns the signals from since to before until, the newest first, after
+-- the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE timestamp >= @since AND timestamp < @until
+  AND (timestamp, id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
+  AND (sqlc.narg('layer')::text IS NULL OR layer_from = sqlc.narg('layer')::text OR layer_to = sqlc.narg('layer')::text)
+ORDER BY timestamp DESC, id DESC
+LIMIT @page_limit::bigint;
+
+-- name: SignalListByNeuron :many
+-- SignalListByNeuron is SignalList of what one neuron sent or was sent.
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM (
+    (SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
+     FROM signals AS t
+     WHERE t.to_neuron = @neuron_id::text
+       AND t.timestamp >= @since AND t.timestamp < @until
+       AND (t.timestamp, t.id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
+       AND (sqlc.narg('layer')::text IS NULL OR t.layer_from = sqlc.narg('layer')::text OR t.layer_to = sqlc.narg('layer')::text)
+     ORDER BY t.timestamp DESC, t.id DESC
+     LIMIT @page_limit::bigint)
+    UNION ALL
+    (SELECT f.id, f.from_neuron, f.to_neuron, f.layer_from, f.layer_to, f.propagation_type, f.content, f.metadata, f.timestamp
+     FROM signals AS f
+     WHERE f.from_neuron = @neuron_id::text AND f.to_neuron <> @neuron_id::text
+       AND f.timestamp >= @since AND f.timestamp < @until
+       AND (f.timestamp, f.id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
+       AND (sqlc.narg('layer')::text IS NULL OR f.layer_from = sqlc.narg('layer')::text OR f.layer_to = sqlc.narg('layer')::text)
+     ORDER BY f.timestamp DESC, f.id DESC
+     LIMIT @page_limit::bigint)
+) AS s
+ORDER BY timestamp DESC, id DESC
+LIMIT @page_limit::bigint;
+
+-- name: SignalListByReference :many
+-- SignalListByReference returns the signals whose metadata names the given id as
+-- signal_id or parent_id, the oldest first.
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE metadata ->> 'signal_id' = @reference::text OR metadata ->> 'parent_id' = @reference::text
+ORDER BY timestamp, id
+LIMIT @page_limit::bigint;
+
+-- name: SignalInsertUnnest :many
+-- SignalInsertUnnest stores many signals, passes over those whose id is stored
+-- already, and returns the ids that were written.
+-- engine: postgres
+INSERT INTO signals (id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp)
+SELECT unnest(@ids::uuid[]), unnest(@from_neurons::text[]), unnest(@to_neurons::text[]), unnest(@layers_from::text[]),
+       unnest(@layers_to::text[]), unnest(@propagation_types::text[]), unnest(@contents::text[]),
+       unnest(@metadatas::jsonb[]), unnest(@timestamps::timestamptz[])
+ON CONFLICT (id, timestamp) DO NOTHING
+RETURNING id;

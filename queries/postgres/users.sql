@@ -1,0 +1,79 @@
+-- name: UserInsert :one
+-- UserInsert stores a new user. ErrConflict names username or email when another user has it.
+INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
+VALUES (@id, @username, @email, @password_hash, @role, @is_active, @email_verified, @created_at, @updated_at, @last_login, nextval('row_version_seq'))
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
+
+-- name: UserImport :execrows
+-- UserImport stores a user that another database held, unless the id is there
+-- already; it returns the number of rows written. ErrConflict names username or email.
+INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
+VALUES (@id, @username, @email, @password_hash, @role, @is_active, @email_verified, @created_at, @updated_at, @last_login, nextval('row_version_seq'))
+ON CONFLICT (id) DO NOTHING;
+
+-- name: UserGet :one
+-- UserGet returns one user, ErrNotFound if there is none.
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE id = @id;
+
+-- name: UserGetByUsername :one
+-- UserGetByUsername returns one user, ErrNotFound if there is none.
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE username = @username;
+
+-- name: UserGetByEmail :one
+-- UserGetByEmail returns one user, ErrNotFound if there is none.
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE email = @email::text;
+
+-- name: UserList :many
+-- UserList returns the users in order of their names, from the first one after
+-- after_username ('' for the first page).
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE username > @after_username
+ORDER BY username
+LIMIT @page_limit::bigint;
+
+-- name: UserUpdateProfile :one
+-- UserUpdateProfile sets what a user may change of himself. A new email is unverified
+-- until email_verified says otherwise.
+UPDATE users
+SET username = @username, email = @email, email_verified = @email_verified, updated_at = @updated_at, version = nextval('row_version_seq')
+WHERE id = @id
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
+
+-- name: UserSetPassword :one
+-- UserSetPassword replaces the password hash. It leaves sessions alone: the caller
+-- deletes them in the same transaction.
+UPDATE users
+SET password_hash = @password_hash, updated_at = @updated_at, version = nextval('row_version_seq')
+WHERE id = @id
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
+
+-- name: UserSetRole :one
+-- UserSetRole sets the role and whether the user may log in.
+UPDATE users
+SET role = @role, is_active = @is_active, updated_at = @updated_at, version = nextval('row_version_seq')
+WHERE id = @id
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
+
+-- name: UserSetLastLogin :execrows
+-- UserSetLastLogin notes a login.
+UPDATE users
+SET last_login = @last_login::timestamptz, version = nextval('row_version_seq')
+WHERE id = @id;
+
+-- name: UserDelete :execrows
+-- UserDelete removes a user with all sessions, refresh tokens and API keys.
+DELETE FROM users
+WHERE id = @id;
+
+-- name: UserCountByRole :one
+-- UserCountByRole counts the active users of a role.
+SELECT count(*)
+FROM users
+WHERE role = @role AND is_active;

@@ -1,0 +1,31 @@
+-- name: APIKeyInsert :one
+INSERT INTO api_keys (id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version)
+VALUES (@id, @user_id, @name, @key_hash, @permissions, @is_active, @last_used_at, @created_at, @expires_at, (SELECT value + 1 FROM row_version))
+RETURNING id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version;
+
+-- name: APIKeyGetByHash :one
+SELECT id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version
+FROM api_keys
+WHERE key_hash = @key_hash;
+
+-- name: APIKeyListByUser :many
+SELECT id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version
+FROM api_keys
+WHERE user_id = @user_id
+ORDER BY created_at DESC, id DESC
+LIMIT @page_limit;
+
+-- name: APIKeyRevoke :one
+UPDATE api_keys
+SET is_active = false, version = (SELECT value + 1 FROM row_version)
+WHERE id = @id AND user_id = @user_id
+RETURNING id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version;
+
+-- name: APIKeySetLastUsed :execrows
+UPDATE api_keys
+SET last_used_at = CAST(@last_used_at AS DATETIME), version = (SELECT value + 1 FROM row_version)
+WHERE id = @id;
+
+-- name: APIKeyDelete :execrows
+DELETE FROM api_keys
+WHERE id = @id AND user_id = @user_id;

@@ -1,0 +1,72 @@
+-- name: MemoryInsert :one
+-- returns: Memory
+INSERT INTO memories (id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version, search_text)
+VALUES (@id, @neuron_id, @layer, @entry_type, @content, @importance, @context, @metadata, @embedding, 0, NULL, @created_at, @created_at, (SELECT value + 1 FROM row_version), @search_text)
+RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version;
+
+-- name: MemoryImport :execrows
+INSERT INTO memories (id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version, search_text)
+VALUES (@id, @neuron_id, @layer, @entry_type, @content, @importance, @context, @metadata, @embedding, @access_count, @last_accessed, @created_at, @updated_at, (SELECT value + 1 FROM row_version), @search_text)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: MemoryGet :one
+-- returns: Memory
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE id = @id;
+
+-- name: MemoryList :many
+-- returns: Memory
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE (created_at, id) < (CAST(@cursor_created_at AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+  AND (layer = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
+  AND (entry_type = sqlc.narg('entry_type') OR sqlc.narg('entry_type') IS NULL)
+ORDER BY created_at DESC, id DESC
+LIMIT @page_limit;
+
+-- name: MemoryListByNeuron :many
+-- returns: Memory
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE neuron_id = @neuron_id
+  AND (created_at, id) < (CAST(@cursor_created_at AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+  AND (layer = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
+  AND (entry_type = sqlc.narg('entry_type') OR sqlc.narg('entry_type') IS NULL)
+ORDER BY created_at DESC, id DESC
+LIMIT @page_limit;
+
+-- name: MemoryListByReference :many
+-- returns: Memory
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE json_extract(metadata, '$.signal_id') = CAST(@reference AS TEXT) OR json_extract(metadata, '$.parent_id') = CAST(@reference AS TEXT)
+ORDER BY created_at, id
+LIMIT @page_limit;
+
+-- name: MemorySearch :many
+SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
+       CAST(-bm25(memories_fts) AS REAL) AS score
+FROM memories_fts
+JOIN memories AS m ON m.row_id = memories_fts.rowid
+WHERE memories_fts MATCH CAST(@match AS TEXT)
+  AND NOT EXISTS (
+      SELECT 1
+      FROM json_each(CAST(@phrases AS JSON_TEXT)) AS phrase
+      WHERE instr(' ' || m.search_text || ' ', ' ' || phrase.value || ' ') = 0)
+  AND (m.neuron_id = sqlc.narg('neuron_id') OR sqlc.narg('neuron_id') IS NULL)
+ORDER BY score DESC, m.created_at DESC, m.id DESC
+LIMIT @page_limit;
+
+-- name: MemoryUpdate :one
+-- returns: Memory
+UPDATE memories
+SET neuron_id = @neuron_id, layer = @layer, entry_type = @entry_type, content = @content, importance = @importance,
+    context = @context, metadata = @metadata, embedding = @embedding, search_text = @search_text,
+    updated_at = @updated_at, version = (SELECT value + 1 FROM row_version)
+WHERE id = @id
+RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version;
+
+-- name: MemoryDelete :execrows
+DELETE FROM memories
+WHERE id = @id;

@@ -1,0 +1,53 @@
+-- name: NeuronInsert :one
+INSERT INTO neurons (id, layer, system_prompt, settings, state, condition, running_since, created_at, updated_at, version)
+VALUES (@id, @layer, @system_prompt, @settings, @state, @condition, @created_at, @created_at, @created_at, (SELECT value + 1 FROM row_version))
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
+
+-- name: NeuronUpsert :one
+INSERT INTO neurons (id, layer, system_prompt, settings, running_since, created_at, updated_at, version)
+VALUES (@id, @layer, @system_prompt, @settings, @updated_at, @updated_at, @updated_at, (SELECT value + 1 FROM row_version))
+ON CONFLICT (id) DO UPDATE
+SET layer = excluded.layer, system_prompt = excluded.system_prompt, settings = excluded.settings,
+    updated_at = excluded.updated_at, version = (SELECT value + 1 FROM row_version)
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
+
+-- name: NeuronImport :execrows
+INSERT INTO neurons (id, layer, system_prompt, settings, state, condition, running_since, created_at, updated_at, version)
+VALUES (@id, @layer, @system_prompt, @settings, @state, @condition, @created_at, @created_at, @updated_at, (SELECT value + 1 FROM row_version))
+ON CONFLICT (id) DO NOTHING;
+
+-- name: NeuronGet :one
+SELECT id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
+FROM neurons
+WHERE id = @id;
+
+-- name: NeuronList :many
+SELECT id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
+FROM neurons
+WHERE id > @after_id
+  AND (layer = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
+  AND (state = sqlc.narg('state') OR sqlc.narg('state') IS NULL)
+ORDER BY id
+LIMIT @page_limit;
+
+-- name: NeuronSetState :one
+UPDATE neurons
+SET state = @state,
+    errors_count = errors_count + CASE WHEN CAST(@condition AS TEXT) = 'failed' AND condition <> 'failed' THEN 1 ELSE 0 END,
+    running_since = CASE WHEN CAST(@condition AS TEXT) = 'running' AND condition <> 'running' THEN CAST(@updated_at AS DATETIME) ELSE running_since END,
+    condition = CAST(@condition AS TEXT),
+    state_set_at = CAST(@updated_at AS DATETIME),
+    updated_at = CAST(@updated_at AS DATETIME),
+    version = (SELECT value + 1 FROM row_version)
+WHERE id = @id
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
+
+-- name: NeuronDelete :execrows
+DELETE FROM neurons
+WHERE id = @id;
+
+-- name: NeuronCountByState :many
+SELECT state, condition, count(*) AS neurons_count
+FROM neurons
+GROUP BY state, condition
+ORDER BY state, condition;

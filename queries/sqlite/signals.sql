@@ -1,0 +1,64 @@
+-- name: SignalInsert :execrows
+INSERT INTO signals (id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp)
+VALUES (@id, @from_neuron, @to_neuron, @layer_from, @layer_to, @propagation_type, @content, @metadata, @timestamp)
+ON CONFLICT (id, timestamp) DO NOTHING;
+
+-- name: SignalGet :one
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE id = @id AND timestamp = @timestamp;
+
+-- name: SignalFind :one
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE id = @id
+ORDER BY timestamp DESC
+LIMIT 1;
+
+-- name: SignalListStoredIDs :many
+SELECT DISTINCT id
+FROM signals
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
+ORDER BY id;
+
+-- name: SignalList :many
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE timestamp >= @since AND timestamp < @until
+  AND (timestamp, id) < (CAST(@cursor_timestamp AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+  AND (layer_from = sqlc.narg('layer') OR layer_to = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
+ORDER BY timestamp DESC, id DESC
+LIMIT @page_limit;
+
+-- name: SignalListByNeuron :many
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM (
+    SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp FROM (
+        SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
+        FROM signals AS t
+        WHERE t.to_neuron = @neuron_id
+          AND t.timestamp >= @since AND t.timestamp < @until
+          AND (t.timestamp, t.id) < (CAST(@cursor_timestamp AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+          AND (t.layer_from = sqlc.narg('layer') OR t.layer_to = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
+        ORDER BY t.timestamp DESC, t.id DESC
+        LIMIT @page_limit)
+    UNION ALL
+    SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp FROM (
+        SELECT f.id, f.from_neuron, f.to_neuron, f.layer_from, f.layer_to, f.propagation_type, f.content, f.metadata, f.timestamp
+        FROM signals AS f
+        WHERE f.from_neuron = @neuron_id AND f.to_neuron <> @neuron_id
+          AND f.timestamp >= @since AND f.timestamp < @until
+          AND (f.timestamp, f.id) < (CAST(@cursor_timestamp AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+          AND (f.layer_from = sqlc.narg('layer') OR f.layer_to = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
+        ORDER BY f.timestamp DESC, f.id DESC
+        LIMIT @page_limit)
+) AS s
+ORDER BY timestamp DESC, id DESC
+LIMIT @page_limit;
+
+-- name: SignalListByReference :many
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE json_extract(metadata, '$.signal_id') = CAST(@reference AS TEXT) OR json_extract(metadata, '$.parent_id') = CAST(@reference AS TEXT)
+ORDER BY timestamp, id
+LIMIT @page_limit;

@@ -1,0 +1,63 @@
+-- name: UserInsert :one
+INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
+VALUES (@id, @username, @email, @password_hash, @role, @is_active, @email_verified, @created_at, @updated_at, @last_login, (SELECT value + 1 FROM row_version))
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
+
+-- name: UserImport :execrows
+INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
+VALUES (@id, @username, @email, @password_hash, @role, @is_active, @email_verified, @created_at, @updated_at, @last_login, (SELECT value + 1 FROM row_version))
+ON CONFLICT (id) DO NOTHING;
+
+-- name: UserGet :one
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE id = @id;
+
+-- name: UserGetByUsername :one
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE username = @username;
+
+-- name: UserGetByEmail :one
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE email = CAST(@email AS TEXT);
+
+-- name: UserList :many
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE username > @after_username
+ORDER BY username
+LIMIT @page_limit;
+
+-- name: UserUpdateProfile :one
+UPDATE users
+SET username = @username, email = @email, email_verified = @email_verified, updated_at = @updated_at, version = (SELECT value + 1 FROM row_version)
+WHERE id = @id
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
+
+-- name: UserSetPassword :one
+UPDATE users
+SET password_hash = @password_hash, updated_at = @updated_at, version = (SELECT value + 1 FROM row_version)
+WHERE id = @id
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
+
+-- name: UserSetRole :one
+UPDATE users
+SET role = @role, is_active = @is_active, updated_at = @updated_at, version = (SELECT value + 1 FROM row_version)
+WHERE id = @id
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
+
+-- name: UserSetLastLogin :execrows
+UPDATE users
+SET last_login = CAST(@last_login AS DATETIME), version = (SELECT value + 1 FROM row_version)
+WHERE id = @id;
+
+-- name: UserDelete :execrows
+DELETE FROM users
+WHERE id = @id;
+
+-- name: UserCountByRole :one
+SELECT count(*)
+FROM users
+WHERE role = @role AND is_active;
