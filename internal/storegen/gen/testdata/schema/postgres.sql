@@ -1,0 +1,28 @@
+CREATE TABLE neurons (
+    id         text PRIMARY KEY,
+    kind       text NOT NULL,
+    state      jsonb NOT NULL,
+    note       text,
+    weight     double precision NOT NULL,
+    active     boolean NOT NULL,
+    seen_at    timestamptz,
+    created_at timestamptz NOT NULL,
+    version    bigint NOT NULL
+);
+CREATE TABLE memories (
+    id          uuid PRIMARY KEY,
+    neuron_id   text,
+    content     text NOT NULL,
+    embedding   bytea,
+    score       double precision,
+    created_at  timestamptz NOT NULL,
+    search_text text NOT NULL,
+    search      tsvector GENERATED ALWAYS AS (to_tsvector('simple', search_text)) STORED
+);
+CREATE TABLE api_keys (
+    id      uuid PRIMARY KEY,
+    user_id uuid,
+    age     interval,
+    tags    text[] NOT NULL
+);
+CREATE SEQUENCE version_seq;

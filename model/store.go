@@ -1,0 +1,94 @@
+package model
+
+import (
+	"context"
+	"time"
+)
+
+// Store is everything that the service asks of a database, whichever engine it is.
+// All methods are safe for concurrent use. Errors are *Error; a write that returned
+// nil is committed. Times are UTC, cut to microseconds.
+type Store interface {
+	Queries
+	SignalBulk
+	SignalPartitions
+
+	// InTx runs fn in one transaction and commits it when fn returns nil. fn must
+	// use the context and the Tx that it is given: calling the store itself with
+	// that context is refused with ErrInTx. fn runs once; nothing is retried.
+	InTx(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+
+	// Engine is "postgres" or "sqlite".
+	Engine() string
+	// Ping asks the engine for one answer.
+	Ping(ctx context.Context) error
+	// PoolStats tells how the connections are used at this moment.
+	PoolStats() PoolStats
+	// Close waits for calls under way, then lets go of all connections.
+	Close() error
+}
+
+// Tx is a transaction under way. It is not safe for concurrent use.
+type Tx interface {
+	Queries
+	SignalBulk
+}
+
+// SignalBulk inserts many signals by the engine's best way.
+type SignalBulk interface {
+	// SignalInsertMany stores signals. Duplicates are passed over; a bad row is
+	// reported by its index and takes no other along. The error tells that the rows
+	// could not be tried: then none of them is stored.
+	SignalInsertMany(ctx context.Context, signals []SignalInsertParams) (BulkResult, error)
+}
+
+// BulkResult tells what became of each row of a bulk insert.
+type BulkResult struct {
+	// Inserted counts the rows that were written.
+	Inserted int
+	// Duplicates are the indexes of the rows whose id was stored already, or earlier
+	// in the same call, in ascending order.
+	Duplicates []int
+	// Failed are the rows that cannot be stored, in ascending order of Index.
+	Failed []RowError
+}
+
+// RowError is one bad row of a bulk insert.
+type RowError struct {
+	Index int
+	Err   error // an *Error of kind ErrInvalid
+}
+
+// SignalPartitions manages the months of the signals. On SQLite, which has no
+// partitions, months are what the timestamps say and dropping deletes in chunks.
+type SignalPartitions interface {
+	// SignalPartitionEnsure makes the partition of the month that holds the moment;
+	// false says that there is one, or that the engine needs none.
+	SignalPartitionEnsure(ctx context.Context, moment time.Time) (made bool, err error)
+	// SignalPartitionList returns the months in order, the default partition last.
+	SignalPartitionList(ctx context.Context) ([]SignalPartition, error)
+	// SignalPartitionDrop drops the months that end at or before the given moment,
+	// and returns them.
+	SignalPartitionDrop(ctx context.Context, before time.Time) ([]SignalPartition, error)
+}
+
+// SignalPartition is one month of signals.
+type SignalPartition struct {
+	Name      string
+	Start     time.Time // zero for the default partition
+	End       time.Time // exclusive; zero for the default partition
+	IsDefault bool
+	Rows      int64 // PostgreSQL's estimate, -1 when it has none; exact on SQLite
+	Bytes     int64 // with indexes; 0 where the engine cannot tell
+}
+
+// PoolStats tells how connections are used.
+type PoolStats struct {
+	Max     int // connections that may be open
+	InUse   int // lent to a call
+	Idle    int // open and free
+	Waiting int // calls that wait for a connection
+	Waits   int64
+	// WaitTime is the sum of all waiting since the store was opened.
+	WaitTime time.Duration
+}
