@@ -1,0 +1,151 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/google/uuid"
+
+	"github.com/hal9-ai/hal9/gen/pgdb"
+	"github.com/hal9-ai/hal9/model"
+)
+
+const bulkQuery = "SignalInsertMany"
+
+// SignalInsertMany stores signals by COPY. When a row stops the COPY it starts over
+// in a transaction: by unnest, which passes over duplicates, and in halves where a
+// row cannot be stored, until that row is alone.
+func (s *Store) SignalInsertMany(ctx context.Context, signals []model.SignalInsertParams) (model.BulkResult, error) {
+	batch, result := model.PrepareSignals(signals)
+	if len(batch) == 0 {
+		return result, nil
+	}
+	err := s.withConn(ctx, bulkQuery, func(ctx context.Context, conn *pgxpool.Conn) error {
+		n, err := copySignals(ctx, conn, batch)
+		if err == nil {
+			result.Inserted = n
+			return nil
+		}
+		if !rowAtFault(err) {
+			return err
+		}
+		pgTx, err := conn.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer rollback(ctx, pgTx)
+		if err := insertSignals(ctx, pgTx, batch, &result); err != nil {
+			return err
+		}
+		return pgTx.Commit(ctx)
+	})
+	if err != nil {
+		return model.BulkResult{}, err
+	}
+	result.Sort()
+	return result, nil
+}
+
+// SignalInsertMany stores signals inside the transaction.
+func (t *tx) SignalInsertMany(ctx context.Context, signals []model.SignalInsertParams) (model.BulkResult, error) {
+	if t.failed != nil {
+		return model.BulkResult{}, model.AbortedTx(bulkQuery)
+	}
+	batch, result := model.PrepareSignals(signals)
+	if len(batch) == 0 {
+		return result, nil
+	}
+	if err := insertSignals(ctx, t.pgTx, batch, &result); err != nil {
+		t.failed = translate(bulkQuery, err)
+		return model.BulkResult{}, t.failed
+	}
+	result.Sort()
+	return result, nil
+}
+
+// rowAtFault tells whether the rows, not the engine, stopped a statement.
+func rowAtFault(err error) bool {
+	err = translate(bulkQuery, err)
+	return errors.Is(err, model.ErrInvalid) || errors.Is(err, model.ErrConflict)
+}
+
+// insertSignals inserts a batch under a savepoint, and each half by itself when a
+// row of it cannot be stored.
+func insertSignals(ctx context.Context, pgTx pgx.Tx, batch []model.IndexedSignal, result *model.BulkResult) error {
+	savepoint, err := pgTx.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	stored, err := unnestSignals(ctx, savepoint, batch)
+	if err == nil {
+		if err := savepoint.Commit(ctx); err != nil {
+			return err
+		}
+		noteStored(batch, stored, result)
+		return nil
+	}
+	if !rowAtFault(err) {
+		return err
+	}
+	if rollbackErr := savepoint.Rollback(ctx); rollbackErr != nil {
+		return rollbackErr
+	}
+	if len(batch) == 1 {
+		result.Failed = append(result.Failed, model.RowError{Index: batch[0].Index, Err: translate("SignalInsert", err)})
+		return nil
+	}
+	half := len(batch) / 2
+	if err := insertSignals(ctx, pgTx, batch[:half], result); err != nil {
+		return err
+	}
+	return insertSignals(ctx, pgTx, batch[half:], result)
+}
+
+func noteStored(batch []model.IndexedSignal, stored []uuid.UUID, result *model.BulkResult) {
+	result.Inserted += len(stored)
+	if len(stored) == len(batch) {
+		return
+	}
+	written := make(map[uuid.UUID]int, len(stored))
+	for _, id := range stored {
+		written[id]++
+	}
+	for _, row := range batch {
+		if written[row.ID] > 0 {
+			written[row.ID]--
+			continue
+		}
+		result.Duplicates = append(result.Duplicates, row.Index)
+	}
+}
+
+var signalColumns = []string{"id", "from_neuron", "to_neuron", "layer_from", "layer_to", "propagation_type", "content", "metadata", "timestamp"}
+
+func copySignals(ctx context.Context, conn *pgxpool.Conn, batch []model.IndexedSignal) (int, error) {
+	n, err := conn.CopyFrom(ctx, pgx.Identifier{"signals"}, signalColumns,
+		pgx.CopyFromSlice(len(batch), func(i int) ([]any, error) {
+			r := &batch[i]
+			return []any{r.ID, r.FromNeuron, r.ToNeuron, r.LayerFrom, r.LayerTo, r.PropagationType, r.Content, r.Metadata, r.Timestamp}, nil
+		}))
+	return int(n), err
+}
+
+func unnestSignals(ctx context.Context, db pgdb.DBTX, batch []model.IndexedSignal) ([]uuid.UUID, error) {
+	var p pgdb.SignalInsertUnnestParams
+	for i := range batch {
+		r := &batch[i]
+		p.Ids = append(p.Ids, r.ID)
+		p.FromNeurons = append(p.FromNeurons, r.FromNeuron)
+		p.ToNeurons = append(p.ToNeurons, r.ToNeuron)
+		p.LayersFrom = append(p.LayersFrom, r.LayerFrom)
+		p.LayersTo = append(p.LayersTo, r.LayerTo)
+		p.PropagationTypes = append(p.PropagationTypes, r.PropagationType)
+		p.Contents = append(p.Contents, r.Content)
+		p.Metadatas = append(p.Metadatas, r.Metadata)
+		p.Timestamps = append(p.Timestamps, r.Timestamp)
+	}
+	return pgdb.New(db).SignalInsertUnnest(ctx, p)
+}

@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config says which database to open and how its connections are used. Zero values
+// are replaced by the defaults of WithDefaults.
+type Config struct {
+	// URL is postgres://user:password@host:port/database with libpq's parameters.
+	URL string
+	// MaxConnections bounds the pool. 20.
+	MaxConnections int
+	// MinConnections are kept open when idle. 0.
+	MinConnections int
+	// ConnectionLifetime is the age at which a connection is replaced. 1 h.
+	ConnectionLifetime time.Duration
+	// ConnectionLifetimeJitter is added at random, so that the connections of a
+	// start do not end together. 6 min.
+	ConnectionLifetimeJitter time.Duration
+	// ConnectionIdleTimeout closes a connection that nobody used. 30 min.
+	ConnectionIdleTimeout time.Duration
+	// AcquireTimeout bounds the wait for a free connection. 3 s.
+	AcquireTimeout time.Duration
+	// StatementTimeout bounds one statement, in the engine and, should the engine
+	// not answer at all, a second later here. 10 s.
+	StatementTimeout time.Duration
+}
+
+// WithDefaults returns the configuration with its zero values replaced.
+func (c Config) WithDefaults() Config {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	if c.MaxConnections == 0 {
+		c.MaxConnections = 20
+	}
+	def(&c.ConnectionLifetime, time.Hour)
+	def(&c.ConnectionLifetimeJitter, 6*time.Minute)
+	def(&c.ConnectionIdleTimeout, 30*time.Minute)
+	def(&c.AcquireTimeout, 3*time.Second)
+	def(&c.StatementTimeout, 10*time.Second)
+	return c
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.MaxConnections < 1 || c.MaxConnections > math.MaxInt32:
+		return fmt.Errorf("database.max_connections is %d: it must be 1 or more", c.MaxConnections)
+	case c.MinConnections < 0 || c.MinConnections > c.MaxConnections:
+		return fmt.Errorf("database.min_connections is %d: it must lie between 0 and database.max_connections (%d)", c.MinConnections, c.MaxConnections)
+	case c.AcquireTimeout < 0 || c.StatementTimeout < 0 || c.ConnectionLifetime < 0 || c.ConnectionLifetimeJitter < 0 || c.ConnectionIdleTimeout < 0:
+		return errors.New("the timeouts and lifetimes of database.* must not be negative")
+	}
+	return nil
+}
+
+// poolConfig turns the configuration into pgx's. Its errors never hold the URL,
+// which has a password in it.
+func (c Config) poolConfig() (*pgxpool.Config, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	pc, err := pgxpool.ParseConfig(c.URL)
+	if err != nil {
+		return nil, errors.New("database.url cannot be read as a PostgreSQL URL: write postgres://user:password@host:port/database, with special characters of the password percent-encoded")
+	}
+	pc.MaxConns = int32(c.MaxConnections) //nolint:gosec // validated above
+	pc.MinConns = int32(c.MinConnections) //nolint:gosec // validated above
+	pc.MaxConnLifetime = c.ConnectionLifetime
+	pc.MaxConnLifetimeJitter = c.ConnectionLifetimeJitter
+	pc.MaxConnIdleTime = c.ConnectionIdleTimeout
+	params := pc.ConnConfig.RuntimeParams
+	setDefault(params, "application_name", "hal9")
+	setDefault(params, "statement_timeout", strconv.FormatInt(c.StatementTimeout.Milliseconds(), 10))
+	// A transaction that its owner forgot must not hold locks for ever.
+	setDefault(params, "idle_in_transaction_session_timeout", strconv.FormatInt((2*c.StatementTimeout).Milliseconds(), 10))
+	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		// pgx hands out times in the local zone unless it is told.
+		conn.TypeMap().RegisterType(&pgtype.Type{
+			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+		})
+		return nil
+	}
+	return pc, nil
+}
+
+func setDefault(params map[string]string, key, value string) {
+	if _, ok := params[key]; !ok {
+		params[key] = value
+	}
+}
+
+// isCode tells whether err is PostgreSQL's error of one of the given SQLSTATEs.
+func isCode(err error, codes ...string) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	for _, code := range codes {
+		if pg.Code == code {
+			return true
+		}
+	}
+	return false
+}

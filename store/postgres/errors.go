@@ -1,0 +1,113 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+// SQLSTATEs that are told apart: https://www.postgresql.org/docs/current/errcodes-appendix.html
+const (
+	codeNotNullViolation    = "23502"
+	codeForeignKeyViolation = "23503"
+	codeUniqueViolation     = "23505"
+	codeCheckViolation      = "23514"
+	codeReadOnly            = "25006"
+	codeInFailedTransaction = "25P02"
+	codeQueryCanceled       = "57014"
+	codeLockNotAvailable    = "55P03"
+	codeProgramLimit        = "54000"
+)
+
+// translate turns an error of the driver into the service's own. It is the only
+// place that reads SQLSTATEs; message texts are never read.
+func translate(query string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var own *model.Error
+	if errors.As(err, &own) {
+		return err
+	}
+	out := &model.Error{Entity: model.EntityOf(query), Cause: err}
+	var pg *pgconn.PgError
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		out.Kind, out.Cause = model.ErrNotFound, nil
+	case errors.As(err, &pg):
+		classify(out, pg)
+	case errors.Is(err, context.Canceled):
+		out.Kind = context.Canceled
+	case errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):
+		out.Kind = model.ErrTimeout
+	default:
+		// What is left never reached the engine's executor: connecting, TLS, a
+		// connection that broke.
+		out.Kind, out.Reason = model.ErrUnavailable, "the connection failed"
+	}
+	return out
+}
+
+func classify(out *model.Error, pg *pgconn.PgError) {
+	switch pg.Code {
+	case codeUniqueViolation:
+		out.Kind, out.Field = model.ErrConflict, constraintField(pg)
+	case codeForeignKeyViolation:
+		out.Kind, out.Field, out.Reason = model.ErrInvalid, constraintField(pg), "must name a row that exists"
+	case codeCheckViolation:
+		out.Kind, out.Field, out.Reason = model.ErrInvalid, constraintField(pg), "is outside its bounds"
+	case codeNotNullViolation:
+		out.Kind, out.Field, out.Reason = model.ErrInvalid, pg.ColumnName, "must be given"
+	case codeProgramLimit:
+		out.Kind, out.Reason = model.ErrInvalid, "is too large"
+	case codeReadOnly:
+		out.Kind = model.ErrReadOnly
+	case codeQueryCanceled:
+		out.Kind = model.ErrTimeout
+	case codeLockNotAvailable:
+		out.Kind, out.Reason = model.ErrUnavailable, "a lock was not free in time"
+	case codeInFailedTransaction:
+		out.Kind, out.Reason = model.ErrInternal, "an earlier statement of the transaction failed"
+	default:
+		classifyByClass(out, pg.Code)
+	}
+}
+
+func classifyByClass(out *model.Error, code string) {
+	switch code[:min(2, len(code))] {
+	case "22": // data exception
+		out.Kind, out.Reason = model.ErrInvalid, "holds a value that cannot be stored"
+	case "40": // serialization failure, deadlock
+		out.Kind, out.Reason = model.ErrUnavailable, "it collided with another transaction"
+	case "08", "53", "57", "58": // connection, resources, shutdown, system
+		out.Kind = model.ErrUnavailable
+	default:
+		out.Kind = model.ErrInternal
+	}
+}
+
+// constraintField finds the field in a constraint's name, which by the migrations'
+// rule is table_field_key, table_field_fkey or table_field_check, and table_pkey.
+func constraintField(pg *pgconn.PgError) string {
+	name := strings.TrimPrefix(pg.ConstraintName, pg.TableName+"_")
+	if pg.TableName != "" && strings.HasPrefix(pg.TableName, "signals_") {
+		// A partition reports its own name; its constraints bear the parent's, its
+		// primary key its own.
+		name = strings.TrimPrefix(pg.ConstraintName, pg.TableName+"_")
+		name = strings.TrimPrefix(name, "signals_")
+	}
+	if name == "pkey" || strings.HasSuffix(name, "_pkey") {
+		return "id"
+	}
+	for _, suffix := range []string{"_fkey", "_key", "_check"} {
+		if field, ok := strings.CutSuffix(name, suffix); ok {
+			return field
+		}
+	}
+	return ""
+}

@@ -1,0 +1,130 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hal9-ai/hal9/gen/pgdb"
+	"github.com/hal9-ai/hal9/gen/pgstore"
+	"github.com/hal9-ai/hal9/model"
+)
+
+// Store is a PostgreSQL database behind the shared interface.
+type Store struct {
+	*pgstore.Store
+	pool    *pgxpool.Pool
+	cfg     Config
+	waiting atomic.Int64
+}
+
+var _ model.Store = (*Store)(nil)
+
+// Open makes the pool and asks the engine for one answer. It does not look at the
+// schema. The caller closes the store.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg = cfg.WithDefaults()
+	pc, err := cfg.poolConfig()
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, translate("", err)
+	}
+	s := &Store{pool: pool, cfg: cfg}
+	s.Store = pgstore.New(s, translate)
+	if err := s.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Engine is "postgres".
+func (s *Store) Engine() string { return "postgres" }
+
+// Pool lends the pool to what speaks PostgreSQL by itself: migrations' check, tests.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// Ping asks the engine for one answer.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.withConn(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) error {
+		return conn.Ping(ctx)
+	})
+}
+
+// Close waits for calls under way and closes all connections.
+func (s *Store) Close() error {
+	s.pool.Close()
+	return nil
+}
+
+// PoolStats tells how the connections are used at this moment.
+func (s *Store) PoolStats() model.PoolStats {
+	st := s.pool.Stat()
+	return model.PoolStats{
+		Max:      int(st.MaxConns()),
+		InUse:    int(st.AcquiredConns()),
+		Idle:     int(st.IdleConns()),
+		Waiting:  int(s.waiting.Load()),
+		Waits:    st.EmptyAcquireCount(),
+		WaitTime: st.EmptyAcquireWaitTime(),
+	}
+}
+
+// Read runs one generated query that writes nothing.
+func (s *Store) Read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
+	return s.withConn(ctx, query, func(ctx context.Context, conn *pgxpool.Conn) error {
+		return fn(ctx, pgdb.New(conn))
+	})
+}
+
+// Write runs one generated query that writes.
+func (s *Store) Write(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
+	return s.Read(ctx, query, fn)
+}
+
+// withConn lends a connection to fn, within the bounds on waiting and running.
+func (s *Store) withConn(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	if insideTx(ctx, s) {
+		return &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
+	}
+	conn, err := s.acquire(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, ok := ctx.Deadline(); !ok {
+		// The engine ends a long statement itself; this is for an engine that does
+		// not answer at all.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.cfg.StatementTimeout+time.Second)
+		defer cancel()
+	}
+	return translate(query, fn(ctx, conn))
+}
+
+// acquire waits for a free connection, no longer than AcquireTimeout.
+func (s *Store) acquire(ctx context.Context, query string) (*pgxpool.Conn, error) {
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
+	waitCtx, cancel := context.WithTimeout(ctx, s.cfg.AcquireTimeout)
+	defer cancel()
+	conn, err := s.pool.Acquire(waitCtx)
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() == nil && errors.Is(waitCtx.Err(), context.DeadlineExceeded):
+		return nil, &model.Error{
+			Kind: model.ErrUnavailable, Entity: model.EntityOf(query), Cause: err,
+			Reason: fmt.Sprintf("no connection was free within %s", s.cfg.AcquireTimeout),
+		}
+	default:
+		return nil, translate(query, err)
+	}
+}

@@ -1,0 +1,83 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hal9-ai/hal9/gen/pgdb"
+	"github.com/hal9-ai/hal9/gen/pgstore"
+	"github.com/hal9-ai/hal9/model"
+)
+
+// txMark is the context key under which a transaction's function finds its store, so
+// that calling the store itself from inside is seen and refused: it would wait for
+// a second connection, and not see the transaction's own writes.
+type txMark struct{ store *Store }
+
+func insideTx(ctx context.Context, s *Store) bool {
+	return ctx.Value(txMark{s}) != nil
+}
+
+// InTx runs fn in one transaction and commits it when fn returns nil.
+func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
+	return s.withConn(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) error {
+		return s.runTx(ctx, conn, fn)
+	})
+}
+
+func (s *Store) runTx(ctx context.Context, conn *pgxpool.Conn, fn func(ctx context.Context, tx model.Tx) error) error {
+	pgTx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer rollback(ctx, pgTx)
+	t := &tx{pgTx: pgTx}
+	t.Store = pgstore.New(t, translate)
+	if err := fn(context.WithValue(ctx, txMark{s}, true), t); err != nil {
+		return err
+	}
+	if t.failed != nil {
+		return t.failed
+	}
+	return pgTx.Commit(ctx)
+}
+
+// rollbackTimeout bounds the courtesy of a ROLLBACK; a connection that does not take
+// it is closed by the pool, which ends the transaction as well.
+const rollbackTimeout = time.Second
+
+// rollback is a no-op after the commit, and the cure for a failed commit, an error
+// and a panic. What it answers changes nothing.
+func rollback(ctx context.Context, pgTx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	_ = pgTx.Rollback(ctx)
+}
+
+// tx is a transaction under way.
+type tx struct {
+	*pgstore.Store
+	pgTx   pgx.Tx
+	failed error // the first statement's error; nothing runs after it
+}
+
+// Read runs one generated query in the transaction.
+func (t *tx) Read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
+	if t.failed != nil {
+		return model.AbortedTx(query)
+	}
+	err := translate(query, fn(ctx, pgdb.New(t.pgTx)))
+	if err != nil && !errors.Is(err, model.ErrNotFound) {
+		t.failed = err
+	}
+	return err
+}
+
+// Write runs one generated query in the transaction.
+func (t *tx) Write(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
+	return t.Read(ctx, query, fn)
+}

@@ -1,0 +1,52 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/hal9-ai/hal9/gen/sqlitedb"
+	"github.com/hal9-ai/hal9/model"
+)
+
+// dropTimeout takes the place of the bound on a single statement: dropping is many.
+const dropTimeout = time.Hour
+
+// SignalPartitionEnsure has nothing to make: a file has no partitions.
+func (s *Store) SignalPartitionEnsure(ctx context.Context, _ time.Time) (made bool, err error) {
+	return false, s.Ping(ctx)
+}
+
+// SignalPartitionList returns the months that hold signals, in order.
+func (s *Store) SignalPartitionList(ctx context.Context) (all []model.SignalPartition, err error) {
+	err = s.read(ctx, "SignalPartitionList", func(ctx context.Context, rd *reader) error {
+		all, err = PartitionList(ctx, rd.conn)
+		return err
+	})
+	return all, err
+}
+
+// SignalPartitionDrop deletes the months that end at or before the given moment, in
+// chunks, so that other writes get their turn. Beside an error it returns those that
+// are gone already.
+func (s *Store) SignalPartitionDrop(ctx context.Context, before time.Time) (gone []model.SignalPartition, err error) {
+	ctx, cancel := context.WithTimeout(ctx, dropTimeout)
+	defer cancel()
+	err = s.read(ctx, "SignalPartitionDrop", func(ctx context.Context, rd *reader) error {
+		gone, err = PartitionDrop(ctx, rd.conn, s.execAlone, before)
+		return err
+	})
+	return gone, err
+}
+
+// execAlone runs a statement as one write among others.
+func (s *Store) execAlone(ctx context.Context, statement string, args ...any) (changed int64, err error) {
+	err = s.writer.do(&write{ctx: ctx, query: "SignalPartitionDrop", run: func(ctx context.Context, _ *sqlitedb.Queries) error {
+		result, err := s.writer.conn.ExecContext(ctx, statement, args...)
+		if err != nil {
+			return err
+		}
+		changed, err = result.RowsAffected()
+		return err
+	}})
+	return changed, err
+}

@@ -1,0 +1,186 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	_ "modernc.org/sqlite" // the driver that sql.Open finds by name
+
+	"github.com/hal9-ai/hal9/gen/sqlitedb"
+	"github.com/hal9-ai/hal9/gen/sqlitestore"
+	"github.com/hal9-ai/hal9/model"
+)
+
+// Store is a SQLite database behind the shared interface.
+type Store struct {
+	*sqlitestore.Store
+	cfg     Config
+	readDB  *sql.DB
+	writeDB *sql.DB
+	readers *readers
+	writer  *writer
+}
+
+var _ model.Store = (*Store)(nil)
+
+// Handle is a database that is open and not yet prepared: it may still be migrated.
+type Handle struct {
+	cfg        Config
+	memoryName string
+	writeDB    *sql.DB
+}
+
+// OpenHandle opens the file, or makes it, and proves the settings that everything
+// here leans on.
+func OpenHandle(ctx context.Context, cfg Config) (*Handle, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if err := checkFolder(cfg.Path); err != nil {
+		return nil, err
+	}
+	h := &Handle{cfg: cfg, memoryName: uuid.NewString()}
+	db, err := sql.Open("sqlite", cfg.dsn(h.memoryName, false))
+	if err != nil {
+		return nil, translate("", err)
+	}
+	// One connection for ever: two would fight for the write lock, and the last one
+	// of a database in memory takes the database along.
+	db.SetMaxOpenConns(1)
+	db.SetMaxIdleConns(1)
+	h.writeDB = db
+	if err := h.checkPragmas(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return h, nil
+}
+
+// DB lends the writing connection, to migrate through it.
+func (h *Handle) DB() *sql.DB { return h.writeDB }
+
+// Close closes a handle that no store was made of.
+func (h *Handle) Close() error { return h.writeDB.Close() }
+
+// checkFolder says in plain words what SQLite calls "unable to open database file".
+func checkFolder(path string) error {
+	if path == MemoryPath {
+		return nil
+	}
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("database.url: the folder %s does not exist: make it, or name another file", dir)
+	case err != nil:
+		return fmt.Errorf("database.url: the folder %s cannot be looked at: %w", dir, err)
+	case !info.IsDir():
+		return fmt.Errorf("database.url: %s is no folder", dir)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("database.url: %s is a folder: name a file in it", path)
+	}
+	return nil
+}
+
+// checkPragmas makes sure that the connection is what was asked for: a build of
+// SQLite without foreign keys, or a file system without WAL, says nothing by itself.
+func (h *Handle) checkPragmas(ctx context.Context) error {
+	journal := "wal"
+	if h.cfg.Path == MemoryPath {
+		journal = "memory"
+	}
+	for _, p := range []struct{ name, want string }{{"foreign_keys", "1"}, {"synchronous", "2"}, {"journal_mode", journal}} {
+		var got string
+		if err := h.writeDB.QueryRowContext(ctx, "PRAGMA "+p.name).Scan(&got); err != nil {
+			return fmt.Errorf("open the database: %w", translate("", err))
+		}
+		if got != p.want {
+			return fmt.Errorf("SQLite's %s is %q and must be %q: the file system or this build of SQLite does not support it", p.name, got, p.want)
+		}
+	}
+	return nil
+}
+
+// Store prepares the statements, which needs a migrated schema. The store owns the
+// handle from then on.
+func (h *Handle) Store(ctx context.Context) (*Store, error) {
+	w, err := newWriter(ctx, h.writeDB, h.cfg.AcquireTimeout)
+	if err != nil {
+		return nil, translate("", err)
+	}
+	readDB, err := sql.Open("sqlite", h.cfg.dsn(h.memoryName, true))
+	if err != nil {
+		return nil, errors.Join(translate("", err), w.close())
+	}
+	readDB.SetMaxOpenConns(h.cfg.MaxConnections)
+	readDB.SetMaxIdleConns(h.cfg.MaxConnections)
+	s := &Store{
+		cfg: h.cfg, readDB: readDB, writeDB: h.writeDB, writer: w,
+		readers: newReaders(readDB, h.cfg.MaxConnections, h.cfg.AcquireTimeout),
+	}
+	s.Store = sqlitestore.New(s, translate)
+	return s, nil
+}
+
+// Engine is "sqlite".
+func (s *Store) Engine() string { return "sqlite" }
+
+// Ping asks the engine for one answer.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.read(ctx, "", func(ctx context.Context, rd *reader) error {
+		var one int
+		return rd.conn.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+	})
+}
+
+// Close answers what is queued, waits for calls under way, and closes the file.
+func (s *Store) Close() error {
+	return errors.Join(s.writer.close(), s.readers.close(), s.readDB.Close(), s.writeDB.Close())
+}
+
+// PoolStats tells how the readers are used at this moment.
+func (s *Store) PoolStats() model.PoolStats {
+	return model.PoolStats{
+		Max:      cap(s.readers.places),
+		InUse:    len(s.readers.places),
+		Idle:     s.readers.idleCount(),
+		Waiting:  int(s.readers.waiting.Load()),
+		Waits:    s.readers.waits.Load(),
+		WaitTime: time.Duration(s.readers.waitTime.Load()),
+	}
+}
+
+// Read runs one generated query that writes nothing on a reader.
+func (s *Store) Read(ctx context.Context, query string, fn func(context.Context, *sqlitedb.Queries) error) error {
+	return s.read(ctx, query, func(ctx context.Context, rd *reader) error {
+		return fn(ctx, rd.queries)
+	})
+}
+
+// Write runs one generated query on the writer, together with others.
+func (s *Store) Write(ctx context.Context, query string, fn func(context.Context, *sqlitedb.Queries) error) error {
+	if insideTx(ctx, s) {
+		return &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
+	}
+	return translate(query, s.writer.do(&write{ctx: ctx, query: query, run: fn}))
+}
+
+func (s *Store) read(ctx context.Context, query string, fn func(context.Context, *reader) error) error {
+	if insideTx(ctx, s) {
+		return &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.cfg.StatementTimeout)
+		defer cancel()
+	}
+	return translate(query, s.readers.with(ctx, query, func(rd *reader) error { return fn(ctx, rd) }))
+}

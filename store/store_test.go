@@ -1,0 +1,45 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hal9-ai/hal9/internal/storetest"
+	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/store"
+)
+
+// open opens a fresh, migrated store at the URL.
+func open(t *testing.T, url string) model.Store {
+	t.Helper()
+	st, err := store.Open(t.Context(), store.Config{
+		URL: url, Migrate: true,
+		// The race detector slows SQLite down by an order of magnitude.
+		MaxConnections: 4, AcquireTimeout: 30 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Errorf("close the store: %v", err)
+		}
+	})
+	return st
+}
+
+func TestConformancePostgres(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) model.Store { return open(t, testenv.PostgresDatabase(t)) })
+}
+
+func TestConformanceSQLite(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) model.Store { return open(t, "sqlite://"+t.TempDir()+"/hal9.db") })
+}
+
+func TestConformanceSQLiteMemory(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) model.Store { return open(t, "sqlite::memory:") })
+}
