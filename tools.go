@@ -21,5 +21,6 @@
 // what they write is not what is committed.
 package hal9
 
+//go:generate go run ./internal/storegen --sql
 //go:generate sh tools/sqlc.sh generate
 //go:generate go run ./internal/storegen

@@ -15,7 +15,8 @@ type Store interface {
 
 	// InTx runs fn in one transaction and commits it when fn returns nil. fn must
 	// use the context and the Tx that it is given: calling the store itself with
-	// that context is refused with ErrInTx. fn runs once; nothing is retried.
+	// that context is refused with ErrInTx. fn runs once; nothing is retried. Its
+	// error comes back as it is.
 	InTx(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 
 	// Engine is "postgres" or "sqlite".

@@ -2,7 +2,7 @@ package diag
 
 // Near returns the candidate that word is most likely a slip of, or "".
 func Near(word string, candidates []string) string {
-	best, bestDistance := "", max(2, len(word)/5+1)
+	best, bestDistance := "", max(2, len(word)/4+1)
 	for _, c := range candidates {
 		if d := distance(word, c); d < bestDistance {
 			best, bestDistance = c, d

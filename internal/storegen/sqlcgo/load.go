@@ -9,7 +9,6 @@ import (
 	"go/types"
 	"io/fs"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -207,7 +206,7 @@ func (l *loader) result(r *Result, t types.Type) {
 	r.Type = Type{t}
 }
 
-// structOf describes t if it is a struct of this package, also behind a pointer.
+// structOf describes t if it is a struct of this package.
 func (l *loader) structOf(t types.Type) *Struct {
 	named, ok := types.Unalias(t).(*types.Named)
 	if !ok || named.Obj().Pkg() != l.pkg {
@@ -234,10 +233,4 @@ func (l *loader) bodies() map[string]*ast.FuncDecl {
 		}
 	}
 	return out
-}
-
-// Local tells whether the type is one that sqlc declared in this package, as
-// it does for enums and embedded tables.
-func (p *Package) Local(t Type) bool {
-	return slices.ContainsFunc(t.Imports(), func(i string) bool { return strings.HasSuffix(i, "/"+p.Dir) })
 }

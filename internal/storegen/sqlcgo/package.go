@@ -55,8 +55,7 @@ type Type struct {
 	typ types.Type
 }
 
-// String is the type as the generated code would write it: with the package's
-// name, and model types without one when inModel is asked.
+// String is the type with the names of packages, as messages show it.
 func (t Type) String() string { return types.TypeString(t.typ, (*types.Package).Name) }
 
 // In is the type as a package of that path writes it.
