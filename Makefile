@@ -1,0 +1,83 @@
+# `make` alone lists the targets.
+
+GO        ?= go
+# Which packages the test and bench targets take, and further flags for go test.
+PKG       ?= ./...
+TESTFLAGS ?=
+# For `make bench`: which benchmarks, and how long each runs.
+BENCH     ?= .
+BENCHTIME ?= 1s
+# Further arguments for `make run`.
+ARGS      ?=
+
+# The commit's own date keeps builds of one commit alike.
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+COMMIT  := $(shell git rev-parse --verify -q HEAD 2>/dev/null || echo unknown)
+DATE    := $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+
+# The race detector needs a C compiler, the service does not.
+RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
+
+# The pinned tools; tools.go tells what they are for.
+TOOL := CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build and serve on http://127.0.0.1:8080 (ARGS="--config FILE")
+	@exec bin/hal9 serve $(ARGS)
+
+.PHONY: build
+build: ## build bin/hal9
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags "$(LDFLAGS)" -o bin/hal9 ./cmd/hal9
+
+.PHONY: test
+test: bin/testenv ## run the tests with PostgreSQL and Valkey or Redis (PKG=./store TESTFLAGS="-run Neuron")
+	@$(if $(RACE),,echo "no C compiler: testing without the race detector" >&2)
+	$(if $(RACE),CGO_ENABLED=1) bin/testenv run -- $(GO) test $(RACE) -timeout 9m $(TESTFLAGS) $(PKG)
+
+.PHONY: bench
+bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
+	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)
+
+.PHONY: generate
+generate: ## compile queries/ into Go
+	$(GO) generate ./tools.go
+
+.PHONY: verify
+verify: ## fail if generated code or go.mod is stale
+	sh tools/sqlc.sh verify
+	$(GO) run ./internal/storegen --check
+	$(GO) mod tidy -diff
+	$(GO) -C tools mod tidy -diff
+
+.PHONY: lint
+lint: ## check the code with golangci-lint, gofmt and go vet
+	$(TOOL) golangci-lint run ./...
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		printf 'not formatted, run make fmt:\n%s\n' "$$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+
+.PHONY: fmt
+fmt: ## format the code
+	$(TOOL) golangci-lint fmt ./...
+
+.PHONY: tools
+tools: ## build the pinned tools ahead of their first use (minutes)
+	$(TOOL) sqlc version
+	$(TOOL) goose --version
+	$(TOOL) golangci-lint version
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
+
+# go build knows best whether there is something to do.
+.PHONY: bin/testenv
+bin/testenv:
+	@CGO_ENABLED=0 $(GO) build -buildvcs=false -o $@ ./internal/testenv/cmd/testenv
