@@ -1,0 +1,157 @@
+// Package config loads, validates and prints the settings of hal9.
+//
+// A setting is a key such as database.max_connections. It may be given by a
+// flag, an environment variable or a YAML file, which win over each other in
+// that order and all win over the default. One table, in keys.go, names every
+// key; flags, variables, the printed configuration and the reference page are
+// generated from it.
+package config
+
+import (
+	"reflect"
+	"time"
+
+	"github.com/hal9-ai/hal9/internal/dburl"
+)
+
+// Config holds every setting. Load returns one that is complete and valid;
+// code that builds one by hand calls WithDefaults and then Validate.
+type Config struct { //nolint:recvcheck // WithDefaults returns a copy on purpose
+	Server   Server   `koanf:"server"`
+	Database Database `koanf:"database"`
+	Cache    Cache    `koanf:"cache"`
+	Signals  Signals  `koanf:"signals"`
+	Neurons  Neurons  `koanf:"neurons"`
+	Auth     Auth     `koanf:"auth"`
+	Log      Log      `koanf:"log"`
+
+	// sources tells by key where a value came from; nil in a Config made by hand.
+	sources map[string]Source
+}
+
+// Server holds the settings of the HTTP server.
+type Server struct {
+	Listen            string        `koanf:"listen"`
+	RequestTimeout    time.Duration `koanf:"request_timeout"`
+	ReadHeaderTimeout time.Duration `koanf:"read_header_timeout"`
+	ReadTimeout       time.Duration `koanf:"read_timeout"`
+	IdleTimeout       time.Duration `koanf:"idle_timeout"`
+	// ShutdownTimeout bounds the whole shutdown, DrainDelay included.
+	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
+	DrainDelay      time.Duration `koanf:"drain_delay"`
+	MaxBodyBytes    ByteSize      `koanf:"max_body_bytes"`
+	MaxJSONDepth    int           `koanf:"max_json_depth"`
+	MaxPage         int           `koanf:"max_page"`
+}
+
+// Database holds the settings of the database and its connection pool.
+type Database struct {
+	// Type is empty, or agrees with URL; Engine tells the engine in either case.
+	Type                     string        `koanf:"type"`
+	URL                      string        `koanf:"url"`
+	AdminURL                 string        `koanf:"admin_url"`
+	MaxConnections           int           `koanf:"max_connections"`
+	MinConnections           int           `koanf:"min_connections"`
+	ConnectionLifetime       time.Duration `koanf:"connection_lifetime"`
+	ConnectionLifetimeJitter time.Duration `koanf:"connection_lifetime_jitter"`
+	ConnectionIdleTimeout    time.Duration `koanf:"connection_idle_timeout"`
+	AcquireTimeout           time.Duration `koanf:"acquire_timeout"`
+	StatementTimeout         time.Duration `koanf:"statement_timeout"`
+	PartitionsAhead          int           `koanf:"partitions_ahead"`
+}
+
+// Cache holds the settings of the cache.
+type Cache struct {
+	URL            string        `koanf:"url"`
+	MaxConnections int           `koanf:"max_connections"`
+	DefaultTTL     time.Duration `koanf:"default_ttl"`
+	Strategy       string        `koanf:"strategy"`
+	KeyPrefix      string        `koanf:"key_prefix"`
+	LocalMaxTTL    time.Duration `koanf:"local_max_ttl"`
+}
+
+// Signals holds the settings of signals.
+type Signals struct {
+	// Retention is zero when signals are kept for ever.
+	Retention time.Duration `koanf:"retention"`
+}
+
+// Neurons holds the settings of neurons.
+type Neurons struct {
+	StaleAfter time.Duration `koanf:"stale_after"`
+}
+
+// Auth holds the settings of access control.
+type Auth struct {
+	Mode string `koanf:"mode"`
+}
+
+// Log holds the settings of the log.
+type Log struct {
+	Level        string  `koanf:"level"`
+	Format       string  `koanf:"format"`
+	AccessSample float64 `koanf:"access_sample"`
+}
+
+// WithDefaults returns a copy in which every zero field holds its default. A
+// zero that is meant (log.access_sample 0) can be set after the call; Load
+// tells it from a missing one by itself.
+func (c Config) WithDefaults() Config {
+	defaulted := map[string]bool{}
+	for _, k := range keyTable() {
+		field := fieldOf(reflect.ValueOf(&c).Elem(), k.Name)
+		if !field.IsZero() {
+			continue
+		}
+		v, bad := k.parse(k.Default)
+		if bad != nil {
+			continue // no default is malformed: a test parses them all
+		}
+		field.Set(reflect.ValueOf(v))
+		defaulted[k.Name] = true
+	}
+	c.fitDefaults(func(key string) bool { return defaulted[key] })
+	return c
+}
+
+// Source tells where the value of a key came from.
+func (c *Config) Source(key string) Source {
+	if s, ok := c.sources[key]; ok {
+		return s
+	}
+	return Source{Kind: SourceDefault}
+}
+
+// Warnings tells, one sentence each, what the configuration asks for that has no
+// effect: here, or in this version.
+func (c *Config) Warnings() []string {
+	var all []string
+	if keys := c.given(func(k *Key) bool { return k.Section() == "cache" }); keys != "" {
+		all = append(all, "this version does not use a cache server yet; without effect: "+keys)
+	}
+	if c.Database.Engine() == dburl.SQLite {
+		if keys := c.given(func(k *Key) bool { return k.PostgresOnly }); keys != "" {
+			all = append(all, "the database is of type sqlite; without effect: "+keys)
+		}
+	}
+	return all
+}
+
+// given lists those of the wanted keys that some source gave, with the source.
+// In a Config made by hand cache.url alone counts as given when it is set.
+func (c *Config) given(wanted func(*Key) bool) string {
+	var keys []string
+	for _, k := range keyTable() {
+		source := c.Source(k.Name)
+		byHand := c.sources == nil && k.Name == "cache.url" && c.Cache.URL != ""
+		if wanted(&k) && (source.Kind != SourceDefault || byHand) {
+			keys = append(keys, k.Name+" ("+source.String()+")")
+		}
+	}
+	return join(keys)
+}
+
+// value returns the value of a key.
+func (c *Config) value(key string) any {
+	return fieldOf(reflect.ValueOf(c).Elem(), key).Interface()
+}

@@ -1,0 +1,259 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/hal9-ai/hal9/internal/dburl"
+)
+
+// Kinds of values, as Key.Type tells them.
+const (
+	TypeText     = "text"
+	TypeURL      = "URL"
+	TypeInteger  = "integer"
+	TypeFraction = "fraction"
+	TypeDuration = "duration"
+	TypeSize     = "size"
+)
+
+// Key describes one setting.
+type Key struct {
+	Name    string // as in database.max_connections
+	Type    string // one of the Type constants
+	Default string // as it would be written; empty for none
+	Allowed string // the values that are accepted, in words; empty for any
+	Env     string // the environment variable, HAL9_DATABASE_MAX_CONNECTIONS
+	Flag    string // the flag without its dashes, database-max-connections
+	Help    string // what it does, in sentences
+	Secret  bool   // a URL that may carry a password
+
+	PostgresOnly bool // without effect on SQLite; Help says so
+
+	check check
+}
+
+// Section returns the part of the name before its first dot.
+func (k *Key) Section() string {
+	section, _, _ := strings.Cut(k.Name, ".")
+	return section
+}
+
+// Keys returns every setting, in the order of the reference.
+func Keys() []Key { return keyTable() }
+
+// Sections returns the sections in the order of the reference, each with a title.
+func Sections() []Section {
+	return []Section{
+		{"server", "HTTP server"},
+		{"database", "Database"},
+		{"cache", "Cache (read and checked, but not used in this version)"},
+		{"signals", "Signals"},
+		{"neurons", "Neurons"},
+		{"auth", "Access"},
+		{"log", "Log"},
+	}
+}
+
+// Section is a group of keys.
+type Section struct {
+	Name  string
+	Title string
+}
+
+// keyTable completes the hand-written rows with what follows from them.
+func keyTable() []Key {
+	rows := make([]Key, 0, 40)
+	rows = append(rows, serverKeys()...)
+	rows = append(rows, databaseKeys()...)
+	rows = append(rows, cacheKeys()...)
+	rows = append(rows, otherKeys()...)
+	var zero Config
+	for i := range rows {
+		k := &rows[i]
+		k.Env = "HAL9_" + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
+		k.Flag = strings.NewReplacer(".", "-", "_", "-").Replace(k.Name)
+		k.Type = typeOf(fieldOf(reflect.ValueOf(&zero).Elem(), k.Name))
+		if k.Secret {
+			k.Type = TypeURL
+		}
+		k.Allowed = k.check.allowed
+		if k.PostgresOnly {
+			k.Help += " PostgreSQL only."
+		}
+	}
+	return rows
+}
+
+// typeOf names the kind of value that a field holds.
+func typeOf(field reflect.Value) string {
+	if !field.IsValid() {
+		return ""
+	}
+	switch field.Interface().(type) {
+	case int:
+		return TypeInteger
+	case float64:
+		return TypeFraction
+	case time.Duration:
+		return TypeDuration
+	case ByteSize:
+		return TypeSize
+	default:
+		return TypeText
+	}
+}
+
+func serverKeys() []Key {
+	return []Key{
+		{
+			Name: "server.listen", Default: "127.0.0.1:8080", check: listenAddress(),
+			Help: "Address and port to serve on. Only a loopback address is accepted while auth.mode is open. Port 0 takes a free one.",
+		},
+		{
+			Name: "server.request_timeout", Default: "10s", check: atLeast(10 * time.Millisecond),
+			Help: "The longest that a request may take.",
+		},
+		{
+			Name: "server.read_header_timeout", Default: "5s", check: atLeast(10 * time.Millisecond),
+			Help: "The longest that a client may take to send its headers. At most server.read_timeout.",
+		},
+		{
+			Name: "server.read_timeout", Default: "30s", check: atLeast(10 * time.Millisecond),
+			Help: "The longest that a client may take to send a whole request.",
+		},
+		{
+			Name: "server.idle_timeout", Default: "2m", check: atLeast(time.Second),
+			Help: "How long a connection is kept open between requests.",
+		},
+		{
+			Name: "server.shutdown_timeout", Default: "20s", check: atLeast(time.Second),
+			Help: "The longest that a shutdown may take, server.drain_delay included.",
+		},
+		{
+			Name: "server.drain_delay", Default: "0s", check: atLeast(0),
+			Help: "How long the server goes on serving at shutdown after it said that it is not ready. Behind a balancer at least 1.5s, or longer than its health check's interval. Less than server.shutdown_timeout.",
+		},
+		{
+			Name: "server.max_body_bytes", Default: "16MiB", check: sizeBetween(KiB, GiB),
+			Help: "The largest request body that is read.",
+		},
+		{
+			// SQLite refuses JSON nested about 1,000 deep.
+			Name: "server.max_json_depth", Default: "64", check: between(1, 900),
+			Help: "The deepest nesting of JSON in a request.",
+		},
+		{
+			Name: "server.max_page", Default: "1000", check: between(1, 10_000),
+			Help: "The most rows in one page of a list.",
+		},
+	}
+}
+
+func databaseKeys() []Key {
+	return []Key{
+		{
+			Name: "database.type", check: oneOfOrNone(dburl.Postgres, dburl.SQLite),
+			Help: "The engine. May be left out, since database.url tells it; if given, it must agree.",
+		},
+		{
+			Name: "database.url", Default: "sqlite://hal9.db", Secret: true, check: databaseURL(),
+			Help: "The database: postgres://user:password@host/name, or postgresql://…; sqlite:///var/lib/hal9.db (absolute path), sqlite://hal9.db (relative path) or sqlite::memory:.",
+		},
+		{
+			Name: "database.admin_url", Secret: true, check: adminURL(),
+			Help: "A PostgreSQL URL past the pooler, for migrations and upkeep, where database.url goes through one. Default: database.url.",
+		},
+		{
+			Name: "database.max_connections", Default: "20", check: between(1, 10_000),
+			Help: "The most connections that this server opens. Two servers of 100 exceed a stock PostgreSQL.",
+		},
+		{
+			Name: "database.min_connections", PostgresOnly: true, Default: "2", check: between(0, 10_000),
+			Help: "Connections that are kept open when idle. At most database.max_connections.",
+		},
+		{
+			Name: "database.connection_lifetime", PostgresOnly: true, Default: "1h", check: atLeast(time.Second),
+			Help: "The age at which a connection is replaced.",
+		},
+		{
+			Name: "database.connection_lifetime_jitter", PostgresOnly: true, Default: "6m", check: atLeast(0),
+			Help: "A random addition to the age, so that connections are not all replaced at once. At most database.connection_lifetime.",
+		},
+		{
+			Name: "database.connection_idle_timeout", PostgresOnly: true, Default: "30m", check: atLeast(time.Second),
+			Help: "How long a connection above the minimum may be idle before it is closed.",
+		},
+		{
+			Name: "database.acquire_timeout", Default: "3s", check: atLeast(time.Millisecond),
+			Help: "The longest wait for a free connection; after it a request is answered 503.",
+		},
+		{
+			Name: "database.statement_timeout", Default: "10s", check: atLeast(time.Millisecond),
+			Help: "The longest that one statement may run.",
+		},
+		{
+			Name: "database.partitions_ahead", PostgresOnly: true, Default: "3", check: between(1, 120),
+			Help: "For how many months ahead partitions of signals are made.",
+		},
+	}
+}
+
+func cacheKeys() []Key {
+	return []Key{
+		{
+			Name: "cache.url", Secret: true, check: cacheURL(),
+			Help: "A Valkey or Redis server: redis://:password@host:6379/0, rediss://… for TLS.",
+		},
+		{
+			Name: "cache.max_connections", Default: "50", check: between(1, 10_000),
+			Help: "Bounds only the connections of commands that block or need one of their own; all others share a few multiplexed ones.",
+		},
+		{
+			Name: "cache.default_ttl", Default: "1h", check: atLeast(time.Second),
+			Help: "How long an entry lives.",
+		},
+		{
+			Name: "cache.strategy", Default: "cache_aside", check: oneOf("cache_aside", "write_through", "write_behind"),
+			Help: "How writes reach the cache.",
+		},
+		{
+			Name: "cache.key_prefix", Default: "hal9:", check: plainWord(64),
+			Help: "What every key in the cache begins with.",
+		},
+		{
+			Name: "cache.local_max_ttl", Default: "2s", check: atLeast(0),
+			Help: "How long the in-process tier may hold an entry, so that several servers agree within it. At most cache.default_ttl.",
+		},
+	}
+}
+
+func otherKeys() []Key {
+	return []Key{
+		{
+			Name: "signals.retention", Default: "0s", check: retention(),
+			Help: "How long signals are kept, as in 90d. 0 keeps them for ever.",
+		},
+		{
+			Name: "neurons.stale_after", Default: "5m", check: atLeast(time.Second),
+			Help: "How long a neuron may be silent before it counts as unhealthy.",
+		},
+		{
+			Name: "auth.mode", Default: AuthOpen, check: authMode(),
+			Help: "Who may call: open lets everybody on this machine in. Accounts are not in this version.",
+		},
+		{
+			Name: "log.level", Default: "info", check: oneOf("debug", "info", "warn", "error"),
+			Help: "The least severe messages that are logged.",
+		},
+		{
+			Name: "log.format", Default: LogAuto, check: oneOf(LogAuto, LogJSON, LogText),
+			Help: "How they are written; auto is text on a terminal, otherwise json.",
+		},
+		{
+			Name: "log.access_sample", Default: "1", check: fraction(),
+			Help: "The part of the requests that is logged: 1 all, 0.01 one in a hundred, 0 none.",
+		},
+	}
+}

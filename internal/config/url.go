@@ -1,0 +1,71 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/hal9-ai/hal9/internal/dburl"
+)
+
+// Engine tells which engine the URL names: dburl.Postgres or dburl.SQLite.
+func (d Database) Engine() string { return dburl.Engine(d.URL) }
+
+// sqliteFault says what is wrong with an SQLite URL. The parser is the one that
+// opens the database, so that the two cannot disagree.
+func sqliteFault(raw string) *fault {
+	if _, err := dburl.SQLitePath(raw); err != nil {
+		problem, mend, _ := strings.Cut(err.Error(), ": ")
+		return &fault{problem, mend}
+	}
+	return nil
+}
+
+func databaseURL() check {
+	return check{"postgres://…, postgresql://… or sqlite:…", func(v any) *fault {
+		s := format(v)
+		switch dburl.Engine(s) {
+		case dburl.Postgres:
+			_, bad := splitURL(s)
+			return bad
+		case dburl.SQLite:
+			return sqliteFault(s)
+		default:
+			return &fault{
+				"the URL names no known engine",
+				"begin it with postgres://, postgresql:// or sqlite://",
+			}
+		}
+	}}
+}
+
+func adminURL() check {
+	return check{"postgres://… or postgresql://…", func(v any) *fault {
+		s := format(v)
+		if s == "" {
+			return nil
+		}
+		if dburl.Engine(s) != dburl.Postgres {
+			return &fault{"this is no PostgreSQL URL", "begin it with postgres:// or postgresql://"}
+		}
+		_, bad := splitURL(s)
+		return bad
+	}}
+}
+
+func cacheURL() check {
+	return check{"redis://…, rediss://…, valkey://…, valkeys://… or unix://…", func(v any) *fault {
+		s := format(v)
+		if s == "" {
+			return nil
+		}
+		u, bad := splitURL(s)
+		if bad != nil {
+			return bad
+		}
+		switch u.scheme {
+		case "redis", "rediss", "valkey", "valkeys", "unix":
+			return nil
+		default:
+			return &fault{"the URL names no cache server", "begin it with redis:// or, for TLS, rediss://"}
+		}
+	}}
+}
