@@ -8,8 +8,8 @@ CREATE TABLE neurons (
     layer         text COLLATE "C" NOT NULL,
     system_prompt text             NOT NULL DEFAULT '',
     settings      jsonb            NOT NULL DEFAULT '{}',
-    state         text             NOT NULL DEFAULT 'idle',
-    condition     text             NOT NULL DEFAULT 'running',
+    state         text COLLATE "C" NOT NULL DEFAULT 'idle',
+    condition     text COLLATE "C" NOT NULL DEFAULT 'running',
     state_set_at  timestamptz,
     running_since timestamptz      NOT NULL,
     errors_count  bigint           NOT NULL DEFAULT 0,
@@ -30,7 +30,9 @@ CREATE TABLE neuron_activity (
     signals_processed bigint           NOT NULL DEFAULT 0,
     last_signal_at    timestamptz,
     CONSTRAINT neuron_activity_pkey PRIMARY KEY (neuron_id),
-    CONSTRAINT neuron_activity_neuron_id_fkey FOREIGN KEY (neuron_id) REFERENCES neurons (id) ON DELETE CASCADE
+    CONSTRAINT neuron_activity_neuron_id_fkey FOREIGN KEY (neuron_id) REFERENCES neurons (id) ON DELETE CASCADE,
+    -- Half the range of bigint: the sum of two does not overflow.
+    CONSTRAINT neuron_activity_signals_processed_check CHECK (signals_processed BETWEEN 0 AND 4611686018427387903)
 );
 
 -- The default targets of a signal that names only a layer.

@@ -34,9 +34,10 @@ CREATE INDEX signals_timestamp_idx ON signals (timestamp);
 CREATE INDEX signals_to_neuron_idx ON signals (to_neuron, timestamp);
 -- SignalListByNeuron, second half.
 CREATE INDEX signals_from_neuron_idx ON signals (from_neuron, timestamp);
--- SignalListByReference. Partial: a signal that refers to none is not in them.
-CREATE INDEX signals_signal_ref_idx ON signals ((metadata ->> 'signal_id')) WHERE metadata ->> 'signal_id' IS NOT NULL;
-CREATE INDEX signals_parent_ref_idx ON signals ((metadata ->> 'parent_id')) WHERE metadata ->> 'parent_id' IS NOT NULL;
+-- SignalListByReference. Partial: a signal that refers to none is not in them. Hashed:
+-- a B-tree would refuse signals whose metadata holds a long text there.
+CREATE INDEX signals_signal_ref_idx ON signals USING hash ((metadata ->> 'signal_id')) WHERE metadata ->> 'signal_id' IS NOT NULL;
+CREATE INDEX signals_parent_ref_idx ON signals USING hash ((metadata ->> 'parent_id')) WHERE metadata ->> 'parent_id' IS NOT NULL;
 
 -- +goose StatementBegin
 DO $$
@@ -48,14 +49,17 @@ $$;
 
 -- Makes the partition of the month that holds the given moment, and moves that
 -- month's rows home from the default partition. Returns whether it was made.
--- The default partition is locked while that happens and scanned by ATTACH, so a
+-- Inserts pause while that happens, and ATTACH scans the default partition, so a
 -- month is best made ahead, while no row of it exists.
+--
+-- lock_timeout is less than twice deadlock_timeout: should a transaction that has read
+-- the default partition go on to write, this function gives way and not that one.
 -- +goose StatementBegin
 CREATE FUNCTION signals_partition_ensure(moment timestamptz) RETURNS boolean
     LANGUAGE plpgsql
     SECURITY DEFINER
     SET search_path FROM CURRENT
-    SET lock_timeout = '2s'
+    SET lock_timeout = '1500ms'
     SET timezone = 'UTC'
 AS $$
 DECLARE
@@ -63,14 +67,17 @@ DECLARE
     range_end   timestamptz := date_trunc('month', moment) + interval '1 month';
     partition   text := 'signals_' || to_char(date_trunc('month', moment), '"y"YYYY"m"MM');
     bounds      text := format('CHECK (timestamp >= %L AND timestamp < %L)', range_start, range_end);
+    existing    regclass;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('hal9.signals_partition', 0));
 
+    -- With its schema, or a temporary table would be found.
+    existing := to_regclass(format('%I.%I', current_schema(), partition));
     IF EXISTS (SELECT 1 FROM pg_catalog.pg_inherits
-               WHERE inhparent = 'signals'::regclass AND inhrelid = to_regclass(partition)) THEN
+               WHERE inhparent = 'signals'::regclass AND inhrelid = existing) THEN
         RETURN false;
     END IF;
-    IF to_regclass(partition) IS NOT NULL THEN
+    IF existing IS NOT NULL THEN
         RAISE EXCEPTION 'table % exists but is no partition of signals', partition
             USING ERRCODE = 'duplicate_table', HINT = 'Attach it or rename it, then try again.';
     END IF;
@@ -79,8 +86,10 @@ BEGIN
     EXECUTE format('CREATE TABLE %I (LIKE signals INCLUDING ALL, CONSTRAINT %I %s)',
                    partition, partition || '_range', bounds);
 
-    -- Parent before child, as inserts take them: no deadlock with those.
-    LOCK TABLE ONLY signals IN SHARE UPDATE EXCLUSIVE MODE;
+    -- Parent before child, as inserts take them. The parent's lock keeps inserts away
+    -- from the start: one that had chosen the default partition and then waited for it
+    -- would be refused when it finds that its row belongs elsewhere by now.
+    LOCK TABLE ONLY signals IN SHARE ROW EXCLUSIVE MODE;
     LOCK TABLE signals_default IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('WITH moved AS (
                         DELETE FROM signals_default WHERE timestamp >= $1 AND timestamp < $2 RETURNING *)

@@ -33,9 +33,9 @@ CREATE INDEX memories_search_vector_idx ON memories USING gin (search_vector);
 CREATE INDEX memories_created_at_idx ON memories (created_at, id);
 -- MemoryListByNeuron.
 CREATE INDEX memories_neuron_id_idx ON memories (neuron_id, created_at, id);
--- MemoryListByReference. Partial: a memory that refers to no signal is not in them.
-CREATE INDEX memories_signal_ref_idx ON memories ((metadata ->> 'signal_id')) WHERE metadata ->> 'signal_id' IS NOT NULL;
-CREATE INDEX memories_parent_ref_idx ON memories ((metadata ->> 'parent_id')) WHERE metadata ->> 'parent_id' IS NOT NULL;
+-- MemoryListByReference. Partial and hashed, as those of signals.
+CREATE INDEX memories_signal_ref_idx ON memories USING hash ((metadata ->> 'signal_id')) WHERE metadata ->> 'signal_id' IS NOT NULL;
+CREATE INDEX memories_parent_ref_idx ON memories USING hash ((metadata ->> 'parent_id')) WHERE metadata ->> 'parent_id' IS NOT NULL;
 
 -- +goose Down
 DROP TABLE memories;

@@ -3,6 +3,11 @@
 -- Moments are integers: microseconds since 1970 in UTC. SQLite checks no types by
 -- itself, and STRICT tables refuse the declared types that the Go code is generated
 -- from, so that each column checks its own.
+--
+-- Of several constraints that a row breaks, both engines must name the same one.
+-- PostgreSQL tries checks in the order of their names, then unique keys in the order
+-- of their making; SQLite checks as they are written, then unique keys from the last
+-- to the first. So checks are sorted by name here, and unique keys stand in reverse.
 
 -- +goose Up
 -- The counter that stands for PostgreSQL's sequence. A statement that inserts or

@@ -17,16 +17,16 @@ CREATE TABLE neurons (
     updated_at    DATETIME  NOT NULL,
     version       BIGINT    NOT NULL,
     CONSTRAINT neurons_pkey PRIMARY KEY (id),
+    CONSTRAINT neurons_condition_check CHECK (typeof(condition) = 'text' AND condition IN ('running', 'failed', 'stopped')),
+    CONSTRAINT neurons_created_at_check CHECK (typeof(created_at) = 'integer'),
+    CONSTRAINT neurons_errors_count_check CHECK (typeof(errors_count) = 'integer'),
     CONSTRAINT neurons_id_check CHECK (typeof(id) = 'text' AND length(id) BETWEEN 1 AND 255),
     CONSTRAINT neurons_layer_check CHECK (typeof(layer) = 'text' AND length(layer) BETWEEN 1 AND 255),
-    CONSTRAINT neurons_system_prompt_check CHECK (typeof(system_prompt) = 'text'),
+    CONSTRAINT neurons_running_since_check CHECK (typeof(running_since) = 'integer'),
     CONSTRAINT neurons_settings_check CHECK (typeof(settings) = 'text' AND json_valid(settings)),
     CONSTRAINT neurons_state_check CHECK (typeof(state) = 'text' AND length(state) BETWEEN 1 AND 255),
-    CONSTRAINT neurons_condition_check CHECK (typeof(condition) = 'text' AND condition IN ('running', 'failed', 'stopped')),
     CONSTRAINT neurons_state_set_at_check CHECK (typeof(state_set_at) IN ('integer', 'null')),
-    CONSTRAINT neurons_running_since_check CHECK (typeof(running_since) = 'integer'),
-    CONSTRAINT neurons_errors_count_check CHECK (typeof(errors_count) = 'integer'),
-    CONSTRAINT neurons_created_at_check CHECK (typeof(created_at) = 'integer'),
+    CONSTRAINT neurons_system_prompt_check CHECK (typeof(system_prompt) = 'text'),
     CONSTRAINT neurons_updated_at_check CHECK (typeof(updated_at) = 'integer'),
     CONSTRAINT neurons_version_check CHECK (typeof(version) = 'integer')
 );
@@ -52,9 +52,9 @@ CREATE TABLE neuron_activity (
     last_signal_at    DATETIME,
     CONSTRAINT neuron_activity_pkey PRIMARY KEY (neuron_id),
     CONSTRAINT neuron_activity_neuron_id_fkey FOREIGN KEY (neuron_id) REFERENCES neurons (id) ON DELETE CASCADE,
+    CONSTRAINT neuron_activity_last_signal_at_check CHECK (typeof(last_signal_at) IN ('integer', 'null')),
     CONSTRAINT neuron_activity_neuron_id_check CHECK (typeof(neuron_id) = 'text' AND length(neuron_id) BETWEEN 1 AND 255),
-    CONSTRAINT neuron_activity_signals_processed_check CHECK (typeof(signals_processed) = 'integer'),
-    CONSTRAINT neuron_activity_last_signal_at_check CHECK (typeof(last_signal_at) IN ('integer', 'null'))
+    CONSTRAINT neuron_activity_signals_processed_check CHECK (typeof(signals_processed) = 'integer' AND signals_processed BETWEEN 0 AND 4611686018427387903)
 );
 
 -- The default targets of a signal that names only a layer.

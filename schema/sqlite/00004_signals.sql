@@ -13,15 +13,15 @@ CREATE TABLE signals (
     metadata         JSON_TEXT NOT NULL DEFAULT '{}',
     timestamp        DATETIME  NOT NULL,
     CONSTRAINT signals_pkey PRIMARY KEY (id, timestamp),
-    CONSTRAINT signals_id_check CHECK (typeof(id) = 'text' AND length(id) = 36),
+    CONSTRAINT signals_content_check CHECK (typeof(content) = 'text'),
     CONSTRAINT signals_from_neuron_check CHECK (typeof(from_neuron) = 'text' AND length(from_neuron) BETWEEN 1 AND 255),
-    CONSTRAINT signals_to_neuron_check CHECK (typeof(to_neuron) = 'text' AND length(to_neuron) BETWEEN 1 AND 255),
+    CONSTRAINT signals_id_check CHECK (typeof(id) = 'text' AND length(id) = 36),
     CONSTRAINT signals_layer_from_check CHECK (typeof(layer_from) = 'text' AND length(layer_from) BETWEEN 1 AND 255),
     CONSTRAINT signals_layer_to_check CHECK (typeof(layer_to) = 'text' AND length(layer_to) BETWEEN 1 AND 255),
-    CONSTRAINT signals_propagation_type_check CHECK (typeof(propagation_type) = 'text'),
-    CONSTRAINT signals_content_check CHECK (typeof(content) = 'text'),
     CONSTRAINT signals_metadata_check CHECK (typeof(metadata) = 'text' AND json_valid(metadata)),
-    CONSTRAINT signals_timestamp_check CHECK (typeof(timestamp) = 'integer')
+    CONSTRAINT signals_propagation_type_check CHECK (typeof(propagation_type) = 'text'),
+    CONSTRAINT signals_timestamp_check CHECK (typeof(timestamp) = 'integer'),
+    CONSTRAINT signals_to_neuron_check CHECK (typeof(to_neuron) = 'text' AND length(to_neuron) BETWEEN 1 AND 255)
 );
 
 -- Every index here is paid by every insert.

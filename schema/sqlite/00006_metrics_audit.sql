@@ -10,11 +10,11 @@ CREATE TABLE metrics_aggregate (
     timestamp   DATETIME  NOT NULL,
     CONSTRAINT metrics_aggregate_pkey PRIMARY KEY (id),
     CONSTRAINT metrics_aggregate_id_check CHECK (typeof(id) = 'text' AND length(id) = 36),
+    CONSTRAINT metrics_aggregate_labels_check CHECK (typeof(labels) = 'text' AND json_valid(labels)),
     CONSTRAINT metrics_aggregate_metric_name_check CHECK (typeof(metric_name) = 'text' AND length(metric_name) BETWEEN 1 AND 255),
     CONSTRAINT metrics_aggregate_neuron_id_check CHECK (typeof(neuron_id) IN ('text', 'null') AND length(neuron_id) BETWEEN 1 AND 255),
-    CONSTRAINT metrics_aggregate_value_check CHECK (typeof(value) = 'real'),
-    CONSTRAINT metrics_aggregate_labels_check CHECK (typeof(labels) = 'text' AND json_valid(labels)),
-    CONSTRAINT metrics_aggregate_timestamp_check CHECK (typeof(timestamp) = 'integer')
+    CONSTRAINT metrics_aggregate_timestamp_check CHECK (typeof(timestamp) = 'integer'),
+    CONSTRAINT metrics_aggregate_value_check CHECK (typeof(value) = 'real')
 );
 
 -- MetricList.
@@ -34,15 +34,15 @@ CREATE TABLE audit_log (
     user_agent    TEXT,
     created_at    DATETIME  NOT NULL,
     CONSTRAINT audit_log_pkey PRIMARY KEY (id),
-    CONSTRAINT audit_log_id_check CHECK (typeof(id) = 'text' AND length(id) = 36),
-    CONSTRAINT audit_log_user_id_check CHECK (typeof(user_id) IN ('text', 'null') AND length(user_id) = 36),
     CONSTRAINT audit_log_action_check CHECK (typeof(action) = 'text' AND length(action) BETWEEN 1 AND 255),
-    CONSTRAINT audit_log_resource_type_check CHECK (typeof(resource_type) = 'text' AND length(resource_type) BETWEEN 1 AND 255),
-    CONSTRAINT audit_log_resource_id_check CHECK (typeof(resource_id) IN ('text', 'null')),
+    CONSTRAINT audit_log_created_at_check CHECK (typeof(created_at) = 'integer'),
     CONSTRAINT audit_log_details_check CHECK (typeof(details) = 'text' AND json_valid(details)),
+    CONSTRAINT audit_log_id_check CHECK (typeof(id) = 'text' AND length(id) = 36),
     CONSTRAINT audit_log_ip_address_check CHECK (typeof(ip_address) IN ('text', 'null')),
+    CONSTRAINT audit_log_resource_id_check CHECK (typeof(resource_id) IN ('text', 'null')),
+    CONSTRAINT audit_log_resource_type_check CHECK (typeof(resource_type) = 'text' AND length(resource_type) BETWEEN 1 AND 255),
     CONSTRAINT audit_log_user_agent_check CHECK (typeof(user_agent) IN ('text', 'null')),
-    CONSTRAINT audit_log_created_at_check CHECK (typeof(created_at) = 'integer')
+    CONSTRAINT audit_log_user_id_check CHECK (typeof(user_id) IN ('text', 'null') AND length(user_id) = 36)
 );
 
 -- AuditList and AuditDeleteOld.

@@ -1,0 +1,61 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/store"
+)
+
+func TestPartitionDropDeletesInChunks(t *testing.T) {
+	t.Parallel()
+	st, err := store.Open(t.Context(), store.Config{URL: "sqlite://" + filepath.Join(t.TempDir(), "hal9.db"), Migrate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	march := time.Date(2001, 3, 1, 0, 0, 0, 0, time.UTC)
+	months := map[time.Time]int{march.AddDate(-40, 0, 0): 1, march.AddDate(0, -1, 0): 2000, march.AddDate(0, -2, 0): 1001, march: 5}
+	for month, rows := range months {
+		batch := make([]model.SignalInsertParams, rows)
+		for i := range batch {
+			batch[i] = model.SignalInsertParams{
+				ID: uuid.New(), FromNeuron: "a", ToNeuron: "b", LayerFrom: "L1", LayerTo: "L2", PropagationType: "forward",
+				Content: "c", Metadata: model.JSON(`{}`), Timestamp: month.Add(time.Duration(i) * time.Microsecond),
+			}
+		}
+		if result, err := st.SignalInsertMany(t.Context(), batch); err != nil || result.Inserted != rows {
+			t.Fatalf("insert: %+v, %v", result, err)
+		}
+	}
+	all, err := st.SignalPartitionList(t.Context())
+	if err != nil || len(all) != len(months) {
+		t.Fatalf("list: %+v, %v", all, err)
+	}
+	for _, p := range all {
+		if p.Rows != int64(months[p.Start]) {
+			t.Errorf("%s has %d rows, not %d", p.Name, p.Rows, months[p.Start])
+		}
+	}
+	gone, err := st.SignalPartitionDrop(t.Context(), march.AddDate(0, 0, 14))
+	if err != nil || len(gone) != 3 {
+		t.Fatalf("drop: %+v, %v", gone, err)
+	}
+	for _, p := range gone {
+		if p.Rows != int64(months[p.Start]) {
+			t.Errorf("%s: %d rows were deleted, not %d", p.Name, p.Rows, months[p.Start])
+		}
+	}
+	left, err := st.SignalPartitionList(t.Context())
+	if err != nil || len(left) != 1 || left[0].Rows != 5 || !left[0].Start.Equal(march) {
+		t.Errorf("left: %+v, %v", left, err)
+	}
+}
