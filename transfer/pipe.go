@@ -1,0 +1,177 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+// step imports one table.
+type step interface {
+	// table is its name, in lower case.
+	table() string
+	run(ctx context.Context, j *job) error
+}
+
+// pipe is the step of a table whose rows become a T each: it reads, converts and
+// writes them in chunks, so that memory stays bounded whatever the table's size.
+type pipe[T any] struct {
+	name    string
+	columns []string // that convert reads; others are kept as legacy_…
+	convert func(ctx context.Context, r *row) (T, error)
+	// stored tells which are in the store already; only a dry run asks.
+	stored func(ctx context.Context, q model.Queries, items []T) ([]bool, error)
+	// write stores a chunk in one transaction and tells what became of each.
+	write func(ctx context.Context, tx model.Tx, items []T) ([]outcome, error)
+}
+
+// outcome is what became of one row.
+type outcome struct {
+	fate   fate
+	detail string // why it was refused
+	note   string // what the report should tell about it
+}
+
+type fate int
+
+const (
+	written fate = iota
+	present      // stored already; what is stored stays as it is
+	refused
+)
+
+// pending is a converted row with the name by which the report knows it.
+type pending[T any] struct {
+	item  T
+	rowid any
+	label string
+	notes []string
+}
+
+func (p *pipe[T]) table() string { return p.name }
+
+func (p *pipe[T]) run(ctx context.Context, j *job) error {
+	const chunkBytes = 8 << 20
+	report := j.report.table(p.name)
+	rows, err := j.source.rows(ctx, p.name, p.columns)
+	if err != nil {
+		return err
+	}
+	defer rows.close()
+	var chunk []pending[T]
+	size := 0
+	flush := func() error {
+		if err := p.flush(ctx, j, report, chunk); err != nil {
+			return err
+		}
+		j.progress(p.name, report.Read)
+		chunk, size = chunk[:0], 0
+		return nil
+	}
+	for {
+		r, err := rows.next()
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			break
+		}
+		report.Read++
+		item, err := p.take(ctx, rows, r)
+		var skipped *skip
+		switch {
+		case errors.As(err, &skipped):
+			report.skip(r.rowid, r.label(), skipped)
+			continue
+		case err != nil:
+			return err
+		}
+		chunk = append(chunk, pending[T]{item, r.rowid, r.label(), r.notes})
+		size += rows.size
+		if len(chunk) >= j.options.ChunkRows || size >= chunkBytes {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// take judges a row and converts it.
+func (p *pipe[T]) take(ctx context.Context, rows *rowReader, r *row) (item T, err error) {
+	if r.tooBig != "" {
+		return item, &skip{reason: r.tooBig + " is larger than 1 MiB"}
+	}
+	if err := rows.repeated(r); err != nil {
+		return item, err
+	}
+	return p.convert(ctx, r)
+}
+
+func (p *pipe[T]) flush(ctx context.Context, j *job, report *TableReport, chunk []pending[T]) error {
+	if len(chunk) == 0 {
+		return nil
+	}
+	if err := j.source.file.unchanged(); err != nil {
+		return err
+	}
+	if j.options.DryRun {
+		return p.rehearse(ctx, j, report, chunk)
+	}
+	return p.store(ctx, j, report, chunk)
+}
+
+// rehearse asks the store what it holds and writes nothing.
+func (p *pipe[T]) rehearse(ctx context.Context, j *job, report *TableReport, chunk []pending[T]) error {
+	there := make([]bool, len(chunk))
+	if j.store != nil {
+		var err error
+		if there, err = p.stored(ctx, j.store, itemsOf(chunk)); err != nil {
+			return err
+		}
+	}
+	for i, c := range chunk {
+		o := outcome{fate: written}
+		if there[i] {
+			o.fate = present
+		}
+		report.settle(c.rowid, c.label, c.notes, o)
+	}
+	return nil
+}
+
+// store writes a chunk. When the store refuses one of its rows, the chunk is
+// split until that row stands alone: no other is lost with it.
+func (p *pipe[T]) store(ctx context.Context, j *job, report *TableReport, chunk []pending[T]) error {
+	var outcomes []outcome
+	err := j.store.InTx(ctx, func(ctx context.Context, tx model.Tx) (err error) {
+		outcomes, err = p.write(ctx, tx, itemsOf(chunk))
+		return err
+	})
+	switch {
+	case err == nil:
+		for i, c := range chunk {
+			report.settle(c.rowid, c.label, c.notes, outcomes[i])
+		}
+		return nil
+	case !errors.Is(err, model.ErrInvalid):
+		return err //nolint:wrapcheck // the store's own words; Import adds where it stopped
+	case len(chunk) == 1:
+		report.settle(chunk[0].rowid, chunk[0].label, nil, outcome{fate: refused, detail: reasonOf(err)})
+		return nil
+	}
+	half := len(chunk) / 2
+	if err := p.store(ctx, j, report, chunk[:half]); err != nil {
+		return err
+	}
+	return p.store(ctx, j, report, chunk[half:])
+}
+
+func itemsOf[T any](chunk []pending[T]) []T {
+	items := make([]T, len(chunk))
+	for i, c := range chunk {
+		items[i] = c.item
+	}
+	return items
+}
