@@ -1,0 +1,61 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+)
+
+func unwrap(ctx huma.Context) *gin.Context { return humagin.Unwrap(ctx) }
+
+// readBody reads the body into memory before huma does, which would answer a
+// client's broken transfer with 500.
+func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
+	c := unwrap(ctx)
+	if c.Request.Body == nil || c.Request.Body == http.NoBody {
+		next(ctx)
+		return
+	}
+	limit := s.cfg.MaxBodyBytes
+	if c.Request.ContentLength > limit {
+		s.tooLarge().abort(c)
+		return
+	}
+	var body bytes.Buffer
+	if n := c.Request.ContentLength; n > 0 {
+		body.Grow(int(min(n, 64<<10)) + bytes.MinRead)
+	}
+	n, err := body.ReadFrom(io.LimitReader(c.Request.Body, limit+1))
+	switch {
+	case n > limit:
+		s.tooLarge().abort(c)
+		return
+	case err != nil:
+		brokenBody(err).abort(c)
+		return
+	}
+	c.Request.Body = io.NopCloser(&body)
+	next(ctx)
+}
+
+func (s *Server) tooLarge() *problem {
+	return newProblem(http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("the body is larger than %d bytes; send less at once, or raise server.max_body_bytes", s.cfg.MaxBodyBytes)).
+		// What is left of the body is not read, so that the connection is of no use.
+		with("Connection", "close")
+}
+
+func brokenBody(err error) *problem {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return newProblem(http.StatusRequestTimeout, "the body did not come in time").with("Connection", "close")
+	}
+	return newProblem(http.StatusBadRequest, "the body could not be read to its end; send it whole").with("Connection", "close")
+}

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+//go:embed web/docs.html web/docs.js web/swagger/swagger-ui.css web/swagger/swagger-ui-bundle.js
+var web embed.FS
+
+// docsPolicy lets the page load what this server serves and nothing else. The
+// stylesheet shows its icons from data: addresses.
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// UndocumentedRoutes are served but are not part of the API: the document itself and
+// the page that shows it.
+func UndocumentedRoutes() []string {
+	return []string{
+		"GET /openapi.json", "GET /docs", "GET /docs/docs.js",
+		"GET /docs/swagger-ui.css", "GET /docs/swagger-ui-bundle.js",
+	}
+}
+
+func (s *Server) registerDocs() error {
+	s.router.GET("/openapi.json", func(c *gin.Context) {
+		c.Data(http.StatusOK, "application/openapi+json", s.document)
+	})
+	for _, f := range []struct{ route, file, contentType string }{
+		{"/docs", "web/docs.html", "text/html; charset=utf-8"},
+		{"/docs/docs.js", "web/docs.js", "text/javascript; charset=utf-8"},
+		{"/docs/swagger-ui.css", "web/swagger/swagger-ui.css", "text/css; charset=utf-8"},
+		{"/docs/swagger-ui-bundle.js", "web/swagger/swagger-ui-bundle.js", "text/javascript; charset=utf-8"},
+	} {
+		content, err := web.ReadFile(f.file)
+		if err != nil {
+			return err //nolint:wrapcheck // names the file
+		}
+		s.router.GET(f.route, staticFile(content, f.contentType))
+	}
+	return nil
+}
+
+// staticFile serves a file that is part of the program: browsers keep it and ask
+// whether it is still the same.
+func staticFile(content []byte, contentType string) gin.HandlerFunc {
+	sum := sha256.Sum256(content)
+	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	return func(c *gin.Context) {
+		h := c.Writer.Header()
+		h.Set("Content-Security-Policy", docsPolicy)
+		h.Set("Cache-Control", "no-cache")
+		h.Set("ETag", etag)
+		if c.GetHeader("If-None-Match") == etag {
+			c.Status(http.StatusNotModified)
+			return
+		}
+		c.Data(http.StatusOK, contentType, content)
+	}
+}

@@ -1,0 +1,133 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+// statusClientClosed is what the log and the metrics say of a client that left
+// before its answer; it never sees it.
+const statusClientClosed = 499
+
+// errorRule says how one kind of failure is answered.
+type errorRule struct {
+	kind   error
+	status int
+	// name is the kind's label in the metrics.
+	name string
+	// detail is what the client reads; "" lets the error speak for itself.
+	detail string
+	// retryAfter is the header's value in seconds, "" for none.
+	retryAfter string
+}
+
+// errorRules is the one table from failures to answers. The first kind that
+// matches counts.
+func errorRules() []errorRule {
+	return []errorRule{
+		{kind: model.ErrNotFound, status: http.StatusNotFound, name: "not_found"},
+		{kind: model.ErrConflict, status: http.StatusConflict, name: "conflict"},
+		{kind: model.ErrInvalid, status: http.StatusUnprocessableEntity, name: "invalid"},
+		{
+			kind: model.ErrUnavailable, status: http.StatusServiceUnavailable, name: "unavailable",
+			detail: "the database cannot be asked at the moment; try again later", retryAfter: "1",
+		},
+		{
+			kind: model.ErrReadOnly, status: http.StatusServiceUnavailable, name: "read_only",
+			detail: "the database takes no writes at the moment; try again later", retryAfter: "5",
+		},
+		{
+			kind: model.ErrTimeout, status: http.StatusGatewayTimeout, name: "timeout",
+			detail: "the database did not answer in time; whether a write took effect is unknown",
+		},
+		{
+			kind: context.DeadlineExceeded, status: http.StatusGatewayTimeout, name: "timeout",
+			detail: "the request took too long; whether a write took effect is unknown",
+		},
+		{kind: context.Canceled, status: statusClientClosed, name: "canceled", detail: "the client left"},
+	}
+}
+
+// fail turns what a handler returned into the answer, and notes it.
+func (s *Server) fail(ctx context.Context, err error) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	// A client that left makes the store fail in its own words.
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
+		err = context.Canceled
+	}
+	for _, rule := range errorRules() {
+		if !errors.Is(err, rule.kind) {
+			continue
+		}
+		p = rule.problem(err)
+		s.countError(rule.name)
+		if p.Status >= http.StatusInternalServerError {
+			s.log.LogAttrs(ctx, slog.LevelWarn, "request failed",
+				slog.String("request_id", requestID(ctx)), slog.String("error_type", rule.name), slog.String("error", safeText(err)))
+		}
+		return p
+	}
+	s.countError("internal")
+	s.log.LogAttrs(ctx, slog.LevelError, "request failed",
+		slog.String("request_id", requestID(ctx)), slog.String("error_type", "internal"), slog.String("error", safeText(err)))
+	return internalProblem()
+}
+
+func (s *Server) countError(name string) {
+	s.metrics.GetOrCreateCounter(`hal9_errors_total{error_type="` + name + `"}`).Inc()
+}
+
+func internalProblem() *problem {
+	return newProblem(http.StatusInternalServerError, "an unexpected error occurred; the log tells more under the answer's X-Request-Id")
+}
+
+func (r *errorRule) problem(err error) *problem {
+	detail := r.detail
+	var fields []problemField
+	var m *model.Error
+	if detail == "" {
+		detail = r.kind.Error()
+		if errors.As(err, &m) {
+			detail = m.Error()
+			if m.Field != "" {
+				reason := m.Reason
+				if reason == "" {
+					reason = r.kind.Error()
+				}
+				fields = []problemField{{m.Field, reason}}
+			}
+		}
+	}
+	p := newProblem(r.status, detail, fields...)
+	if r.retryAfter != "" {
+		p.with("Retry-After", r.retryAfter)
+	}
+	return p
+}
+
+// safeText is what may be logged of an error: the store's words, which hold no
+// text of the database's, and of any other error no more than its types, since its
+// text may repeat what a client sent.
+func safeText(err error) string {
+	var m *model.Error
+	if errors.As(err, &m) {
+		return m.Error()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return context.DeadlineExceeded.Error()
+	}
+	var types []string
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		types = append(types, fmt.Sprintf("%T", e))
+	}
+	return "unexpected error of type " + strings.Join(types, " around ")
+}

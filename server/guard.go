@@ -1,0 +1,123 @@
+package server
+
+import (
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+)
+
+// guard refuses what open mode must not answer, and requests that are broken in
+// ways that every route shares.
+func (s *Server) guard(c *gin.Context) {
+	r := c.Request
+	if p := guardOpen(r); p != nil {
+		p.abort(c)
+		return
+	}
+	if r.URL.RawQuery != "" {
+		if p := guardQuery(r.URL.RawQuery); p != nil {
+			p.abort(c)
+			return
+		}
+	}
+	if r.Body != nil && r.Body != http.NoBody && !acceptedBody(r.Header.Get("Content-Type")) {
+		newProblem(http.StatusUnsupportedMediaType,
+			"the body's Content-Type must be application/json, or application/x-ndjson for streams").abort(c)
+		return
+	}
+	c.Next()
+}
+
+// guardOpen keeps strangers' web pages and proxies out. A page on the web can make a
+// browser send requests to this machine: by a name that it lets resolve to the
+// loopback address, which Host gives away, or across origins, which Origin does.
+func guardOpen(r *http.Request) *problem {
+	if !loopbackHost(r.Host) {
+		return newProblem(http.StatusForbidden,
+			"with auth.mode open this server answers only to a loopback name such as localhost or 127.0.0.1 in Host")
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && !sameOrigin(origin, r.Host) {
+		return newProblem(http.StatusForbidden, "with auth.mode open this server takes no requests from pages of another origin")
+	}
+	for _, name := range forwardingHeaders() {
+		if _, ok := r.Header[name]; ok {
+			return newProblem(http.StatusForbidden,
+				"the request came through a proxy ("+name+"), and auth.mode open serves this machine alone; behind a proxy auth.mode must ask for accounts")
+		}
+	}
+	return nil
+}
+
+// forwardingHeaders are in net/http's spelling.
+func forwardingHeaders() [6]string {
+	return [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"}
+}
+
+// loopbackHost tells whether Host, with or without a port, names this machine.
+func loopbackHost(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	} else {
+		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func sameOrigin(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, host)
+}
+
+// guardQuery refuses what the router would pass over in silence.
+func guardQuery(raw string) *problem {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return invalidField("query", "is malformed; encode special characters as %XX")
+	}
+	for name, all := range values {
+		for _, v := range all {
+			if !utf8.ValidString(name) || !utf8.ValidString(v) {
+				return invalidField("query."+name, "must be valid UTF-8")
+			}
+			if strings.IndexByte(name, 0) >= 0 || strings.IndexByte(v, 0) >= 0 {
+				return invalidField("query."+name, string(faultNUL))
+			}
+		}
+		if len(all) > 1 {
+			return invalidField("query."+name, "must be given once")
+		}
+	}
+	return nil
+}
+
+// acceptedBody tells whether a body of this type is taken anywhere. Browsers send
+// these types across origins only after asking, which is refused.
+func acceptedBody(contentType string) bool {
+	if contentType == typeJSON {
+		return true
+	}
+	mediaType, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return false
+	}
+	switch mediaType {
+	case typeJSON, "application/x-ndjson", "application/ndjson":
+		return true
+	default:
+		return false
+	}
+}

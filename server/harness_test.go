@@ -1,0 +1,268 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hal9-ai/hal9/ingest"
+	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/server"
+	"github.com/hal9-ai/hal9/store"
+)
+
+const (
+	postgresEngine = "postgres"
+	sqliteEngine   = "sqlite"
+)
+
+// patience is how long tests wait for what should take no time.
+const patience = time.Minute
+
+// onEngines runs a test on each engine, on a fresh database.
+func onEngines(t *testing.T, test func(t *testing.T, s *harness)) {
+	t.Helper()
+	for _, engine := range []string{sqliteEngine, postgresEngine} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			test(t, newServer(t, engine))
+		})
+	}
+}
+
+// harness is a server on a real database, asked over HTTP.
+type harness struct {
+	t      *testing.T
+	store  model.Store
+	ingest *ingest.Ingest
+	server *server.Server
+	url    string
+	clock  *clock
+	log    *syncBuffer
+	client *http.Client
+}
+
+// newServer starts a server on a fresh database of the engine.
+func newServer(t *testing.T, engine string, change ...func(*server.Deps)) *harness {
+	t.Helper()
+	h := &harness{t: t, clock: &clock{moment: time.Now()}, log: &syncBuffer{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", h.log)
+		}
+	})
+	h.store = openStore(t, engine)
+	h.ingest = ingest.New(ingest.Config{Store: h.store, Clock: h.clock.now, ActivityInterval: 10 * time.Millisecond})
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- h.ingest.Run(ctx) }()
+	t.Cleanup(func() {
+		defer stop()
+		if err := h.ingest.Close(ctx); err != nil {
+			t.Errorf("close the ingest: %v", err)
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("run the ingest: %v", err)
+		}
+	})
+	deps := server.Deps{
+		Store: h.store, Ingest: h.ingest, Clock: h.clock.now,
+		// Patient, so that a busy machine fails no test.
+		Config: server.Config{AccessSample: 1, RequestTimeout: patience, ShutdownTimeout: patience},
+		Logger: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Build:  server.Build{Version: "1.2.3"},
+	}
+	for _, f := range change {
+		f(&deps)
+	}
+	var err error
+	if h.server, err = server.New(deps); err != nil {
+		t.Fatalf("make the server: %v", err)
+	}
+	s := httptest.NewServer(h.server.Handler())
+	t.Cleanup(s.Close)
+	h.url, h.client = s.URL, s.Client()
+	return h
+}
+
+func openStore(t *testing.T, engine string) model.Store {
+	t.Helper()
+	url := "sqlite://" + filepath.Join(t.TempDir(), "hal9.db")
+	if engine == postgresEngine {
+		url = testenv.PostgresDatabase(t)
+	}
+	st, err := store.Open(t.Context(), store.Config{
+		URL: url, Migrate: true, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
+	})
+	if err != nil {
+		t.Fatalf("open the store: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Errorf("close the store: %v", err)
+		}
+	})
+	return st
+}
+
+// clock is a clock that tests move.
+type clock struct {
+	mu     sync.Mutex
+	moment time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.moment
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.moment = c.moment.Add(d)
+}
+
+// syncBuffer is a log that may be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// response is an answer that was read to its end.
+type response struct {
+	t      *testing.T
+	status int
+	header http.Header
+	body   string
+}
+
+// ask sends a request; headers come in pairs.
+func (h *harness) ask(method, path, body string, headers ...string) response {
+	h.t.Helper()
+	var r io.Reader = http.NoBody
+	if body != "" {
+		r = strings.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(h.t.Context(), method, h.url+path, r)
+	if err != nil {
+		h.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+			continue
+		}
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	return h.do(req)
+}
+
+func (h *harness) do(req *http.Request) response {
+	h.t.Helper()
+	resp, err := h.client.Do(req)
+	if err != nil {
+		h.t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	content, err := io.ReadAll(resp.Body)
+	if err != nil {
+		h.t.Fatalf("%s %s: read the answer: %v", req.Method, req.URL.Path, err)
+	}
+	return response{h.t, resp.StatusCode, resp.Header, string(content)}
+}
+
+// want fails the test unless the answer has the status and holds the texts.
+func (r response) want(status int, texts ...string) response {
+	r.t.Helper()
+	if r.status != status {
+		r.t.Fatalf("status %d, want %d\n%s", r.status, status, r.body)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.body, text) {
+			r.t.Fatalf("no %s in\n%s", text, r.body)
+		}
+	}
+	return r
+}
+
+// problem checks that the answer is a problem document of the status whose detail
+// holds the texts.
+func (r response) problem(status int, texts ...string) response {
+	r.t.Helper()
+	if ct := r.header.Get("Content-Type"); ct != "application/problem+json" {
+		r.t.Fatalf("Content-Type %q, status %d\n%s", ct, r.status, r.body)
+	}
+	p := decode[struct {
+		Type, Title, Detail, Error string
+		Status                     int
+		Success                    *bool
+	}](r)
+	if r.status != status || p.Status != status || p.Success == nil || *p.Success || p.Error != p.Detail || p.Title == "" || p.Type == "" {
+		r.t.Fatalf("no problem of status %d: status %d\n%s", status, r.status, r.body)
+	}
+	for _, text := range texts {
+		if !strings.Contains(p.Detail, text) {
+			r.t.Fatalf("no %q in the detail: %s", text, p.Detail)
+		}
+	}
+	return r
+}
+
+// decode reads the answer's body as T.
+func decode[T any](r response) T {
+	r.t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(r.body), &v, json.MatchCaseInsensitiveNames(true)); err != nil {
+		r.t.Fatalf("decode: %v\n%s", err, r.body)
+	}
+	return v
+}
+
+// list is an answer with a page.
+type list[T any] struct {
+	Success    bool
+	Data       []T
+	NextCursor *string `json:"next_cursor"`
+	Error      *string
+}
+
+// data reads the data of a successful envelope as T.
+func data[T any](r response) T {
+	r.t.Helper()
+	e := decode[struct {
+		Success bool
+		Data    T
+		Error   *string
+	}](r)
+	if !e.Success || e.Error != nil {
+		r.t.Fatalf("no success:\n%s", r.body)
+	}
+	return e.Data
+}

@@ -1,0 +1,69 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+type healthAnswer struct {
+	Status, Service, Version string
+	Timestamp                time.Time
+	UptimeSeconds            *float64 `json:"uptime_seconds"`
+	Components               []struct {
+		Name, Status, Message string
+		LatencyMS             float64 `json:"latency_ms"`
+		Metadata              map[string]any
+	}
+	ChecksPassed int `json:"checks_passed"`
+	ChecksTotal  int `json:"checks_total"`
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, s *harness) {
+		h := decode[healthAnswer](s.ask("GET", "/health?whatever=1", "").want(200))
+		if h.Status != "healthy" || h.Service != "hal9-server" || h.Version != "1.2.3" || h.Timestamp.IsZero() {
+			t.Errorf("health: %+v", h)
+		}
+		s.clock.advance(time.Minute)
+		d := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=true&timeout_ms=5000", "").want(200))
+		if d.Status != "healthy" || d.UptimeSeconds == nil || *d.UptimeSeconds < 59 || d.ChecksPassed != 3 || d.ChecksTotal != 3 ||
+			len(d.Components) != 3 || d.Components[1].Name != "database" || d.Components[1].Metadata["engine"] != s.store.Engine() {
+			t.Errorf("detailed: %+v", d)
+		}
+		if short := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=false", "").want(200)); len(short.Components) != 0 || short.ChecksTotal != 3 {
+			t.Errorf("not detailed: %+v", short)
+		}
+		s.ask("GET", "/health/detailed?timeout_ms=0", "").problem(422, "query.timeout_ms")
+		if r := s.ask("GET", "/livez", "").want(200); r.body != "OK" {
+			t.Errorf("livez %q", r.body)
+		}
+		eventually(t, func() bool { return s.ask("GET", "/readyz", "").body == "ready\n" })
+		s.ask("GET", "/version", "").want(200, `"version":"1.2.3"`)
+	})
+}
+
+// unreachable is a store whose database does not answer.
+type unreachable struct{ model.Store }
+
+func (unreachable) Ping(context.Context) error {
+	return &model.Error{Kind: model.ErrUnavailable, Cause: errors.New("connection refused to 10.1.2.3")}
+}
+
+func TestHealthWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine, withStore(func(st model.Store) model.Store { return unreachable{st} }))
+	s.ask("GET", "/livez", "").want(200)
+	s.ask("GET", "/health", "").want(200)
+	if r := s.ask("GET", "/readyz", "").want(503); r.body != "not ready: the database does not answer\n" {
+		t.Errorf("readyz %q", r.body)
+	}
+	d := decode[healthAnswer](s.ask("GET", "/health/detailed", "").want(503))
+	if d.Status != "unhealthy" || d.ChecksPassed != 2 || d.Components[1].Status != "unhealthy" {
+		t.Errorf("detailed: %+v", d)
+	}
+}

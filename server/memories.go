@@ -1,0 +1,229 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+// Memory is one memory, in the shape of lists. The embedding is only told by the
+// route to one memory: it is longer than most contents.
+type Memory struct {
+	ID           uuid.UUID  `json:"id" format:"uuid" example:"0199d2f4-7c00-7a31-8d52-0e6f4b1c9a71"`
+	NeuronID     string     `json:"neuron_id" example:"strategic-planner"`
+	Layer        *string    `json:"layer" nullable:"true" example:"L4"`
+	EntryType    *string    `json:"entry_type" nullable:"true" doc:"A free word." example:"Task"`
+	Content      string     `json:"content" example:"The antenna fails within 72 hours."`
+	Importance   float64    `json:"importance" doc:"From 0 to 1." example:"0.7"`
+	Context      jsonObject `json:"context"`
+	Metadata     jsonObject `json:"metadata"`
+	HasEmbedding bool       `json:"has_embedding"`
+	AccessCount  int64      `json:"access_count"`
+	LastAccessed *time.Time `json:"last_accessed" nullable:"true"`
+	CreatedAt    time.Time  `json:"created_at"`
+	UpdatedAt    time.Time  `json:"updated_at"`
+	Version      int64      `json:"version" doc:"Grows with each change." example:"17"`
+}
+
+// wholeMemory is a memory with its embedding.
+type wholeMemory struct {
+	Memory
+	Embedding *string `json:"embedding" nullable:"true" encoding:"base64" doc:"Little-endian 32-bit floats in base64, null if there is none."`
+}
+
+// memoryFields is what a client may set of a memory.
+type memoryFields struct {
+	NeuronID   string     `json:"neuron_id" minLength:"1" maxLength:"255" doc:"Whose memory it is." example:"strategic-planner"`
+	Layer      *string    `json:"layer,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"L1 to L4, or execution, implementation, design, strategic, in any case." example:"L4"`
+	EntryType  *string    `json:"entry_type,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"A free word." example:"Task"`
+	Content    longText   `json:"content" minLength:"1" example:"The antenna fails within 72 hours."`
+	Importance *float64   `json:"importance,omitempty" minimum:"0" maximum:"1" nullable:"true" doc:"From 0 to 1; 0.5 if absent." example:"0.7"`
+	Context    jsonObject `json:"context,omitempty"`
+	Metadata   jsonObject `json:"metadata,omitempty"`
+	Embedding  []byte     `json:"embedding,omitempty" nullable:"true" doc:"Little-endian 32-bit floats in base64, at most 16,384 of them."`
+}
+
+const (
+	defaultImportance = 0.5
+	maxEmbedding      = 64 << 10
+)
+
+func (s *Server) registerMemories() {
+	const path, one = "/api/v1/memories", "/api/v1/memories/{id}"
+	example := map[string]any{
+		"neuron_id": "strategic-planner", "layer": "L4", "entry_type": "Task", "content": "The antenna fails within 72 hours.",
+		"importance": 0.7, "metadata": map[string]any{"signal_id": "0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70"},
+	}
+	register(s, operation{
+		id: "MemoryCreate", method: http.MethodPost, path: path, tag: tagMemories,
+		summary: "Create a memory", status: http.StatusCreated, created: true, example: example,
+	}, s.memoryCreate)
+	register(s, operation{
+		id: "MemoryList", method: http.MethodGet, path: path, tag: tagMemories,
+		summary: "List the memories", description: "The newest first.",
+	}, s.memoryList)
+	s.registerMemorySearch(path + "/search")
+	register(s, operation{
+		id: "MemoryGet", method: http.MethodGet, path: one, tag: tagMemories,
+		summary: "Get a memory with its embedding", problems: []int{http.StatusNotFound},
+	}, s.memoryGet)
+	register(s, operation{
+		id: "MemoryPut", method: http.MethodPut, path: one, tag: tagMemories,
+		summary: "Replace a memory", description: "What the body leaves out is emptied or gets its default, the embedding too.",
+		problems: []int{http.StatusNotFound}, example: example,
+	}, s.memoryPut)
+	register(s, operation{
+		id: "MemoryDelete", method: http.MethodDelete, path: one, tag: tagMemories,
+		summary: "Delete a memory", problems: []int{http.StatusNotFound},
+	}, s.memoryDelete)
+}
+
+func (s *Server) memoryCreate(ctx context.Context, in *struct{ Body memoryFields }) (*answer[Memory], error) {
+	if err := in.Body.check(); err != nil {
+		return nil, err
+	}
+	b := &in.Body
+	row, err := s.store.MemoryInsert(ctx, model.MemoryInsertParams{
+		ID: s.ids.New(), NeuronID: b.NeuronID, Layer: b.Layer, EntryType: b.EntryType,
+		Content: string(b.Content), Importance: *b.Importance, Context: b.Context.value(), Metadata: b.Metadata.value(),
+		Embedding: b.Embedding, CreatedAt: s.now(),
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	return created(memoryOf(row), memoryURL(row.ID)), nil
+}
+
+type memoryListInput struct {
+	PageQuery
+	Neuron    string `query:"neuron" maxLength:"255" doc:"Only the memories of this neuron."`
+	Layer     string `query:"layer" maxLength:"255" doc:"Only the memories of this layer."`
+	EntryType string `query:"entry_type" maxLength:"255" doc:"Only the memories of this type, spelt as it is stored."`
+}
+
+func (s *Server) memoryList(ctx context.Context, in *memoryListInput) (*pageAnswer[Memory], error) {
+	layer, err := layerFilter(in.Layer)
+	if err != nil {
+		return nil, err
+	}
+	arg := model.MemoryListParams{
+		CursorCreatedAt: model.MaxTime(), CursorID: model.MaxID(),
+		Layer: layer, EntryType: optional(in.EntryType), PageLimit: int64(in.Limit) + 1,
+	}
+	if in.Cursor != "" {
+		if arg.CursorCreatedAt, arg.CursorID, err = decodeTimeCursor(cursorMemories, in.Cursor); err != nil {
+			return nil, err
+		}
+	}
+	var rows []model.Memory
+	if in.Neuron == "" {
+		rows, err = s.store.MemoryList(ctx, arg)
+	} else {
+		rows, err = s.store.MemoryListByNeuron(ctx, model.MemoryListByNeuronParams{
+			NeuronID: in.Neuron, CursorCreatedAt: arg.CursorCreatedAt, CursorID: arg.CursorID,
+			Layer: arg.Layer, EntryType: arg.EntryType, PageLimit: arg.PageLimit,
+		})
+	}
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	return page(rows, in.Limit, memoryOf, func(row model.Memory) string {
+		return encodeTimeCursor(cursorMemories, row.CreatedAt, row.ID)
+	}), nil
+}
+
+func (s *Server) memoryGet(ctx context.Context, in *UUIDPath) (*answer[wholeMemory], error) {
+	id, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	row, err := s.store.MemoryGet(ctx, model.MemoryGetParams{ID: id})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	m := wholeMemory{Memory: memoryOf(row)}
+	if m.HasEmbedding {
+		text := base64.StdEncoding.EncodeToString(row.Embedding)
+		m.Embedding = &text
+	}
+	return ok(m), nil
+}
+
+func (s *Server) memoryPut(ctx context.Context, in *struct {
+	UUIDPath
+	Body memoryFields
+},
+) (*answer[Memory], error) {
+	id, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Body.check(); err != nil {
+		return nil, err
+	}
+	b := &in.Body
+	row, err := s.store.MemoryUpdate(ctx, model.MemoryUpdateParams{
+		ID: id, NeuronID: b.NeuronID, Layer: b.Layer, EntryType: b.EntryType,
+		Content: string(b.Content), Importance: *b.Importance, Context: b.Context.value(), Metadata: b.Metadata.value(),
+		Embedding: b.Embedding, UpdatedAt: s.now(),
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	return ok(memoryOf(row)), nil
+}
+
+func (s *Server) memoryDelete(ctx context.Context, in *UUIDPath) (*answer[deleted], error) {
+	id, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.store.MemoryDelete(ctx, model.MemoryDeleteParams{ID: id})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	if rows == 0 {
+		return nil, &model.Error{Kind: model.ErrNotFound, Entity: "memory"}
+	}
+	return ok(deleted{ID: id.String()}), nil
+}
+
+// check refuses what the schema cannot, and fills in what is absent.
+func (f *memoryFields) check() error {
+	if f.Layer != nil {
+		layer, err := layerName("body.layer", *f.Layer)
+		if err != nil {
+			return err
+		}
+		f.Layer = &layer
+	}
+	if f.Importance == nil {
+		importance := defaultImportance
+		f.Importance = &importance
+	}
+	switch n := len(f.Embedding); {
+	case n == 0:
+		f.Embedding = nil
+	case n%4 != 0:
+		return invalidField("body.embedding", "must hold 32-bit floats: a multiple of 4 bytes before base64")
+	case n > maxEmbedding:
+		return invalidField("body.embedding", "must not hold more than 16,384 floats")
+	}
+	return nil
+}
+
+func memoryOf(row model.Memory) Memory {
+	return Memory{
+		ID: row.ID, NeuronID: row.NeuronID, Layer: row.Layer, EntryType: row.EntryType,
+		Content: row.Content, Importance: row.Importance, Context: objectOf(row.Context), Metadata: objectOf(row.Metadata),
+		HasEmbedding: len(row.Embedding) > 0, AccessCount: row.AccessCount, LastAccessed: row.LastAccessed,
+		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, Version: row.Version,
+	}
+}
+
+func memoryURL(id uuid.UUID) string { return "/api/v1/memories/" + id.String() }

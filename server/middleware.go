@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
+)
+
+const headerRequestID = "X-Request-Id"
+
+type requestIDKey struct{}
+
+// requestID is the id of the request that a context belongs to, "" if to none.
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// observe gives the request its id, and counts, times and logs it. It stands around
+// everything else, so that refusals are seen too.
+func (s *Server) observe(c *gin.Context) {
+	begin := time.Now()
+	id := c.Request.Header.Get(headerRequestID)
+	if !saneRequestID(id) {
+		id = newRequestID()
+	}
+	c.Writer.Header()[headerRequestID] = []string{id}
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestIDKey{}, id))
+	defer func() {
+		took := time.Since(begin)
+		status := c.Writer.Status()
+		s.http.observe(c.Request.Method, c.FullPath(), status, took)
+		s.logAccess(c, id, status, took)
+	}()
+	c.Next()
+}
+
+// logAccess writes one line for a sample of the requests, and for each that failed
+// by the server's fault. It names the route and not the path: what clients put into
+// paths and queries is not for logs.
+func (s *Server) logAccess(c *gin.Context, id string, status int, took time.Duration) {
+	level := slog.LevelInfo
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	} else if s.cfg.AccessSample < 1 && rand.Float64() >= s.cfg.AccessSample { //nolint:gosec // a sample, not a secret
+		return
+	}
+	ctx := c.Request.Context()
+	if !s.log.Enabled(ctx, level) {
+		return
+	}
+	s.log.LogAttrs(ctx, level, "request",
+		slog.String("request_id", id),
+		slog.String("method", methodLabel(c.Request.Method)),
+		slog.String("route", routeLabel(c.FullPath())),
+		slog.Int("status", status),
+		slog.Int("bytes", max(0, c.Writer.Size())),
+		slog.Duration("took", took),
+		slog.String("remote", c.Request.RemoteAddr),
+	)
+}
+
+// saneRequestID tells whether a client's id can stand in a header and a log line.
+func saneRequestID(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for i := range len(id) {
+		switch b := id[i]; {
+		case b >= '0' && b <= '9', b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '-', b == '_', b == '.', b == ':':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// newRequestID is 16 hexadecimal digits: ids of requests are for finding lines in
+// logs, not secrets.
+func newRequestID() string {
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], rand.Uint64()) //nolint:gosec // not a secret
+	return hex.EncodeToString(raw[:])
+}
+
+// recover answers a panic with 500. The log gets the place and, of the panic's
+// value, only what the runtime itself says: any other may hold what a client sent.
+func (s *Server) recover(c *gin.Context) {
+	defer func() {
+		value := recover()
+		if value == nil {
+			return
+		}
+		if value == http.ErrAbortHandler { //nolint:errorlint // net/http compares it likewise
+			panic(value)
+		}
+		what := fmt.Sprintf("value of type %T", value)
+		if err, ok := value.(runtime.Error); ok { //nolint:errorlint // a panic's value is not wrapped
+			what = err.Error()
+		}
+		ctx := c.Request.Context()
+		s.log.LogAttrs(ctx, slog.LevelError, "panic",
+			slog.String("request_id", requestID(ctx)),
+			slog.String("route", routeLabel(c.FullPath())),
+			slog.String("panic", what),
+			slog.String("stack", string(debug.Stack())))
+		if c.Writer.Written() {
+			panic(http.ErrAbortHandler) // half an answer: let the client see that it broke
+		}
+		internalProblem().abort(c)
+	}()
+	c.Next()
+}
+
+// secure sets the headers that keep browsers from misreading or showing answers
+// elsewhere. Pages set a policy of their own.
+func (s *Server) secure(c *gin.Context) {
+	h := c.Writer.Header()
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["X-Frame-Options"] = []string{"DENY"}
+	h["Referrer-Policy"] = []string{"no-referrer"}
+	h["Cross-Origin-Resource-Policy"] = []string{"same-origin"}
+	h["Content-Security-Policy"] = []string{"default-src 'none'; frame-ancestors 'none'"}
+	h["Cache-Control"] = []string{"no-store"}
+	c.Next()
+}
+
+// limitTime gives the work on a request its deadline. It stands behind readBody: a
+// client that sends slowly uses up its own time, not that of the work.
+func (s *Server) limitTime(ctx huma.Context, next func(huma.Context)) {
+	limited, cancel := context.WithTimeout(ctx.Context(), s.cfg.RequestTimeout)
+	defer cancel()
+	next(huma.WithContext(ctx, limited))
+}
+
+func (s *Server) noRoute(c *gin.Context) {
+	newProblem(http.StatusNotFound, "there is no such route; /docs lists them all").abort(c)
+}
+
+// noMethod: gin has set Allow.
+func (s *Server) noMethod(c *gin.Context) {
+	allow := c.Writer.Header().Get("Allow")
+	newProblem(http.StatusMethodNotAllowed, "this route does not know the method; it takes "+allow).abort(c)
+}

@@ -1,0 +1,240 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+// neuron is one neuron, in the one shape that all routes answer.
+type neuron struct {
+	ID           string     `json:"id" doc:"The name, unique." example:"strategic-planner"`
+	Layer        string     `json:"layer" example:"L4"`
+	State        string     `json:"state" doc:"A free word; a new neuron is idle." example:"idle"`
+	IsHealthy    bool       `json:"is_healthy" doc:"The state is neither Failed nor Stopped, and the neuron was heard from (a signal from it, or a state set) within neurons.stale_after, or never yet."`
+	SystemPrompt string     `json:"system_prompt" example:"You plan."`
+	Settings     jsonObject `json:"settings"`
+	Version      int64      `json:"version" doc:"Grows with each change." example:"17"`
+	CreatedAt    time.Time  `json:"created_at"`
+	UpdatedAt    time.Time  `json:"updated_at"`
+}
+
+// neuronHealth is what is known of a neuron's well-being.
+type neuronHealth struct {
+	State            string     `json:"state" example:"idle"`
+	LastSignal       *time.Time `json:"last_signal" doc:"When it last sent a signal; null if it never did." nullable:"true"`
+	SignalsProcessed int64      `json:"signals_processed" doc:"Signals addressed to it; brought up to date about once a second."`
+	ErrorsCount      int64      `json:"errors_count" doc:"How often it entered Failed."`
+	UptimeSeconds    float64    `json:"uptime_seconds" doc:"Since it was made or came back from Failed or Stopped; 0 while it is in one of those."`
+}
+
+// NeuronFields is what a client may set of a neuron besides its id and state.
+type NeuronFields struct {
+	Layer        string     `json:"layer" minLength:"1" maxLength:"255" doc:"L1 to L4, or execution, implementation, design, strategic, in any case." example:"L4"`
+	SystemPrompt longText   `json:"system_prompt,omitempty"`
+	Settings     jsonObject `json:"settings,omitempty"`
+}
+
+type neuronCreateBody struct {
+	ID    string `json:"id" minLength:"1" maxLength:"255" doc:"The name, unique." example:"strategic-planner"`
+	State string `json:"state,omitempty" maxLength:"255" default:"idle" doc:"A free word."`
+	NeuronFields
+}
+
+type neuronStateBody struct {
+	State string `json:"state" minLength:"1" maxLength:"255" doc:"A free word; Failed and Stopped, in any case, say that the neuron is not running." example:"Running"`
+}
+
+// NeuronPath is the part of the input that names a neuron.
+type NeuronPath struct {
+	ID string `path:"id" maxLength:"255" doc:"The neuron's name." example:"strategic-planner"`
+}
+
+func (s *Server) registerNeurons() {
+	const path, one = "/api/v1/neurons", "/api/v1/neurons/{id}"
+	register(s, operation{
+		id: "NeuronCreate", method: http.MethodPost, path: path, tag: tagNeurons,
+		summary: "Create a neuron", status: http.StatusCreated, created: true,
+		problems: []int{http.StatusConflict},
+		example:  map[string]any{"id": "strategic-planner", "layer": "L4", "system_prompt": "You plan.", "settings": map[string]any{"temperature": 0.2}},
+	}, s.neuronCreate)
+	register(s, operation{
+		id: "NeuronList", method: http.MethodGet, path: path, tag: tagNeurons,
+		summary: "List the neurons", description: "In order of their ids.",
+	}, s.neuronList)
+	register(s, operation{
+		id: "NeuronGet", method: http.MethodGet, path: one, tag: tagNeurons,
+		summary: "Get a neuron", problems: []int{http.StatusNotFound},
+	}, s.neuronGet)
+	register(s, operation{
+		id: "NeuronPut", method: http.MethodPut, path: one, tag: tagNeurons, created: true,
+		summary: "Replace a neuron, or create it", description: "Layer, prompt and settings are replaced; the state stays.",
+		example: map[string]any{"layer": "L4", "system_prompt": "You plan.", "settings": map[string]any{"temperature": 0.3}},
+	}, s.neuronPut)
+	register(s, operation{
+		id: "NeuronDelete", method: http.MethodDelete, path: one, tag: tagNeurons,
+		summary: "Delete a neuron", description: "Its signals and memories stay. Needs an account; nobody has one in open mode.",
+		problems: []int{http.StatusNotFound}, access: accessAccount,
+	}, s.neuronDelete)
+	register(s, operation{
+		id: "NeuronSetState", method: http.MethodPut, path: one + "/state", tag: tagNeurons,
+		summary: "Set a neuron's state", problems: []int{http.StatusNotFound},
+		example: map[string]any{"state": "Running"},
+	}, s.neuronSetState)
+	register(s, operation{
+		id: "NeuronHealthGet", method: http.MethodGet, path: one + "/health", tag: tagNeurons,
+		summary: "Get a neuron's health", problems: []int{http.StatusNotFound},
+	}, s.neuronHealthGet)
+}
+
+func (s *Server) neuronCreate(ctx context.Context, in *struct{ Body neuronCreateBody }) (*answer[neuron], error) {
+	layer, err := layerName("body.layer", in.Body.Layer)
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.store.NeuronInsert(ctx, model.NeuronInsertParams{
+		ID: in.Body.ID, Layer: layer,
+		SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(),
+		State: in.Body.State, Condition: model.ConditionOf(in.Body.State), CreatedAt: s.now(),
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	return created(s.neuronOf(n, nil), neuronURL(n.ID)), nil
+}
+
+type neuronListInput struct {
+	PageQuery
+	Layer string `query:"layer" maxLength:"255" doc:"Only the neurons of this layer."`
+	State string `query:"state" maxLength:"255" doc:"Only the neurons in this state, spelt as it is stored."`
+}
+
+func (s *Server) neuronList(ctx context.Context, in *neuronListInput) (*pageAnswer[neuron], error) {
+	layer, err := layerFilter(in.Layer)
+	if err != nil {
+		return nil, err
+	}
+	after := ""
+	if in.Cursor != "" {
+		if after, err = decodeTextCursor(cursorNeurons, in.Cursor); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := s.store.NeuronList(ctx, model.NeuronListParams{
+		AfterID: after, Layer: layer, State: optional(in.State), PageLimit: int64(in.Limit) + 1,
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	heard, err := s.activityOf(ctx, after, rows)
+	if err != nil {
+		return nil, err
+	}
+	return page(rows, in.Limit, func(n model.Neuron) neuron {
+		return s.neuronOf(n, heard[n.ID].LastSignalAt)
+	}, func(n model.Neuron) string {
+		return encodeTextCursor(cursorNeurons, n.ID)
+	}), nil
+}
+
+func (s *Server) neuronGet(ctx context.Context, in *NeuronPath) (*answer[neuron], error) {
+	n, err := s.store.NeuronGet(ctx, model.NeuronGetParams{ID: in.ID})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	return s.neuronAnswer(ctx, n)
+}
+
+func (s *Server) neuronPut(ctx context.Context, in *struct {
+	NeuronPath
+	Body NeuronFields
+},
+) (*answer[neuron], error) {
+	layer, err := layerName("body.layer", in.Body.Layer)
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.store.NeuronUpsert(ctx, model.NeuronUpsertParams{
+		ID: in.ID, Layer: layer,
+		SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(), UpdatedAt: s.now(),
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	if n.CreatedAt.Equal(n.UpdatedAt) {
+		return created(s.neuronOf(n, nil), neuronURL(n.ID)), nil
+	}
+	return s.neuronAnswer(ctx, n)
+}
+
+func (s *Server) neuronDelete(ctx context.Context, in *NeuronPath) (*answer[deleted], error) {
+	rows, err := s.store.NeuronDelete(ctx, model.NeuronDeleteParams{ID: in.ID})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	if rows == 0 {
+		return nil, &model.Error{Kind: model.ErrNotFound, Entity: "neuron"}
+	}
+	return ok(deleted{ID: in.ID}), nil
+}
+
+// deleted tells what is gone.
+type deleted struct {
+	ID string `json:"id" doc:"What was deleted."`
+}
+
+func (s *Server) neuronSetState(ctx context.Context, in *struct {
+	NeuronPath
+	Body neuronStateBody
+},
+) (*answer[neuron], error) {
+	n, err := s.store.NeuronSetState(ctx, model.NeuronSetStateParams{
+		ID: in.ID, State: in.Body.State, Condition: model.ConditionOf(in.Body.State), UpdatedAt: s.now(),
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	return s.neuronAnswer(ctx, n)
+}
+
+func (s *Server) neuronHealthGet(ctx context.Context, in *NeuronPath) (*answer[neuronHealth], error) {
+	n, err := s.store.NeuronGet(ctx, model.NeuronGetParams{ID: in.ID})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	heard, err := s.neuronActivity(ctx, n.ID)
+	if err != nil {
+		return nil, err
+	}
+	h := neuronHealth{
+		State: n.State, LastSignal: heard.LastSignalAt,
+		SignalsProcessed: heard.SignalsProcessed, ErrorsCount: n.ErrorsCount,
+	}
+	if n.Condition == model.ConditionRunning {
+		h.UptimeSeconds = secondsSince(n.RunningSince, s.now())
+	}
+	return ok(h), nil
+}
+
+// neuronAnswer answers 200 with a neuron.
+func (s *Server) neuronAnswer(ctx context.Context, n model.Neuron) (*answer[neuron], error) {
+	heard, err := s.neuronActivity(ctx, n.ID)
+	if err != nil {
+		return nil, err
+	}
+	return ok(s.neuronOf(n, heard.LastSignalAt)), nil
+}
+
+// neuronOf is a stored neuron in the shape of the answers.
+func (s *Server) neuronOf(n model.Neuron, lastSignal *time.Time) neuron {
+	return neuron{
+		ID: n.ID, Layer: n.Layer, State: n.State, IsHealthy: s.isHealthy(&n, lastSignal),
+		SystemPrompt: n.SystemPrompt, Settings: objectOf(n.Settings), Version: n.Version,
+		CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
+	}
+}
+
+func neuronURL(id string) string { return "/api/v1/neurons/" + url.PathEscape(id) }

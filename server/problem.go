@@ -1,0 +1,149 @@
+package server
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	typeJSON    = "application/json"
+	typeProblem = "application/problem+json"
+	typeText    = "text/plain; charset=utf-8"
+)
+
+// problem is every failure that a client gets: problem details as RFC 9457 has
+// them, with the two members by which clients of the envelope tell a failure.
+type problem struct {
+	Type    string         `json:"type" doc:"Always about:blank: the status says what kind of problem it is." example:"about:blank"`
+	Title   string         `json:"title" doc:"The status in words." example:"Unprocessable Entity"`
+	Status  int            `json:"status" doc:"The HTTP status." example:"422"`
+	Detail  string         `json:"detail" doc:"What is wrong with this request, and what to do." example:"body.layer: unknown layer; give L1, L2, L3 or L4"`
+	Errors  []problemField `json:"errors,omitempty" doc:"Each fault by its place in the request."`
+	Success bool           `json:"success" doc:"Always false." example:"false"`
+	Message string         `json:"error" doc:"The same text as detail." example:"body.layer: unknown layer; give L1, L2, L3 or L4"`
+
+	header http.Header
+}
+
+// problemField is one fault of a request.
+type problemField struct {
+	Location string `json:"location" doc:"Where, such as body.layer, query.limit or path.id." example:"body.layer"`
+	Message  string `json:"message" doc:"What is wrong there." example:"unknown layer; give L1, L2, L3 or L4"`
+}
+
+// newProblem makes a problem. Without a detail it takes the faults for one.
+func newProblem(status int, detail string, fields ...problemField) *problem {
+	if detail == "" {
+		detail = describe(fields)
+	}
+	title := http.StatusText(status)
+	if status == statusClientClosed {
+		title = "Client Closed Request"
+	}
+	return &problem{Type: "about:blank", Title: title, Status: status, Detail: detail, Errors: fields, Message: detail}
+}
+
+// invalidField is the 422 about one place of the request, such as "body.layer".
+func invalidField(location, message string) *problem {
+	return newProblem(http.StatusUnprocessableEntity, "", problemField{location, message})
+}
+
+// maxDescribed bounds how many faults a detail tells; errors lists them all.
+const maxDescribed = 3
+
+func describe(fields []problemField) string {
+	var b strings.Builder
+	for i, f := range fields {
+		if i == maxDescribed {
+			b.WriteString("; and more")
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		if f.Location != "" {
+			b.WriteString(f.Location)
+			b.WriteString(": ")
+		}
+		b.WriteString(f.Message)
+	}
+	return b.String()
+}
+
+// with adds a header to the answer.
+func (p *problem) with(name, value string) *problem {
+	if p.header == nil {
+		p.header = http.Header{}
+	}
+	p.header.Set(name, value)
+	return p
+}
+
+// Error implements error.
+func (p *problem) Error() string { return p.Detail }
+
+// GetStatus implements huma.StatusError.
+func (p *problem) GetStatus() int { return p.Status }
+
+// GetHeaders implements huma.HeadersError.
+func (p *problem) GetHeaders() http.Header { return p.header }
+
+// ContentType implements huma.ContentTypeFilter.
+func (*problem) ContentType(string) string { return typeProblem }
+
+// abort answers with the problem and ends the request; for what runs before huma.
+func (p *problem) abort(c *gin.Context) {
+	body, err := json.Marshal(p, answerOptions())
+	if err != nil { // nothing in a problem can fail to be written
+		body = nil
+	}
+	for name, values := range p.header {
+		c.Writer.Header()[name] = values
+	}
+	c.Abort()
+	c.Data(p.Status, typeProblem, body)
+}
+
+// transformProblem turns huma's own errors into ours. The values at fault are left
+// out: a password must not come back, nor reach what logs answers.
+func transformProblem(_ huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	fields := make([]problemField, 0, len(m.Errors))
+	for _, e := range m.Errors {
+		if e == nil {
+			continue
+		}
+		message := e.Message
+		if f, ok := e.Value.(fault); ok {
+			message = string(f)
+		}
+		fields = append(fields, problemField{e.Location, message})
+	}
+	if len(fields) == 0 {
+		return newProblem(m.Status, m.Detail), nil
+	}
+	return newProblem(m.Status, "", fields...), nil
+}
+
+// answerOptions are how answers are written. Text that came in with broken UTF-8
+// may come back in an error; it must not break that as well.
+func answerOptions() json.Options {
+	return json.JoinOptions(jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
+}
+
+func marshalAnswer(v any) ([]byte, error) {
+	var b bytes.Buffer
+	if err := json.MarshalWrite(&b, v, answerOptions()); err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what it was writing
+	}
+	return b.Bytes(), nil
+}

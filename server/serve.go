@@ -1,0 +1,83 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// maxHeaderBytes bounds what a client may send before its body.
+const maxHeaderBytes = 64 << 10
+
+// Serve answers on the listener until ctx ends, then shuts down: readiness goes off,
+// requests are still taken for the drain delay, those under way are finished, within
+// the shutdown timeout. It closes the listener, and returns nil after a clean
+// shutdown.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	if err := s.checkListener(ln); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	server := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: s.cfg.ReadHeaderTimeout,
+		ReadTimeout:       s.cfg.ReadTimeout,
+		// From the end of the headers: the body, the work, and time to take the answer.
+		WriteTimeout:   s.cfg.ReadTimeout + s.cfg.RequestTimeout + 5*time.Second,
+		IdleTimeout:    s.cfg.IdleTimeout,
+		MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	select {
+	case err := <-served:
+		s.ready.Store(false)
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	return s.shutdown(context.WithoutCancel(ctx), server, served)
+}
+
+func (s *Server) shutdown(ctx context.Context, server *http.Server, served <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
+	defer cancel()
+	s.ready.Store(false)
+	s.log.LogAttrs(ctx, slog.LevelInfo, "shutting down",
+		slog.Duration("drain_delay", s.cfg.DrainDelay), slog.Duration("timeout", s.cfg.ShutdownTimeout))
+	if s.cfg.DrainDelay > 0 {
+		drained := time.NewTimer(s.cfg.DrainDelay)
+		defer drained.Stop()
+		select {
+		case <-drained.C:
+		case err := <-served:
+			return fmt.Errorf("serve: %w", err)
+		}
+	}
+	if err := server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("shut down: requests under way did not end within server.shutdown_timeout: %w", errors.Join(err, server.Close()))
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// checkListener refuses to show open mode to other machines.
+func (s *Server) checkListener(ln net.Listener) error {
+	if s.cfg.AuthMode != AuthOpen {
+		return nil
+	}
+	if _, ok := ln.Addr().(*net.UnixAddr); ok {
+		return nil
+	}
+	addr, err := netip.ParseAddrPort(ln.Addr().String())
+	if err != nil || !addr.Addr().Unmap().IsLoopback() {
+		return fmt.Errorf("%s is no loopback address, and auth.mode open serves this machine alone: set server.listen to 127.0.0.1:8080", ln.Addr())
+	}
+	return nil
+}

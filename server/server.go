@@ -1,0 +1,192 @@
+// Package server answers HTTP: the router, one file for each entity, one table from
+// errors to answers, the middleware and the embedded pages. Handlers ask the store
+// and the ingest for what they need and know no engine.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	"github.com/hal9-ai/hal9/ingest"
+	"github.com/hal9-ai/hal9/model"
+)
+
+// Ingest is the door through which signals enter. Both methods answer after the
+// commit; an *ingest.Ingest is one.
+type Ingest interface {
+	// Submit stores one signal.
+	Submit(ctx context.Context, signal model.SignalInsertParams) (ingest.Result, error)
+	// SubmitMany stores many; a bad row takes no other along.
+	SubmitMany(ctx context.Context, signals []model.SignalInsertParams) (model.BulkResult, error)
+	// Stats tells the figures about signals since the start of this server.
+	Stats() ingest.Stats
+}
+
+// Build tells what this program was built from.
+type Build struct {
+	Version  string
+	Commit   string
+	Time     string
+	Go       string
+	Platform string
+}
+
+// Deps is what a server works with. Store and Ingest are required.
+type Deps struct {
+	Config Config
+	Store  model.Store
+	Ingest Ingest
+	// Identities gives signals their ids and times. Made from IDs and Clock by
+	// default.
+	Identities ingest.Identities
+	// IDs makes the ids of new rows.
+	IDs *model.IDGenerator
+	// Clock tells the time. time.Now by default.
+	Clock func() time.Time
+	// Logger discards by default.
+	Logger *slog.Logger
+	// Metrics is where the server registers its own. A new set by default.
+	Metrics *metrics.Set
+	Build   Build
+}
+
+func (d Deps) withDefaults() Deps {
+	d.Config = d.Config.WithDefaults()
+	if d.Clock == nil {
+		d.Clock = time.Now
+	}
+	if d.IDs == nil {
+		d.IDs = model.NewIDGenerator(d.Clock)
+	}
+	if d.Identities.IDs == nil {
+		d.Identities.IDs = d.IDs
+	}
+	if d.Identities.Clock == nil {
+		d.Identities.Clock = d.Clock
+	}
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	if d.Metrics == nil {
+		d.Metrics = metrics.NewSet()
+	}
+	setDefault(&d.Build.Version, "devel")
+	return d
+}
+
+func (d *Deps) validate() error {
+	if d.Store == nil {
+		return errors.New("Deps.Store is missing")
+	}
+	if d.Ingest == nil {
+		return errors.New("Deps.Ingest is missing")
+	}
+	return d.Config.validate()
+}
+
+// Server is the service over HTTP. It is made by New, safe for concurrent use, and
+// owns neither the store nor the ingest: who made them closes them after Serve.
+type Server struct {
+	cfg        Config
+	store      model.Store
+	ingest     Ingest
+	identities ingest.Identities
+	ids        *model.IDGenerator
+	now        func() time.Time
+	log        *slog.Logger
+	metrics    *metrics.Set
+	build      Build
+
+	router   *gin.Engine
+	api      huma.API
+	document []byte // the OpenAPI document as it is served
+	http     *httpMetrics
+
+	started time.Time
+	ready   atomic.Bool
+}
+
+// New makes a server that serves nothing yet.
+func New(d Deps) (*Server, error) {
+	d = d.withDefaults()
+	if err := d.validate(); err != nil {
+		return nil, fmt.Errorf("make the server: %w", err)
+	}
+	s := &Server{
+		cfg: d.Config, store: d.Store, ingest: d.Ingest, identities: d.Identities, ids: d.IDs,
+		now: d.Clock, log: d.Logger, metrics: d.Metrics, build: d.Build, started: d.Clock(),
+	}
+	s.router = newRouter()
+	s.router.Use(s.observe, s.recover, s.secure, s.guard)
+	s.router.NoRoute(s.noRoute)
+	s.router.NoMethod(s.noMethod)
+	s.api = humagin.New(s.router, s.apiConfig())
+	if err := s.register(); err != nil {
+		return nil, fmt.Errorf("make the server: %w", err)
+	}
+	if err := s.finishDocument(); err != nil {
+		return nil, fmt.Errorf("make the server: %w", err)
+	}
+	s.http = newHTTPMetrics(d.Metrics, s.router.Routes())
+	s.ready.Store(true)
+	return s, nil
+}
+
+// newRouter returns gin without its own log, recovery and redirects.
+func newRouter() *gin.Engine {
+	// gin keeps its mode in one place for the whole process; only in release mode
+	// does it leave the standard output alone.
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.HandleMethodNotAllowed = true
+	r.RedirectTrailingSlash = false
+	// An id may hold a slash, which comes as %2F.
+	r.UseRawPath = true
+	r.UnescapePathValues = true
+	return r
+}
+
+// register lists every route of the service. A new entity adds its line.
+func (s *Server) register() error {
+	s.registerHealth()
+	s.registerStatus()
+	s.registerMetrics()
+	s.registerNeurons()
+	s.registerSignals()
+	s.registerMemories()
+	return s.registerDocs()
+}
+
+// Routes lists what the router serves, as in "GET /api/v1/neurons/:id".
+func (s *Server) Routes() []string {
+	routes := s.router.Routes()
+	list := make([]string, len(routes))
+	for i, r := range routes {
+		list[i] = r.Method + " " + r.Path
+	}
+	return list
+}
+
+// Handler answers the requests of one server.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveHTTP) }
+
+// serveHTTP answers HEAD as GET; net/http leaves the body out by itself, since it
+// looks at its own request.
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		get := *r
+		get.Method = http.MethodGet
+		r = &get
+	}
+	s.router.ServeHTTP(w, r)
+}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+// The routes /api/v1/signal are those of the first HAL9 server, and answer as it did.
+
+// contractSignal is what they take.
+type contractSignal struct {
+	Content  longText `json:"content" minLength:"1" example:"Plan the mission."`
+	Layer    string   `json:"layer" minLength:"1" maxLength:"255" doc:"L1 to L4, or execution, implementation, design, strategic, in any case." example:"L4"`
+	NeuronID *string  `json:"neuron_id,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"Who is to get it. The layer's own neuron, such as neuron-l4, if absent." example:"strategic-planner"`
+}
+
+type contractAnswer struct {
+	SignalID uuid.UUID `json:"signal_id" format:"uuid" example:"0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70"`
+	Message  string    `json:"message" example:"signal stored for strategic-planner"`
+}
+
+type contractTrace struct {
+	SignalID uuid.UUID `json:"signal_id" format:"uuid" example:"0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70"`
+	Trace
+}
+
+func (s *Server) registerContractSignals() {
+	const path = "/api/v1/signal"
+	register(s, operation{
+		id: "SignalSend", method: http.MethodPost, path: path, tag: tagSignals,
+		summary: "Send a signal to a layer", description: "Comes from api-client in the layer API. Answered after the signal is stored.",
+		example: map[string]any{"content": "Plan the mission.", "layer": "L4", "neuron_id": "strategic-planner"},
+	}, s.signalSend)
+	register(s, operation{
+		id: "SignalTrace", method: http.MethodGet, path: path + "/{id}", tag: tagSignals,
+		summary: "Get the trace of a signal", description: traceDescription,
+		problems: []int{http.StatusNotFound},
+	}, s.signalTrace)
+}
+
+func (s *Server) signalSend(ctx context.Context, in *struct{ Body contractSignal }) (*answer[contractAnswer], error) {
+	layer, err := layerName("body.layer", in.Body.Layer)
+	if err != nil {
+		return nil, err
+	}
+	to := model.DefaultTarget(layer)
+	if in.Body.NeuronID != nil {
+		to = *in.Body.NeuronID
+	}
+	id, at, err := s.identities.Identify(nil, nil)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // cannot happen: nothing was asked for
+	}
+	_, err = s.ingest.Submit(ctx, model.SignalInsertParams{
+		ID: id, Timestamp: at, FromNeuron: apiClient, ToNeuron: to, LayerFrom: apiLayer, LayerTo: layer,
+		PropagationType: propagationForward, Content: string(in.Body.Content), Metadata: model.EmptyObject(),
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the ingest's words are the answer
+	}
+	return ok(contractAnswer{SignalID: id, Message: "signal stored for " + to}), nil
+}
+
+func (s *Server) signalTrace(ctx context.Context, in *UUIDPath) (*answer[contractTrace], error) {
+	row, t, err := s.traceOf(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return ok(contractTrace{SignalID: row.ID, Trace: t}), nil
+}

@@ -1,0 +1,175 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+// Signal is one signal, in the shape of the routes under /signals.
+type Signal struct {
+	ID              uuid.UUID  `json:"id" format:"uuid" example:"0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70"`
+	FromNeuron      string     `json:"from_neuron" example:"strategic-planner"`
+	ToNeuron        string     `json:"to_neuron" example:"task-analyzer"`
+	LayerFrom       string     `json:"layer_from" example:"L4"`
+	LayerTo         string     `json:"layer_to" example:"L3"`
+	PropagationType string     `json:"propagation_type" example:"forward"`
+	Content         string     `json:"content" example:"Plan the mission."`
+	Metadata        jsonObject `json:"metadata"`
+	Timestamp       time.Time  `json:"timestamp" doc:"The time inside the id, in milliseconds; imported signals have their own."`
+}
+
+// Who sends a signal when nobody is named: a client of this API.
+const (
+	apiClient = "api-client"
+	apiLayer  = "API"
+)
+
+const propagationForward = "forward"
+
+func (s *Server) registerSignals() {
+	s.registerContractSignals()
+	const path, one = "/api/v1/signals", "/api/v1/signals/{id}"
+	s.registerSignalSubmit(path)
+	register(s, operation{
+		id: "SignalList", method: http.MethodGet, path: path, tag: tagSignals,
+		summary: "List the signals", description: "The newest first.",
+	}, s.signalList)
+	register(s, operation{
+		id: "SignalGet", method: http.MethodGet, path: one, tag: tagSignals,
+		summary: "Get a signal with its trace", description: traceDescription,
+		problems: []int{http.StatusNotFound},
+	}, s.signalGet)
+}
+
+type signalListInput struct {
+	PageQuery
+	Neuron string    `query:"neuron" maxLength:"255" doc:"Only what this neuron sent or was sent."`
+	Layer  string    `query:"layer" maxLength:"255" doc:"Only signals from or to this layer: L1 to L4, their names, or API."`
+	Since  time.Time `query:"since" doc:"Only signals of this moment or later." example:"2026-01-31T00:00:00Z"`
+	Until  time.Time `query:"until" doc:"Only signals before this moment." example:"2026-02-01T00:00:00Z"`
+}
+
+func (s *Server) signalList(ctx context.Context, in *signalListInput) (*pageAnswer[Signal], error) {
+	arg, err := in.params()
+	if err != nil {
+		return nil, err
+	}
+	var rows []model.Signal
+	if in.Neuron == "" {
+		rows, err = s.store.SignalList(ctx, arg)
+	} else {
+		rows, err = s.store.SignalListByNeuron(ctx, model.SignalListByNeuronParams{
+			NeuronID: in.Neuron, Since: arg.Since, Until: arg.Until,
+			CursorTimestamp: arg.CursorTimestamp, CursorID: arg.CursorID, Layer: arg.Layer, PageLimit: arg.PageLimit,
+		})
+	}
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	return page(rows, in.Limit, signalOf, func(row model.Signal) string {
+		return encodeTimeCursor(cursorSignals, row.Timestamp, row.ID)
+	}), nil
+}
+
+func (in *signalListInput) params() (model.SignalListParams, error) {
+	arg := model.SignalListParams{
+		Until: model.MaxTime(), CursorTimestamp: model.MaxTime(), CursorID: model.MaxID(), PageLimit: int64(in.Limit) + 1,
+	}
+	var err error
+	if in.Layer != "" {
+		var layer string
+		if layer, err = signalLayer("query.layer", in.Layer); err != nil {
+			return arg, err
+		}
+		arg.Layer = &layer
+	}
+	if arg.Since, err = bound("query.since", in.Since, arg.Since); err != nil {
+		return arg, err
+	}
+	if arg.Until, err = bound("query.until", in.Until, arg.Until); err != nil {
+		return arg, err
+	}
+	if arg.Since.After(arg.Until) {
+		return arg, invalidField("query.since", "must not be later than until")
+	}
+	if in.Cursor != "" {
+		if arg.CursorTimestamp, arg.CursorID, err = decodeTimeCursor(cursorSignals, in.Cursor); err != nil {
+			return arg, err
+		}
+		// The cursor alone would leave the engine to look at the newer partitions too.
+		if end := arg.CursorTimestamp.Add(time.Microsecond); end.Before(arg.Until) {
+			arg.Until = end
+		}
+	}
+	return arg, nil
+}
+
+// bound is a bound of a time range in microseconds, rounded up: stored times are
+// whole microseconds, so that the same ones lie on each side of it.
+func bound(location string, t, absent time.Time) (time.Time, error) {
+	if t.IsZero() {
+		return absent, nil
+	}
+	if y := t.UTC().Year(); y < 1 || y > 9999 {
+		return absent, invalidField(location, "must lie in the years 1 to 9999")
+	}
+	if whole := model.NormalTime(t); !whole.Equal(t) && whole.Before(model.MaxTime()) {
+		return whole.Add(time.Microsecond), nil
+	}
+	return model.NormalTime(t), nil
+}
+
+// UUIDPath is the part of the input of routes to one thing whose id is a UUID.
+type UUIDPath struct {
+	ID string `path:"id" format:"uuid" maxLength:"36" doc:"The id." example:"0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70"`
+}
+
+func (p *UUIDPath) id() (uuid.UUID, error) {
+	id, err := uuid.Parse(p.ID)
+	if err != nil {
+		return id, invalidField("path.id", "must be a UUID such as 0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70")
+	}
+	return id, nil
+}
+
+// readSignal finds a signal by its id. A UUIDv7 says its own time, so that one
+// partition is looked at; an imported signal may have another time, or an id that
+// says none.
+func (s *Server) readSignal(ctx context.Context, id uuid.UUID) (model.Signal, error) {
+	// An id may say a year in which nothing can be stored.
+	if t, ok := model.IDTime(id); ok && t.Before(model.MaxTime()) {
+		row, err := s.store.SignalGet(ctx, model.SignalGetParams{ID: id, Timestamp: t})
+		if !errors.Is(err, model.ErrNotFound) {
+			return row, err //nolint:wrapcheck // the store's words are the answer
+		}
+	}
+	return s.store.SignalFind(ctx, model.SignalFindParams{ID: id}) //nolint:wrapcheck // the store's words are the answer
+}
+
+// signalLayer reads the layer of either end of a signal: API is where clients are.
+func signalLayer(location, v string) (string, error) {
+	if strings.EqualFold(v, apiLayer) {
+		return apiLayer, nil
+	}
+	layer, ok := model.ParseLayer(v)
+	if !ok {
+		return "", invalidField(location, "unknown layer; give L1, L2, L3 or L4, or execution, implementation, design or strategic, or API")
+	}
+	return layer, nil
+}
+
+func signalOf(row model.Signal) Signal {
+	return Signal{
+		ID: row.ID, FromNeuron: row.FromNeuron, ToNeuron: row.ToNeuron, LayerFrom: row.LayerFrom, LayerTo: row.LayerTo,
+		PropagationType: row.PropagationType, Content: row.Content, Metadata: objectOf(row.Metadata), Timestamp: row.Timestamp,
+	}
+}
+
+func signalURL(id uuid.UUID) string { return "/api/v1/signals/" + id.String() }

@@ -1,0 +1,69 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+type status struct {
+	Running       bool           `json:"running" doc:"This server is ready."`
+	UptimeSeconds float64        `json:"uptime_seconds"`
+	Neurons       []statusNeuron `json:"neurons" nullable:"false" doc:"In order of their ids, up to server.max_page of them."`
+	Metrics       StatusMetrics  `json:"metrics"`
+}
+
+type statusNeuron struct {
+	ID     string `json:"id" example:"neuron-l4"`
+	Layer  string `json:"layer" example:"L4"`
+	State  string `json:"state" example:"idle"`
+	Health string `json:"health" enum:"healthy,unhealthy" doc:"As is_healthy of the neuron."`
+}
+
+// StatusMetrics are the figures about signals.
+type StatusMetrics struct {
+	SignalsSent      uint64  `json:"signals_sent" doc:"Accepted by this server since its start."`
+	SignalsProcessed uint64  `json:"signals_processed" doc:"Committed by this server since its start."`
+	SignalsFailed    uint64  `json:"signals_failed" doc:"Refused or failed on this server since its start."`
+	AverageLatencyMS float64 `json:"average_latency_ms" doc:"From acceptance to commit, the mean of the last minute; 0 if nothing was committed."`
+}
+
+func (s *Server) registerStatus() {
+	register(s, operation{
+		id: "StatusGet", method: http.MethodGet, path: "/api/v1/status", tag: tagStatus,
+		summary: "Tell how the service is doing",
+	}, s.statusGet)
+}
+
+func (s *Server) statusGet(ctx context.Context, _ *struct{}) (*answer[status], error) {
+	rows, err := s.store.NeuronList(ctx, model.NeuronListParams{PageLimit: int64(s.cfg.MaxPage)})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store's words are the answer
+	}
+	heard, err := s.activityOf(ctx, "", rows)
+	if err != nil {
+		return nil, err
+	}
+	neurons := make([]statusNeuron, len(rows))
+	for i := range rows {
+		n := &rows[i]
+		neurons[i] = statusNeuron{ID: n.ID, Layer: n.Layer, State: n.State, Health: healthy}
+		if !s.isHealthy(n, heard[n.ID].LastSignalAt) {
+			neurons[i].Health = unhealthy
+		}
+	}
+	return ok(status{
+		Running: s.ready.Load(), UptimeSeconds: secondsSince(s.started, s.now()),
+		Neurons: neurons, Metrics: s.signalFigures(),
+	}), nil
+}
+
+func (s *Server) signalFigures() StatusMetrics {
+	st := s.ingest.Stats()
+	return StatusMetrics{
+		SignalsSent: st.Accepted, SignalsProcessed: st.Committed, SignalsFailed: st.Failed,
+		AverageLatencyMS: float64(st.MeanLatency) / float64(time.Millisecond),
+	}
+}

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+const traceDescription = "The trace tells in order of time what became of the signal: that it was received, " +
+	"and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id."
+
+// maxTrace bounds a trace.
+const maxTrace = 200
+
+// Trace is what became of a signal.
+type Trace struct {
+	Entries []traceEntry `json:"trace" nullable:"false" doc:"In order of time."`
+	// Truncated keeps a client from taking the beginning for the whole.
+	Truncated bool `json:"truncated" doc:"Whether the trace goes on beyond its 200 first entries."`
+}
+
+// traceEntry is one event in the life of a signal.
+type traceEntry struct {
+	Timestamp time.Time `json:"timestamp"`
+	NeuronID  string    `json:"neuron_id" doc:"Who did it." example:"strategic-planner"`
+	Layer     string    `json:"layer" doc:"Empty for a memory without one." example:"L4"`
+	Action    string    `json:"action" enum:"received,sent,remembered" doc:"The neuron received this signal, sent another because of it, or remembered something because of it."`
+	Response  *string   `json:"response,omitempty" doc:"The content of what was sent or remembered."`
+	ID        uuid.UUID `json:"id" format:"uuid" doc:"Of the signal or memory."`
+}
+
+const (
+	actionReceived   = "received"
+	actionSent       = "sent"
+	actionRemembered = "remembered"
+)
+
+// tracedSignal is a signal with what became of it.
+type tracedSignal struct {
+	Signal
+	Trace
+}
+
+func (s *Server) signalGet(ctx context.Context, in *UUIDPath) (*answer[tracedSignal], error) {
+	row, t, err := s.traceOf(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return ok(tracedSignal{Signal: signalOf(row), Trace: t}), nil
+}
+
+// traceOf reads a signal and its trace.
+func (s *Server) traceOf(ctx context.Context, in *UUIDPath) (model.Signal, Trace, error) {
+	id, err := in.id()
+	if err != nil {
+		return model.Signal{}, Trace{}, err
+	}
+	row, err := s.readSignal(ctx, id)
+	if err != nil {
+		return model.Signal{}, Trace{}, err
+	}
+	// One more than fits tells whether there are more. Should a signal name itself,
+	// it is one of them.
+	const limit = maxTrace + 1
+	signals, err := s.store.SignalListByReference(ctx, model.SignalListByReferenceParams{Reference: id, PageLimit: limit})
+	if err != nil {
+		return model.Signal{}, Trace{}, err //nolint:wrapcheck // the store's words are the answer
+	}
+	memories, err := s.store.MemoryListByReference(ctx, model.MemoryListByReferenceParams{Reference: id, PageLimit: limit})
+	if err != nil {
+		return model.Signal{}, Trace{}, err //nolint:wrapcheck // the store's words are the answer
+	}
+	return row, newTrace(row, signals, memories), nil
+}
+
+func newTrace(of model.Signal, signals []model.Signal, memories []model.Memory) Trace {
+	entries := make([]traceEntry, 0, 1+len(signals)+len(memories))
+	entries = append(entries, traceEntry{
+		Timestamp: of.Timestamp, NeuronID: of.ToNeuron, Layer: of.LayerTo, Action: actionReceived, ID: of.ID,
+	})
+	for i := range signals {
+		if row := &signals[i]; row.ID != of.ID {
+			entries = append(entries, traceEntry{
+				Timestamp: row.Timestamp, NeuronID: row.FromNeuron, Layer: row.LayerFrom, Action: actionSent,
+				Response: &row.Content, ID: row.ID,
+			})
+		}
+	}
+	for i := range memories {
+		row := &memories[i]
+		entry := traceEntry{
+			Timestamp: row.CreatedAt, NeuronID: row.NeuronID, Action: actionRemembered, Response: &row.Content, ID: row.ID,
+		}
+		if row.Layer != nil {
+			entry.Layer = *row.Layer
+		}
+		entries = append(entries, entry)
+	}
+	// The lists came in order of time and id, and stay so among themselves; at the
+	// same time the signal comes first, then what was sent, then what was kept.
+	slices.SortStableFunc(entries, func(a, b traceEntry) int { return cmp.Compare(a.Timestamp.UnixMicro(), b.Timestamp.UnixMicro()) })
+
+	t := Trace{Entries: entries}
+	if len(entries) > maxTrace {
+		t.Entries, t.Truncated = entries[:maxTrace], true
+	}
+	return t
+}
