@@ -1,0 +1,42 @@
+package main
+
+// CLI is the root of the command line. A command is a struct with a Run(*Globals)
+// error method in a file of its own and a field here; one that reads the
+// configuration embeds Settings, filled in newCLI.
+type CLI struct {
+	Config      ConfigCmd      `cmd:"" help:"Show, check or describe the configuration."`
+	Healthcheck HealthcheckCmd `cmd:"" help:"Ask a running server whether it is ready."`
+	Serve       ServeCmd       `cmd:"" help:"Serve the API."`
+	Migrate     MigrateCmd     `cmd:"" help:"Bring the schema of the database up or down."`
+	Partitions  PartitionsCmd  `cmd:"" help:"Look after the months of the signals."`
+	Import      ImportCmd      `cmd:"" help:"Import a database of the original HAL9 server."`
+	Version     VersionCmd     `cmd:"" help:"Show the version."`
+}
+
+// newCLI returns a CLI whose commands take the flags of the sections that they
+// use: a flag without effect is not offered.
+func newCLI() *CLI {
+	var c CLI
+	c.Config.Print.Settings = newSettings()
+	c.Config.Check.Settings = newSettings()
+	c.Healthcheck.Settings = newSettings("server.listen")
+	c.Serve.Settings = newSettings("server", "database", "signals", "neurons", "auth", "log")
+	for _, s := range []*Settings{
+		&c.Migrate.Up.Settings, &c.Migrate.Down.Settings, &c.Migrate.Status.Settings, &c.Migrate.Redo.Settings,
+		&c.Partitions.List.Settings, &c.Partitions.Drop.Settings,
+	} {
+		*s = newSettings("database.url", "database.admin_url")
+	}
+	c.Partitions.Ensure.Settings = newSettings("database.url", "database.admin_url", "database.partitions_ahead")
+	c.Import.Settings = newSettings("database")
+	return &c
+}
+
+const description = `A data service for HAL9: signals, neurons and memories over HTTP,
+kept in PostgreSQL or SQLite.
+
+Settings are flags of the commands that use them, environment variables
+(HAL9_…) or keys of a YAML file; 'hal9 config print' shows them all.
+
+Exit codes: 0 success, 1 failure, 2 wrong usage or configuration,
+3 a dependency cannot be reached, 4 migrations are pending.`

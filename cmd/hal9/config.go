@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/hal9-ai/hal9/internal/config"
+)
+
+// ConfigCmd groups the commands about the configuration.
+type ConfigCmd struct {
+	Print     ConfigPrintCmd     `cmd:"" help:"Show every setting, its value and where it came from."`
+	Check     ConfigCheckCmd     `cmd:"" help:"Say whether the configuration is valid."`
+	Reference ConfigReferenceCmd `cmd:"" help:"Write the configuration reference as Markdown."`
+}
+
+// ConfigPrintCmd shows the settings.
+type ConfigPrintCmd struct {
+	Settings
+
+	JSON bool `help:"Write JSON."`
+}
+
+// Help describes the command.
+func (*ConfigPrintCmd) Help() string {
+	return `Flags win over environment variables, which win over the YAML file, which wins over the defaults. Passwords are masked.
+
+Example:
+
+    hal9 config print --config hal9.yaml --json`
+}
+
+// Run prints the configuration.
+func (c *ConfigPrintCmd) Run(g *Globals) error {
+	loaded, err := g.LoadConfig(c.Settings)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return loaded.PrintJSON(g.Stdout)
+	}
+	if err := loaded.Print(g.Stdout); err != nil {
+		return err
+	}
+	return g.warn(loaded)
+}
+
+// ConfigCheckCmd checks the settings.
+type ConfigCheckCmd struct {
+	Settings
+}
+
+// Help describes the command.
+func (*ConfigCheckCmd) Help() string {
+	return `Checks every value and how the values agree, without connecting to anything. Exits with 0 if all is well and with 2 if not; each fault names the key, the place where the value stands and what to do.
+
+Example:
+
+    hal9 config check --config hal9.yaml`
+}
+
+// Run checks the configuration.
+func (c *ConfigCheckCmd) Run(g *Globals) error {
+	loaded, err := g.LoadConfig(c.Settings)
+	if err != nil {
+		return err
+	}
+	if err := g.warn(loaded); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(g.Stdout, "The configuration is valid."); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
+
+// ConfigReferenceCmd writes the reference.
+type ConfigReferenceCmd struct{}
+
+// Help describes the command.
+func (*ConfigReferenceCmd) Help() string {
+	return `The reference lists every setting with its variable, flag, default and meaning.
+
+Example:
+
+    hal9 config reference > docs/configuration.md`
+}
+
+// Run writes the reference.
+func (*ConfigReferenceCmd) Run(g *Globals) error {
+	return config.Reference(g.Stdout)
+}
+
+// warn writes the warnings of a configuration to the standard error.
+func (g *Globals) warn(c *config.Config) error {
+	for _, w := range c.Warnings() {
+		if _, err := fmt.Fprintln(g.Stderr, "hal9: warning:", w); err != nil {
+			return fmt.Errorf("write a warning: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/hal9-ai/hal9/internal/config"
+)
+
+// Globals is what every command is handed in place of the process.
+type Globals struct {
+	// Context ends at SIGINT or SIGTERM.
+	Context context.Context //nolint:containedctx // lives as long as one command
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Environ []string
+}
+
+// LoadConfig loads the configuration with the flags of a command. Its error
+// exits with 2.
+func (g *Globals) LoadConfig(s Settings) (*config.Config, error) {
+	return config.Load(config.Options{
+		File:    s.file(),
+		Environ: g.Environ,
+		Flags:   s.given(),
+	})
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/schema"
+)
+
+// onBothEngines runs a test with an environment that names a new database.
+func onBothEngines(t *testing.T, test func(t *testing.T, environ []string)) {
+	t.Helper()
+	for engine, newURL := range map[string]func() string{
+		"postgres": func() string { return testenv.PostgresDatabase(t) },
+		"sqlite":   func() string { return "sqlite://" + filepath.Join(t.TempDir(), "hal9.db") },
+	} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			test(t, []string{"HAL9_DATABASE_URL=" + newURL()})
+		})
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	onBothEngines(t, func(t *testing.T, environ []string) {
+		hal9 := func(args ...string) outcome { t.Helper(); return hal9(t, environ, args...) }
+		hal9("migrate", "status").want(t, exitOK, "00001_base.sql", "")
+		checked := hal9("migrate", "status", "--check")
+		if checked.code != exitPending || !strings.Contains(checked.errors, "hal9 migrate up") {
+			t.Errorf("status --check of a new database: %+v", checked)
+		}
+		hal9("migrate", "up", "--dry-run").want(t, exitOK, "CREATE TABLE signals", "")
+		hal9("migrate", "status").want(t, exitOK, "at version 0, this program at 6; 6 pending", "")
+
+		hal9("migrate", "up", "--to", "2", "--timeout", "1m").want(t, exitOK, "applied 00002_users.sql in ", "")
+		hal9("migrate", "up").want(t, exitOK, "The database is at version 6.", "")
+		hal9("migrate", "up").want(t, exitOK, "Nothing to do", "")
+		hal9("migrate", "up", "--dry-run").want(t, exitOK, "-- nothing to do", "")
+		hal9("migrate", "status", "--check").want(t, exitOK, "0 pending", "")
+
+		var status schema.Status
+		if err := json.Unmarshal([]byte(hal9("migrate", "status", "--json").out), &status); err != nil {
+			t.Errorf("status --json: %v", err)
+		}
+		if status.Version != 6 || status.Latest != 6 || len(status.Migrations) != 6 || status.Migrations[0].AppliedAt == nil {
+			t.Errorf("status --json: %+v", status)
+		}
+
+		// Without a terminal nothing is destroyed unasked.
+		for _, command := range []string{"down", "redo"} {
+			hal9("migrate", command).want(t, exitUsage, "", "--yes")
+			hal9("migrate", command, "--dry-run").want(t, exitOK, "DROP TABLE audit_log;", "")
+		}
+		hal9("migrate", "status").want(t, exitOK, "at version 6", "")
+		hal9("migrate", "redo", "--yes").want(t, exitOK, "undid 00006_metrics_audit.sql", "")
+		hal9("migrate", "down", "--yes").want(t, exitOK, "The database is at version 5.", "")
+		hal9("migrate", "down", "--to", "99", "--yes").want(t, exitUsage, "", "no such migration: 99")
+		hal9("migrate", "up", "--to", "99").want(t, exitUsage, "", "no such migration: 99")
+		hal9("migrate", "down", "--to", "0", "--yes").want(t, exitOK, "The database is at version 0.", "")
+		hal9("migrate", "down", "--yes").want(t, exitFailure, "", "no migration is applied")
+		hal9("migrate", "up", "--timeout", "-1s").want(t, exitUsage, "", "--timeout")
+	})
+}
+
+func TestMigrateTimeoutNamesTheFlag(t *testing.T) {
+	t.Parallel()
+	url := testenv.PostgresDatabase(t)
+	environ := []string{"HAL9_DATABASE_URL=" + url}
+	hal9(t, environ, "migrate", "up").want(t, exitOK, "version 6", "")
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if _, err := conn.Exec(t.Context(), "BEGIN; SELECT 1 FROM audit_log"); err != nil {
+		t.Fatal(err)
+	}
+	failed := hal9(t, environ, "migrate", "down", "--yes", "--timeout", "500ms")
+	failed.want(t, exitFailure, "", "00006_metrics_audit.sql: --timeout 500ms passed (it was rolled back)")
+	hal9(t, environ, "migrate", "status").want(t, exitOK, "at version 6", "")
+}
+
+func TestMigrateUnreachable(t *testing.T) {
+	t.Parallel()
+	nowhere := "postgres://hal9:secret@127.0.0.1:1/hal9?connect_timeout=5"
+	for _, args := range [][]string{
+		{"migrate", "up"}, {"migrate", "status"}, {"migrate", "down", "--yes"}, {"partitions", "list"},
+	} {
+		got := hal9(t, []string{"HAL9_DATABASE_URL=" + nowhere}, args...)
+		got.want(t, exitUnreachable, "", "127.0.0.1:1")
+		if strings.Contains(got.errors, "secret") {
+			t.Errorf("%v shows the password: %s", args, got.errors)
+		}
+	}
+	missing := "sqlite://" + filepath.Join(t.TempDir(), "no", "hal9.db")
+	hal9(t, []string{"HAL9_DATABASE_URL=" + missing}, "migrate", "up").want(t, exitUnreachable, "", "folder that does not exist")
+	for _, command := range []string{"migrate", "partitions"} {
+		last := map[string]string{"migrate": "up", "partitions": "list"}[command]
+		hal9(t, []string{"HAL9_DATABASE_URL=sqlite::memory:"}, command, last).want(t, exitUsage, "", "name a file")
+	}
+}
+
+// Migrations go past the pooler.
+func TestMigrateByAdminURL(t *testing.T) {
+	t.Parallel()
+	environ := []string{
+		"HAL9_DATABASE_URL=postgres://nobody@127.0.0.1:1/pooler", "HAL9_DATABASE_ADMIN_URL=" + testenv.PostgresDatabase(t),
+	}
+	hal9(t, environ, "migrate", "up").want(t, exitOK, "version 6", "")
+	hal9(t, environ, "partitions", "list").want(t, exitOK, "signals_default", "")
+}
+
+func TestMigrateCreate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	hal9(t, nil, "migrate", "create", "--dir", dir, "first").want(t, exitUsage, "", "--dir")
+	for _, engine := range []string{"postgres", "sqlite"} {
+		if err := os.Mkdir(filepath.Join(dir, engine), 0o750); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// One engine is ahead of the other, by somebody's mistake.
+	if err := os.WriteFile(filepath.Join(dir, "sqlite", "00041_old.sql"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hal9(t, nil, "migrate", "create", "--dir", dir, "add_labels").want(t, exitOK, filepath.Join(dir, "sqlite", "00042_add_labels.sql"), "")
+	for _, engine := range []string{"postgres", "sqlite"} {
+		text, err := os.ReadFile(filepath.Join(dir, engine, "00042_add_labels.sql"))
+		if err != nil || !strings.Contains(string(text), "-- +goose Up\n\n-- +goose Down") {
+			t.Errorf("%s: %q, %v", engine, text, err)
+		}
+	}
+	for _, bad := range []string{"add_labels", "", "../x", "Add", "a b", "_x", "x_", "a__b", "a.sql", "ä", strings.Repeat("a", 61)} {
+		hal9(t, nil, "migrate", "create", "--dir", dir, "--", bad).want(t, exitUsage, "", "new migration")
+	}
+	if found, err := filepath.Glob(filepath.Join(dir, "*", "*")); err != nil || len(found) != 3 {
+		t.Errorf("refused names left files: %v, %v", found, err)
+	}
+}

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/hal9-ai/hal9/internal/config"
+	"github.com/hal9-ai/hal9/internal/dburl"
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/schema"
+	"github.com/hal9-ai/hal9/store"
+	"github.com/hal9-ai/hal9/store/postgres"
+	"github.com/hal9-ai/hal9/store/sqlite"
+)
+
+// PartitionsCmd groups the commands about the months of the signals.
+type PartitionsCmd struct {
+	Ensure PartitionsEnsureCmd `cmd:"" help:"Make the partitions of coming months."`
+	List   PartitionsListCmd   `cmd:"" help:"Show the months of the signals."`
+	Drop   PartitionsDropCmd   `cmd:"" help:"Drop old months, and lose their signals."`
+}
+
+// monthLayout is how a month is written.
+const monthLayout = "2006-01"
+
+// noTimeout stands for the bound on a statement that --timeout 0 lifts.
+const noTimeout = 24 * time.Hour
+
+// PartitionsEnsureCmd makes partitions.
+type PartitionsEnsureCmd struct {
+	Ahead *int     `xor:"months" placeholder:"N" help:"Make this month and N more. Default: database.partitions_ahead."`
+	Month []string `xor:"months" sep:"none" placeholder:"YYYY-MM" help:"Make this month; may be given several times."`
+	Change
+	Settings
+}
+
+// Help describes the command.
+func (PartitionsEnsureCmd) Help() string {
+	return `Signals of the month that lie in the default partition move home. A month that is there already stays as it is. Inserts pause for a moment; if a lock is not free within 1.5 s it is tried again, and after six times the command fails.
+
+A running server does this by itself. SQLite has no partitions: there is nothing to do.
+
+Example:
+
+    hal9 partitions ensure --ahead 6
+    hal9 partitions ensure --month 2026-01 --month 2026-02 --dry-run`
+}
+
+// Run makes partitions.
+func (c *PartitionsEnsureCmd) Run(g *Globals) error {
+	return c.Change.partitions(g, c.Settings, "hal9 partitions ensure", func(ctx context.Context, cfg *config.Config, st model.Store) error {
+		months, err := c.months(cfg)
+		if err != nil {
+			return err
+		}
+		if st.Engine() == dburl.SQLite {
+			return say(g.Stdout, "-- SQLite has no partitions: nothing to do\n")
+		}
+		for _, month := range months {
+			if c.DryRun {
+				if err := say(g.Stdout, postgres.PartitionEnsureSQL(month)); err != nil {
+					return err
+				}
+				continue
+			}
+			made, err := st.SignalPartitionEnsure(ctx, month)
+			if err != nil {
+				return fmt.Errorf("make the partition of %s: %w", month.Format(monthLayout), err)
+			}
+			text := "%s was there already\n"
+			if made {
+				text = "made %s\n"
+			}
+			if err := say(g.Stdout, fmt.Sprintf(text, month.Format(monthLayout))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// months returns the months to make.
+func (c *PartitionsEnsureCmd) months(cfg *config.Config) ([]time.Time, error) {
+	var months []time.Time
+	for _, text := range c.Month {
+		month, err := parseMonth("--month", text, "hal9 partitions ensure")
+		if err != nil {
+			return nil, err
+		}
+		months = append(months, month)
+	}
+	if len(months) > 0 {
+		return months, nil
+	}
+	ahead := cfg.Database.PartitionsAhead
+	if c.Ahead != nil {
+		ahead = *c.Ahead
+	}
+	const most = 120
+	if ahead < 0 || ahead > most {
+		return nil, usageError(fmt.Errorf("--ahead is %d; it must lie between 0 and %d", ahead, most), "hal9 partitions ensure")
+	}
+	now := time.Now().UTC()
+	for n := range ahead + 1 {
+		months = append(months, time.Date(now.Year(), now.Month()+time.Month(n), 1, 0, 0, 0, 0, time.UTC))
+	}
+	return months, nil
+}
+
+func parseMonth(flag, text, command string) (time.Time, error) {
+	month, err := time.Parse(monthLayout, text)
+	if err != nil {
+		return month, usageError(fmt.Errorf("%s is %q; write a month as in 2026-01", flag, text), command)
+	}
+	return month, nil
+}
+
+// PartitionsListCmd shows partitions.
+type PartitionsListCmd struct {
+	JSON    bool          `help:"Write JSON."`
+	Timeout time.Duration `default:"30s" placeholder:"DURATION" help:"Give up after this time (default 30s)."`
+	Settings
+}
+
+// Help describes the command.
+func (PartitionsListCmd) Help() string {
+	return `On PostgreSQL the count of rows is the planner's estimate, a question mark before the first ANALYZE, and the default partition comes last: signals of all other times. On SQLite rows are counted.
+
+Example:
+
+    hal9 partitions list --json`
+}
+
+// Run shows partitions.
+func (c *PartitionsListCmd) Run(g *Globals) error {
+	quiet := Change{Timeout: c.Timeout}
+	return quiet.partitions(g, c.Settings, "hal9 partitions list", func(ctx context.Context, _ *config.Config, st model.Store) error {
+		all, err := st.SignalPartitionList(ctx)
+		if err != nil {
+			return fmt.Errorf("list the partitions: %w", err)
+		}
+		if c.JSON {
+			e := json.NewEncoder(g.Stdout)
+			e.SetIndent("", "  ")
+			if err := e.Encode(partitionsJSON(all)); err != nil {
+				return fmt.Errorf("write the list: %w", err)
+			}
+			return nil
+		}
+		return printPartitions(g.Stdout, all)
+	})
+}
+
+// partitionJSON is a partition as the command line shows it.
+type partitionJSON struct {
+	Name    string     `json:"name"`
+	Start   *time.Time `json:"start"`
+	End     *time.Time `json:"end"`
+	Default bool       `json:"default"`
+	Rows    *int64     `json:"rows"` // null if nobody knows
+	Bytes   int64      `json:"bytes"`
+}
+
+func partitionsJSON(all []model.SignalPartition) []partitionJSON {
+	out := make([]partitionJSON, len(all))
+	for i, p := range all {
+		out[i] = partitionJSON{Name: p.Name, Default: p.IsDefault, Bytes: p.Bytes}
+		if !p.IsDefault {
+			out[i].Start, out[i].End = &p.Start, &p.End
+		}
+		if p.Rows >= 0 {
+			out[i].Rows = &p.Rows
+		}
+	}
+	return out
+}
+
+func printPartitions(w io.Writer, all []model.SignalPartition) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "PARTITION\tMONTH\tROWS\tBYTES") // Flush tells of a failure
+	for _, p := range all {
+		month, rows := p.Start.Format(monthLayout), fmt.Sprint(p.Rows)
+		if p.IsDefault {
+			month = "all others"
+		}
+		if p.Rows < 0 {
+			rows = "?"
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", p.Name, month, rows, p.Bytes)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("write the list: %w", err)
+	}
+	return nil
+}
+
+// PartitionsDropCmd drops partitions.
+type PartitionsDropCmd struct {
+	Before string `required:"" placeholder:"YYYY-MM" help:"Drop the months before this one."`
+	Yes    bool   `help:"Do not ask."`
+	Change
+	Settings
+}
+
+// Help describes the command.
+func (PartitionsDropCmd) Help() string {
+	return `The signals of the months before the given one are lost, those in the default partition among them. It asks first; without a terminal it needs --yes. On SQLite they are deleted in chunks.
+
+Example:
+
+    hal9 partitions drop --before 2025-07 --dry-run
+    hal9 partitions drop --before 2025-07 --yes`
+}
+
+// Run drops partitions.
+func (c *PartitionsDropCmd) Run(g *Globals) error {
+	const command = "hal9 partitions drop"
+	before, err := parseMonth("--before", c.Before, command)
+	if err != nil {
+		return err
+	}
+	return c.Change.partitions(g, c.Settings, command, func(ctx context.Context, _ *config.Config, st model.Store) error {
+		if c.DryRun {
+			all, err := st.SignalPartitionList(ctx)
+			if err != nil {
+				return fmt.Errorf("list the partitions: %w", err)
+			}
+			script := postgres.PartitionDropSQL
+			if st.Engine() == dburl.SQLite {
+				script = sqlite.PartitionDropSQL
+			}
+			return printScript(g.Stdout)(script(all, before), nil)
+		}
+		if err := g.confirm(ctx, c.Yes, "This drops all signals before "+c.Before+".", command); err != nil {
+			return err
+		}
+		gone, err := st.SignalPartitionDrop(ctx, before)
+		for _, p := range gone {
+			text := fmt.Sprintf("dropped %s\n", p.Name)
+			if p.IsDefault || st.Engine() == dburl.SQLite {
+				text = fmt.Sprintf("deleted %d rows of %s\n", p.Rows, p.Name)
+			}
+			err = errors.Join(err, say(g.Stdout, text))
+		}
+		if err == nil && len(gone) == 0 {
+			return say(g.Stdout, "Nothing to do.\n")
+		}
+		return err //nolint:wrapcheck // says what it was doing
+	})
+}
+
+// partitions opens the database and hands it to fn.
+func (c *Change) partitions(g *Globals, s Settings, command string, fn func(context.Context, *config.Config, model.Store) error) (err error) {
+	cfg, err := g.LoadConfig(s)
+	if err != nil {
+		return err
+	}
+	ctx, cancel, err := c.context(g, command)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	st, err := openForUpkeep(ctx, cfg, c.Timeout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeStore(st)) }()
+	err = fn(ctx, cfg, st)
+	if timeout, ok := errors.AsType[*timeoutError](context.Cause(ctx)); ok && err != nil {
+		return fmt.Errorf("%w: %w", timeout, err)
+	}
+	return err
+}
+
+// openForUpkeep opens the store past a pooler and without the short timeouts that
+// serve requests. It neither makes nor migrates a database.
+func openForUpkeep(ctx context.Context, cfg *config.Config, timeout time.Duration) (model.Store, error) {
+	if err := checkSchema(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if timeout == 0 {
+		timeout = noTimeout
+	}
+	st, err := store.Open(ctx, store.Config{
+		URL: adminURL(cfg), MaxConnections: 2, AcquireTimeout: cfg.Database.AcquireTimeout, StatementTimeout: timeout,
+	})
+	if errors.Is(err, model.ErrUnavailable) || errors.Is(err, model.ErrTimeout) {
+		return nil, &ExitError{Code: exitUnreachable, Err: err}
+	}
+	return st, err //nolint:wrapcheck // says what it was doing
+}
+
+// checkSchema looks at the schema without making an SQLite file.
+func checkSchema(ctx context.Context, cfg *config.Config) (err error) {
+	m, err := schema.Open(ctx, adminURL(cfg), schema.Options{})
+	if err != nil {
+		return migrateError(err)
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	err = m.Check(ctx)
+	if errors.Is(err, schema.ErrNotMigrated) || errors.Is(err, schema.ErrBehind) {
+		return &ExitError{Code: exitPending, Err: err}
+	}
+	if errors.Is(err, schema.ErrAhead) {
+		return nil
+	}
+	return migrateError(err)
+}
+
+func say(w io.Writer, text string) error {
+	if _, err := io.WriteString(w, text); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}

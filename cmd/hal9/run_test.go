@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hal9-ai/hal9/internal/config"
+)
+
+// outcome is what a command line did.
+type outcome struct {
+	code        int
+	out, errors string
+}
+
+// hal9 runs a command line with an environment of its own.
+func hal9(t *testing.T, environ []string, args ...string) outcome {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := Run(t.Context(), args, strings.NewReader(""), &stdout, &stderr, environ)
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+func (o outcome) want(t *testing.T, code int, out, errors string) {
+	t.Helper()
+	if o.code != code || !strings.Contains(o.out, out) || !strings.Contains(o.errors, errors) {
+		t.Errorf("exit %d, stdout:\n%s\nstderr:\n%s\nwant %d, %q, %q", o.code, o.out, o.errors, code, out, errors)
+	}
+	if code != exitOK && o.out != "" {
+		t.Errorf("a failure wrote to stdout: %q", o.out)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	hal9(t, nil).want(t, exitOK, "Usage: hal9 <command>", "")
+	root := hal9(t, nil, "--help")
+	root.want(t, exitOK, "Exit codes: 0 success", "")
+
+	// Every command that the root lists has help with an example.
+	_, list, _ := strings.Cut(root.out, "Commands:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
+	commands := strings.Split(strings.TrimRight(list, "\n"), "\n")
+	if len(commands) < 5 {
+		t.Fatalf("only %d commands in\n%s", len(commands), root.out)
+	}
+	for _, line := range commands {
+		name, _, _ := strings.Cut(strings.TrimSpace(line), "   ")
+		words := strings.Fields(name)
+		for len(words) > 0 && strings.ContainsAny(words[len(words)-1], "<[") {
+			words = words[:len(words)-1] // positional arguments
+		}
+		hal9(t, nil, append(words, "--help")...).want(t, exitOK, "Example", "")
+	}
+}
+
+func TestHelpShowsSettingsInGroups(t *testing.T) {
+	t.Parallel()
+	help := strings.Join(strings.Fields(hal9(t, nil, "config", "print", "--help").out), " ")
+	for _, s := range config.Sections() {
+		if !strings.Contains(help, s.Title+": --"+s.Name+"-") {
+			t.Errorf("no group %q", s.Title)
+		}
+	}
+	for _, k := range config.Keys() {
+		def := "default " + k.Default
+		if k.Default == "" {
+			def = "no default"
+		}
+		// Lines may break at hyphens of flags only, never within a word.
+		for _, want := range []string{"--" + k.Flag + "=", "(" + def + ", $" + k.Env + ")"} {
+			if !strings.Contains(help, want) {
+				t.Errorf("the help lacks %q", want)
+			}
+		}
+	}
+}
+
+func TestUsageErrorsExitWith2(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"serf"}, "hal9: unexpected argument serf"},
+		{[]string{"config"}, `expected one of "print", "check", "reference"`},
+		{[]string{"config", "print", "--databse-url=x"}, `did you mean "--database-url"?`},
+		{[]string{"config", "print", "extra"}, "Run 'hal9 config print --help' for usage."},
+		{[]string{"config", "print", "postgres://u:sekret@h/d"}, "unexpected argument postgres://***@h/d"},
+		{[]string{"config", "check", "--database-url"}, "hal9: --database-url: needs a value\n"},
+		{[]string{"--log-level=info", "config", "check"}, "Settings go behind the command that uses them, as in: hal9 config print --log-level=…"},
+		{[]string{"version", "--database-url=x"}, "unknown flag --database-url"},
+		{[]string{"healthcheck", "--database-url=x"}, "unknown flag --database-url"},
+		{[]string{"healthcheck", "--timeout=soon"}, "--timeout"},
+		{[]string{"healthcheck", "--timeout=0s"}, "--timeout must be longer than 0"},
+		{[]string{"healthcheck", "--url=ftp://x"}, "--url is no HTTP address"},
+		{[]string{"healthcheck", "--url=http://u:sekret@h:x"}, "--url is no HTTP address"},
+		{[]string{"healthcheck", "--url=http://h", "--server-listen=127.0.0.1:1"}, "--url leaves no use for"},
+		{[]string{"healthcheck", "--server-listen=127.0.0.1:0"}, "give the server's address by --url"},
+		{[]string{"config", "check", "--config=/nonexistent.yaml"}, "config (--config): open /nonexistent.yaml"},
+		{[]string{"config", "check", "--auth-mode=required"}, "accounts are not in this version"},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			t.Parallel()
+			got := hal9(t, nil, c.args...)
+			got.want(t, exitUsage, "", c.want)
+			if strings.Contains(got.errors, "sekret") {
+				t.Errorf("a password is shown: %s", got.errors)
+			}
+		})
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("cause")
+	// The numbers are a promise to scripts, so they are spelt out here.
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{usageError(cause, "hal9"), 2},
+		{cause, 1},
+		{&ExitError{Code: exitPending, Err: cause}, 4},
+		{fmt.Errorf("serve: %w", &ExitError{Code: exitUnreachable, Err: cause}), 3},
+		{fmt.Errorf("serve: %w", &config.Error{Key: "log.level"}), 2},
+		{config.Errors{{Key: "log.level"}, {Key: "log.format"}}, 2},
+	} {
+		var stderr bytes.Buffer
+		if got := report(&stderr, c.err); got != c.want || (c.err == nil) != (stderr.Len() == 0) {
+			t.Errorf("%v: exit %d, %q; want %d", c.err, got, stderr.String(), c.want)
+		}
+	}
+	if err := fmt.Errorf("serve: %w", &ExitError{Code: exitPending, Err: cause}); !errors.Is(err, cause) {
+		t.Error("an ExitError hides its cause")
+	}
+}
+
+func TestConfigCheck(t *testing.T) {
+	t.Parallel()
+	hal9(t, nil, "config", "check").want(t, exitOK, "The configuration is valid.", "")
+	hal9(t, []string{"HAL9_CACHE_URL=redis://:sekret@h"}, "config", "check").
+		want(t, exitOK, "The configuration is valid.", "hal9: warning: this version does not use a cache server yet; without effect: cache.url (HAL9_CACHE_URL)\n")
+	file := filepath.Join(t.TempDir(), "hal9.yaml")
+	if err := os.WriteFile(file, []byte("log:\n  levl: info\n  format: xml\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := hal9(t, []string{"HAL9_CONFIG=" + file, "HAL9_DB_URL=x"}, "config", "check", "--server-max-page=none")
+	got.want(t, exitUsage, "", "hal9: the configuration has 3 faults:\n")
+	for _, want := range []string{file + ":2", "HAL9_DATABASE_URL?", "--server-max-page"} {
+		if !strings.Contains(got.errors, want) {
+			t.Errorf("%q is missing in\n%s", want, got.errors)
+		}
+	}
+}
+
+// TestEverySettingHasAFlag gives every flag at once and asks for the sources.
+func TestEverySettingHasAFlag(t *testing.T) {
+	t.Parallel()
+	given := map[string]string{
+		"database.type": "postgres", "database.url": "postgres://u:sekret@h/d",
+		"database.admin_url": "postgres://u:sekret@h/d", "cache.url": "redis://:sekret@h",
+	}
+	keys := config.Keys()
+	args := make([]string, 0, 3+len(keys))
+	args = append(args, "config", "print", "--json")
+	for _, k := range keys {
+		value, ok := given[k.Name]
+		if !ok {
+			value = k.Default
+		}
+		args = append(args, "--"+k.Flag+"="+value)
+	}
+	got := hal9(t, nil, args...)
+	got.want(t, exitOK, `"warnings": [`, "")
+	var printed struct {
+		Settings []config.Setting `json:"settings"`
+	}
+	if err := json.Unmarshal([]byte(got.out), &printed); err != nil {
+		t.Fatal(err)
+	}
+	if len(printed.Settings) != len(config.Keys()) {
+		t.Errorf("%d settings", len(printed.Settings))
+	}
+	for _, s := range printed.Settings {
+		if s.Source != config.SourceFlag {
+			t.Errorf("%s comes from %s", s.Key, s.Source)
+		}
+	}
+	if strings.Contains(got.out, "sekret") {
+		t.Error("a password is shown")
+	}
+}
+
+func TestConfigPrint(t *testing.T) {
+	t.Parallel()
+	got := hal9(t, []string{"HAL9_DATABASE_URL=postgres://u:sekret@h/d"}, "config", "print", "--log-level=debug")
+	got.want(t, exitOK, "postgres://u:***@h/d", "")
+	if !strings.Contains(got.out, "HAL9_DATABASE_URL\n") || !strings.Contains(got.out, "--log-level\n") {
+		t.Errorf("sources are missing:\n%s", got.out)
+	}
+}
+
+func TestConfigReference(t *testing.T) {
+	t.Parallel()
+	committed, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := hal9(t, nil, "config", "reference")
+	got.want(t, exitOK, "# Configuration", "")
+	if got.out != string(committed) {
+		t.Error("docs/configuration.md is stale")
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	hal9(t, nil, "version").want(t, exitOK, "hal9 ", "")
+	var b Build
+	if err := json.Unmarshal([]byte(hal9(t, nil, "version", "--json").out), &b); err != nil {
+		t.Fatal(err)
+	}
+	if b.Version == "" || !strings.HasPrefix(b.Go, "go1.") || !strings.Contains(b.Platform, "/") {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestLogger(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		log  config.Log
+		want string
+	}{
+		{config.Log{Level: "info", Format: "json"}, `"msg":"hello\nforged"`},
+		{config.Log{Level: "info", Format: "auto"}, `"msg":"hello\nforged"`}, // a buffer is no terminal
+		{config.Log{Level: "debug", Format: "text"}, `msg="hello\nforged"`},
+		{config.Log{Level: "warn", Format: "json"}, ""},
+	} {
+		var stderr bytes.Buffer
+		g := &Globals{Stderr: &stderr}
+		g.Logger(c.log).Info("hello\nforged")
+		if c.want == "" && stderr.Len() > 0 || !strings.Contains(stderr.String(), c.want) {
+			t.Errorf("%+v wrote %q", c.log, stderr.String())
+		}
+	}
+}

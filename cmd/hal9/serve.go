@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hal9-ai/hal9/ingest"
+	"github.com/hal9-ai/hal9/internal/config"
+	"github.com/hal9-ai/hal9/internal/dburl"
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/schema"
+	"github.com/hal9-ai/hal9/server"
+	"github.com/hal9-ai/hal9/store"
+)
+
+// ServeCmd serves the API.
+type ServeCmd struct {
+	Migrate bool `help:"Run pending migrations first. On SQLite that is always done."`
+	Settings
+}
+
+// Help describes the command.
+func (ServeCmd) Help() string {
+	return `Serves until SIGTERM or SIGINT, then finishes the requests under way; a second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes.
+
+Exits with 0 after a clean shutdown, 1 if it cannot serve, 2 if the configuration is wrong, 3 if the database does not answer, and 4 if migrations are pending: 'hal9 migrate up' runs them.
+
+Example:
+
+    hal9 serve
+    HAL9_DATABASE_URL=postgres://hal9@localhost/hal9 hal9 serve --migrate`
+}
+
+// Run serves until the context ends.
+func (c *ServeCmd) Run(g *Globals) error {
+	cfg, err := g.LoadConfig(c.Settings)
+	if err != nil {
+		return err
+	}
+	if err := g.warn(cfg); err != nil {
+		return err
+	}
+	// Before the database is touched: most often it is this same server that has it.
+	ln, err := listen(g.Context, cfg.Server.Listen)
+	if err != nil {
+		return err
+	}
+	st, err := openStore(g.Context, cfg, c.Migrate)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	return errors.Join(serve(g, cfg, st, ln), closeStore(st))
+}
+
+func closeStore(st model.Store) error {
+	if err := st.Close(); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return nil
+}
+
+// listen takes the address, and says what to do if it cannot.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		return ln, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, &ExitError{
+			Code: exitFailure, Err: fmt.Errorf("server.listen: another program serves on %s", address),
+			Hint: "End it, or choose another address, as in: hal9 serve --server-listen 127.0.0.1:8081",
+		}
+	case errors.Is(err, syscall.EACCES):
+		return nil, &ExitError{
+			Code: exitFailure, Err: fmt.Errorf("server.listen: this user may not serve on %s", address),
+			Hint: "Choose a port of 1024 or more, as in: hal9 serve --server-listen 127.0.0.1:8080",
+		}
+	default:
+		return nil, fmt.Errorf("server.listen: %w", err)
+	}
+}
+
+// openStore opens the database; its errors carry their exit codes.
+func openStore(ctx context.Context, cfg *config.Config, migrate bool) (model.Store, error) {
+	d := cfg.Database
+	st, err := store.Open(ctx, store.Config{
+		URL: d.URL, AdminURL: d.AdminURL, MaxConnections: d.MaxConnections, MinConnections: d.MinConnections,
+		ConnectionLifetime: d.ConnectionLifetime, ConnectionLifetimeJitter: d.ConnectionLifetimeJitter,
+		ConnectionIdleTimeout: d.ConnectionIdleTimeout, AcquireTimeout: d.AcquireTimeout, StatementTimeout: d.StatementTimeout,
+		Migrate: migrate || d.Engine() == dburl.SQLite,
+	})
+	switch {
+	case err == nil:
+		return st, nil
+	case errors.Is(err, schema.ErrNotMigrated), errors.Is(err, schema.ErrBehind):
+		return nil, &ExitError{Code: exitPending, Err: err, Hint: "'hal9 serve --migrate' runs them and serves."}
+	case errors.Is(err, model.ErrUnavailable), errors.Is(err, model.ErrTimeout), errors.Is(err, schema.ErrUnreachable):
+		exit := &ExitError{Code: exitUnreachable, Err: err}
+		if d.Engine() == dburl.Postgres {
+			exit.Hint = "Is PostgreSQL running, and is database.url (" + config.MaskURL(d.URL) + ") right?"
+		}
+		return nil, exit
+	default:
+		return nil, err //nolint:wrapcheck // says what it was doing
+	}
+}
+
+// serve runs the server and what works beside it. At the end the order is: no more
+// requests, then the signals under way, then the upkeep.
+func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) error {
+	log := g.Logger(cfg.Log)
+	set := metrics.NewSet()
+	ids := model.NewIDGenerator(time.Now)
+	in := ingest.New(ingest.Config{Store: st, Logger: log, Metrics: set})
+	srv, err := server.New(server.Deps{
+		Config: serverConfig(cfg), Store: st, Ingest: in, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(),
+		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
+	})
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+
+	// What works beside the server ends after it, so not with the command's context.
+	beside, stop := context.WithCancel(context.WithoutCancel(g.Context))
+	defer stop()
+	var group errgroup.Group
+	group.Go(func() error { return in.Run(beside) })
+	if st.Engine() == dburl.Postgres {
+		group.Go(func() error { return keepPartitions(beside, st, cfg.Database.PartitionsAhead, log) })
+	}
+	if err := g.announce(log, cfg, st, ln.Addr()); err != nil {
+		log.WarnContext(g.Context, "cannot write to the terminal", slog.String("error", err.Error()))
+	}
+
+	served := srv.Serve(g.Context, ln)
+	closing, cancel := context.WithTimeout(beside, cfg.Server.ShutdownTimeout)
+	defer cancel()
+	closed := in.Close(closing)
+	stop()
+	err = errors.Join(served, closed, group.Wait())
+	if err == nil {
+		log.InfoContext(g.Context, "stopped")
+	}
+	return err
+}
+
+func serverConfig(cfg *config.Config) server.Config {
+	s := cfg.Server
+	return server.Config{
+		AuthMode: cfg.Auth.Mode, RequestTimeout: s.RequestTimeout, ReadHeaderTimeout: s.ReadHeaderTimeout,
+		ReadTimeout: s.ReadTimeout, IdleTimeout: s.IdleTimeout, ShutdownTimeout: s.ShutdownTimeout, DrainDelay: s.DrainDelay,
+		MaxBodyBytes: int64(s.MaxBodyBytes), MaxJSONDepth: s.MaxJSONDepth, MaxPage: s.MaxPage,
+		StaleAfter: cfg.Neurons.StaleAfter, AccessSample: cfg.Log.AccessSample,
+	}
+}
+
+func serverBuild() server.Build {
+	b := readBuild()
+	return server.Build{Version: b.Version, Commit: b.Commit, Time: b.Time, Go: b.Go, Platform: b.Platform}
+}
+
+// announce tells a person where to look, and the log where the server is.
+func (g *Globals) announce(log *slog.Logger, cfg *config.Config, st model.Store, addr net.Addr) error {
+	log.InfoContext(g.Context, "serving", slog.String("address", addr.String()),
+		slog.String("engine", st.Engine()), slog.String("version", readBuild().Version))
+	if !isTerminal(g.Stdout) {
+		return nil
+	}
+	return welcome(g.Stdout, "http://"+addr.String(), config.MaskURL(cfg.Database.URL))
+}
+
+func welcome(w io.Writer, url, database string) error {
+	_, err := fmt.Fprintf(w, `
+HAL9 serves from %[2]s
+
+  API      %[1]s/api/v1
+  Docs     %[1]s/docs
+  Health   %[1]s/health
+  Metrics  %[1]s/metrics
+
+Try it:
+
+  curl -s %[1]s/api/v1/signal -H 'Content-Type: application/json' -d '{"content": "hello", "layer": "L4"}'
+
+Ctrl+C stops it.
+
+`, url, database)
+	if err != nil {
+		return fmt.Errorf("write the addresses: %w", err)
+	}
+	return nil
+}

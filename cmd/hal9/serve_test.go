@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hal9-ai/hal9/internal/testenv"
+)
+
+// output is a stream that may be read while it is written.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// served is a running 'hal9 serve'.
+type served struct {
+	url    string
+	stderr *output
+	stop   context.CancelFunc
+	code   chan int
+}
+
+var servingLine = regexp.MustCompile(`"msg":"serving","address":"([^"]+)"`) //nolint:gochecknoglobals // compiled once
+
+// startServe runs 'hal9 serve' on a free port and waits until it serves.
+func startServe(t *testing.T, databaseURL string, args ...string) *served {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	s := &served{stderr: &output{}, stop: stop, code: make(chan int, 1)}
+	args = append([]string{"serve", "--server-listen", "127.0.0.1:0", "--database-url", databaseURL}, args...)
+	go func() { s.code <- Run(ctx, args, strings.NewReader(""), io.Discard, s.stderr, nil) }()
+	deadline := time.NewTimer(2 * time.Minute)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if m := servingLine.FindStringSubmatch(s.stderr.String()); m != nil {
+			s.url = "http://" + m[1]
+			return s
+		}
+		select {
+		case code := <-s.code:
+			t.Fatalf("ended with %d:\n%s", code, s.stderr)
+		case <-deadline.C:
+			t.Fatalf("does not serve:\n%s", s.stderr)
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *served) get(t *testing.T, path string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %v\n%s", path, resp.Status, err, body)
+	}
+	return string(body)
+}
+
+// end asks the server to stop and returns its exit code.
+func (s *served) end() int {
+	s.stop()
+	return <-s.code
+}
+
+func TestServeOnSQLite(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "new.db")
+	for range 2 { // makes the file, then opens it
+		s := startServe(t, "sqlite://"+file)
+		if body := s.get(t, "/api/v1/status"); !strings.Contains(body, `"running":true`) || !strings.Contains(body, "neuron-l4") {
+			t.Errorf("status: %s", body)
+		}
+		if body := s.get(t, "/metrics"); !strings.Contains(body, "hal9_signals_sent_total 0") {
+			t.Errorf("the signals' figures are missing:\n%s", body)
+		}
+		if code := s.end(); code != exitOK || !strings.Contains(s.stderr.String(), `"msg":"stopped"`) {
+			t.Errorf("exit %d:\n%s", code, s.stderr)
+		}
+	}
+	for _, left := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(file + left); err == nil {
+			t.Errorf("%s is left behind", file+left)
+		}
+	}
+}
+
+func TestServeOnPostgres(t *testing.T) {
+	t.Parallel()
+	url := testenv.PostgresDatabase(t)
+	hal9(t, nil, "serve", "--server-listen", "127.0.0.1:0", "--database-url", url).
+		want(t, exitPending, "", "hal9 migrate up")
+	s := startServe(t, url, "--migrate")
+	if body := s.get(t, "/health/detailed"); !strings.Contains(body, `"engine":"postgres"`) {
+		t.Errorf("health: %s", body)
+	}
+	if code := s.end(); code != exitOK {
+		t.Errorf("exit %d:\n%s", code, s.stderr)
+	}
+	s = startServe(t, url) // migrated by now
+	if code := s.end(); code != exitOK {
+		t.Errorf("exit %d:\n%s", code, s.stderr)
+	}
+}
+
+func TestServeFailures(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var lc net.ListenConfig
+	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := ln.Addr().String()
+	hal9(t, nil, "serve", "--server-listen", taken, "--database-url", "sqlite://"+dir+"/a.db").
+		want(t, exitFailure, "", "server.listen: another program serves on "+taken)
+	if _, err := os.Stat(dir + "/a.db"); err == nil {
+		t.Error("a database was made although the address is taken")
+	}
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Nobody listens there any more.
+	hal9(t, nil, "serve", "--server-listen", "127.0.0.1:0", "--database-url", "postgres://hal9:secret@"+taken+"/hal9").
+		want(t, exitUnreachable, "", "database.url")
+	if out := hal9(t, nil, "serve", "--server-listen", "127.0.0.1:0", "--database-url", "postgres://hal9:secret@"+taken+"/hal9"); strings.Contains(out.errors, "secret") {
+		t.Errorf("the password is shown: %s", out.errors)
+	}
+	hal9(t, nil, "serve", "--server-listen", "0.0.0.0:0", "--database-url", "sqlite://"+dir+"/a.db").
+		want(t, exitUsage, "", "server.listen")
+	hal9(t, nil, "serve", "--server-listen", "127.0.0.1:0", "--database-url", "sqlite://"+dir+"/no/such/folder/a.db").
+		want(t, exitUnreachable, "", "folder")
+}
+
+func TestWelcome(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := welcome(&out, "http://127.0.0.1:8080", "sqlite://hal9.db"); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"sqlite://hal9.db", "http://127.0.0.1:8080/api/v1\n", "/docs\n", "/health\n", "/metrics\n", "curl -s http://127.0.0.1:8080/api/v1/signal"} {
+		if !strings.Contains(out.String(), text) {
+			t.Errorf("no %q in\n%s", text, out.String())
+		}
+	}
+}
