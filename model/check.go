@@ -74,7 +74,7 @@ func CheckPageLimit(entity, field string, v int64) error {
 
 // CheckJSON refuses what one of the engines would not store or would change: text
 // that is no JSON value, duplicate names, broken UTF-8 or lone surrogates, NUL in a
-// string, numbers beyond float64, nesting deeper than MaxJSONDepth.
+// string, numbers beyond float64 either way, nesting deeper than MaxJSONDepth.
 func CheckJSON(entity, field string, v JSON) error {
 	if string(v) == "{}" {
 		return nil
@@ -94,8 +94,8 @@ func CheckJSON(entity, field string, v JSON) error {
 				return invalid(entity, field, "must not contain the NUL character in a string")
 			}
 		case '0':
-			if _, err := strconv.ParseFloat(tok.String(), 64); err != nil {
-				return invalid(entity, field, "must not contain a number beyond ±1.8e308")
+			if !storableNumber(tok.String()) {
+				return invalid(entity, field, "must not contain a number beyond the range of float64, or longer than "+strconv.Itoa(maxNumberLength)+" characters")
 			}
 		default:
 		}
@@ -107,6 +107,34 @@ func CheckJSON(entity, field string, v JSON) error {
 		return invalid(entity, field, "must be one valid JSON value, and has text after it")
 	}
 	return nil
+}
+
+// maxNumberLength lets every float64 pass, written out in full.
+const maxNumberLength = 1100
+
+// storableNumber tells whether both engines keep a JSON number. SQLite keeps any, as
+// text; PostgreSQL's numeric ends at 131,072 digits before the point and 16,383
+// after it, and counts those of a zero too.
+func storableNumber(literal string) bool {
+	if len(literal) > maxNumberLength {
+		return false
+	}
+	f, err := strconv.ParseFloat(literal, 64)
+	if err != nil {
+		return false
+	}
+	mantissa, exponent := literal, ""
+	if i := strings.IndexAny(literal, "eE"); i >= 0 {
+		mantissa, exponent = literal[:i], literal[i+1:]
+	}
+	if f == 0 && strings.ContainsAny(mantissa, "123456789") {
+		return false
+	}
+	if exponent == "" {
+		return true
+	}
+	e, err := strconv.Atoi(exponent)
+	return err == nil && e >= -maxNumberLength && e <= maxNumberLength
 }
 
 // jsonReason shortens a decoder's error to what a client can use.

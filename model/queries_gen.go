@@ -756,16 +756,13 @@ func (p *MemoryListByNeuronParams) Normalize() error {
 
 // MemoryListByReferenceParams are the parameters of MemoryListByReference.
 type MemoryListByReferenceParams struct {
-	Reference string
+	Reference uuid.UUID
 	PageLimit int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
 // and brings moments to the form that both store. The adapters call it.
 func (p *MemoryListByReferenceParams) Normalize() error {
-	if err := CheckText("memory", "reference", p.Reference); err != nil {
-		return err
-	}
 	if err := CheckPageLimit("memory", "page_limit", p.PageLimit); err != nil {
 		return err
 	}
@@ -1536,16 +1533,13 @@ func (p *SignalListByNeuronParams) Normalize() error {
 
 // SignalListByReferenceParams are the parameters of SignalListByReference.
 type SignalListByReferenceParams struct {
-	Reference string
+	Reference uuid.UUID
 	PageLimit int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
 // and brings moments to the form that both store. The adapters call it.
 func (p *SignalListByReferenceParams) Normalize() error {
-	if err := CheckText("signal", "reference", p.Reference); err != nil {
-		return err
-	}
 	if err := CheckPageLimit("signal", "page_limit", p.PageLimit); err != nil {
 		return err
 	}

@@ -12,21 +12,39 @@ import (
 // into SearchText is replaced.
 func withSearchText(st model.Store) model.Store { return &analyzed{Store: st} }
 
+// complete computes the search text. An empty embedding is none: SQLite's driver
+// cannot tell the two apart.
+func complete(content string, searchText *string, embedding *[]byte) {
+	*searchText = searchtext.Analyze(content)
+	if len(*embedding) == 0 {
+		*embedding = nil
+	}
+}
+
 type analyzed struct{ model.Store }
 
 func (a *analyzed) MemoryInsert(ctx context.Context, arg model.MemoryInsertParams) (model.Memory, error) {
-	arg.SearchText = searchtext.Analyze(arg.Content)
+	complete(arg.Content, &arg.SearchText, &arg.Embedding)
 	return a.Store.MemoryInsert(ctx, arg)
 }
 
 func (a *analyzed) MemoryImport(ctx context.Context, arg model.MemoryImportParams) (int64, error) {
-	arg.SearchText = searchtext.Analyze(arg.Content)
+	complete(arg.Content, &arg.SearchText, &arg.Embedding)
 	return a.Store.MemoryImport(ctx, arg)
 }
 
 func (a *analyzed) MemoryUpdate(ctx context.Context, arg model.MemoryUpdateParams) (model.Memory, error) {
-	arg.SearchText = searchtext.Analyze(arg.Content)
+	complete(arg.Content, &arg.SearchText, &arg.Embedding)
 	return a.Store.MemoryUpdate(ctx, arg)
+}
+
+// MemorySearch finds nothing when nothing is asked for, a query without words: FTS5
+// calls that a syntax error.
+func (a *analyzed) MemorySearch(ctx context.Context, arg model.MemorySearchParams) ([]model.MemorySearchRow, error) {
+	if arg.Match == "" {
+		return []model.MemorySearchRow{}, arg.Normalize()
+	}
+	return a.Store.MemorySearch(ctx, arg)
 }
 
 func (a *analyzed) InTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
@@ -38,16 +56,23 @@ func (a *analyzed) InTx(ctx context.Context, fn func(ctx context.Context, tx mod
 type analyzedTx struct{ model.Tx }
 
 func (a *analyzedTx) MemoryInsert(ctx context.Context, arg model.MemoryInsertParams) (model.Memory, error) {
-	arg.SearchText = searchtext.Analyze(arg.Content)
+	complete(arg.Content, &arg.SearchText, &arg.Embedding)
 	return a.Tx.MemoryInsert(ctx, arg)
 }
 
 func (a *analyzedTx) MemoryImport(ctx context.Context, arg model.MemoryImportParams) (int64, error) {
-	arg.SearchText = searchtext.Analyze(arg.Content)
+	complete(arg.Content, &arg.SearchText, &arg.Embedding)
 	return a.Tx.MemoryImport(ctx, arg)
 }
 
 func (a *analyzedTx) MemoryUpdate(ctx context.Context, arg model.MemoryUpdateParams) (model.Memory, error) {
-	arg.SearchText = searchtext.Analyze(arg.Content)
+	complete(arg.Content, &arg.SearchText, &arg.Embedding)
 	return a.Tx.MemoryUpdate(ctx, arg)
+}
+
+func (a *analyzedTx) MemorySearch(ctx context.Context, arg model.MemorySearchParams) ([]model.MemorySearchRow, error) {
+	if arg.Match == "" {
+		return []model.MemorySearchRow{}, arg.Normalize()
+	}
+	return a.Tx.MemorySearch(ctx, arg)
 }

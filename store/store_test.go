@@ -11,19 +11,25 @@ import (
 )
 
 // open opens a fresh, migrated store at the URL.
-func open(t *testing.T, url string) model.Store {
-	t.Helper()
-	st, err := store.Open(t.Context(), store.Config{
+func open(tb testing.TB, url string) model.Store {
+	tb.Helper()
+	return openWith(tb, store.Config{
 		URL: url, Migrate: true,
 		// The race detector slows SQLite down by an order of magnitude.
 		MaxConnections: 4, AcquireTimeout: 30 * time.Second,
 	})
+}
+
+// openWith opens a store that is closed when the test ends.
+func openWith(tb testing.TB, cfg store.Config) model.Store {
+	tb.Helper()
+	st, err := store.Open(tb.Context(), cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := st.Close(); err != nil {
-			t.Errorf("close the store: %v", err)
+			tb.Errorf("close the store: %v", err)
 		}
 	})
 	return st
@@ -31,15 +37,24 @@ func open(t *testing.T, url string) model.Store {
 
 func TestConformancePostgres(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) model.Store { return open(t, testenv.PostgresDatabase(t)) })
+	storetest.Run(t, func(t *testing.T) model.Store {
+		t.Helper()
+		return open(t, testenv.PostgresDatabase(t))
+	})
 }
 
 func TestConformanceSQLite(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) model.Store { return open(t, "sqlite://"+t.TempDir()+"/hal9.db") })
+	storetest.Run(t, func(t *testing.T) model.Store {
+		t.Helper()
+		return open(t, "sqlite://"+t.TempDir()+"/hal9.db")
+	})
 }
 
 func TestConformanceSQLiteMemory(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) model.Store { return open(t, "sqlite::memory:") })
+	storetest.Run(t, func(t *testing.T) model.Store {
+		t.Helper()
+		return open(t, "sqlite::memory:")
+	})
 }

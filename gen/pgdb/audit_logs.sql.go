@@ -19,7 +19,7 @@ WHERE id IN (
     SELECT a.id
     FROM audit_log AS a
     WHERE a.created_at < $1
-    ORDER BY a.created_at
+    ORDER BY a.created_at, a.id
     LIMIT $2::bigint
 )
 `

@@ -365,14 +365,19 @@ func (q *Queries) MemoryListByNeuron(ctx context.Context, arg MemoryListByNeuron
 
 const memoryListByReference = `-- name: MemoryListByReference :many
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
-FROM memories
-WHERE metadata ->> 'signal_id' = $1::text OR metadata ->> 'parent_id' = $1::text
+FROM (
+    SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+    FROM memories
+    WHERE metadata ->> 'signal_id' = ($1::uuid)::text OR metadata ->> 'parent_id' = ($1::uuid)::text
+    -- A fence: the planner would walk the memories in the order of time, looking for references.
+    OFFSET 0
+) AS found
 ORDER BY created_at, id
 LIMIT $2::bigint
 `
 
 type MemoryListByReferenceParams struct {
-	Reference string
+	Reference uuid.UUID
 	PageLimit int64
 }
 

@@ -133,9 +133,9 @@ type Querier interface {
 	// SignalInsert stores a signal; 0 rows say that this id is stored at this time already.
 	SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error)
 	// SignalInsertUnnest stores many signals, passes over those whose id is stored
-	// already, and returns the ids that were written.
+	// already, and returns the keys that were written.
 	// engine: postgres
-	SignalInsertUnnest(ctx context.Context, arg SignalInsertUnnestParams) ([]uuid.UUID, error)
+	SignalInsertUnnest(ctx context.Context, arg SignalInsertUnnestParams) ([]SignalInsertUnnestRow, error)
 	// SignalList returns the signals from since to before until, the newest first, after
 	// the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)

@@ -18,7 +18,7 @@ WHERE id IN (
     SELECT r.id
     FROM refresh_tokens AS r
     WHERE r.expires_at < $1
-    ORDER BY r.expires_at
+    ORDER BY r.expires_at, r.id
     LIMIT $2::bigint
 )
 `

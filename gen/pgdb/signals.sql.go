@@ -15,8 +15,13 @@ import (
 
 const signalFind = `-- name: SignalFind :one
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
-FROM signals
-WHERE id = $1
+FROM (
+    SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+    FROM signals
+    WHERE id = $1
+    -- A fence: the planner would walk the signals in the order of time, looking for the id.
+    OFFSET 0
+) AS found
 ORDER BY timestamp DESC
 LIMIT 1
 `
@@ -116,7 +121,7 @@ SELECT unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::te
        unnest($5::text[]), unnest($6::text[]), unnest($7::text[]),
        unnest($8::jsonb[]), unnest($9::timestamptz[])
 ON CONFLICT (id, timestamp) DO NOTHING
-RETURNING id
+RETURNING id, timestamp
 `
 
 type SignalInsertUnnestParams struct {
@@ -131,10 +136,15 @@ type SignalInsertUnnestParams struct {
 	Timestamps       []time.Time
 }
 
+type SignalInsertUnnestRow struct {
+	ID        uuid.UUID
+	Timestamp time.Time
+}
+
 // SignalInsertUnnest stores many signals, passes over those whose id is stored
-// already, and returns the ids that were written.
+// already, and returns the keys that were written.
 // engine: postgres
-func (q *Queries) SignalInsertUnnest(ctx context.Context, arg SignalInsertUnnestParams) ([]uuid.UUID, error) {
+func (q *Queries) SignalInsertUnnest(ctx context.Context, arg SignalInsertUnnestParams) ([]SignalInsertUnnestRow, error) {
 	rows, err := q.db.Query(ctx, signalInsertUnnest,
 		arg.Ids,
 		arg.FromNeurons,
@@ -150,13 +160,13 @@ func (q *Queries) SignalInsertUnnest(ctx context.Context, arg SignalInsertUnnest
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []SignalInsertUnnestRow{}
 	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
+		var i SignalInsertUnnestRow
+		if err := rows.Scan(&i.ID, &i.Timestamp); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -298,14 +308,19 @@ func (q *Queries) SignalListByNeuron(ctx context.Context, arg SignalListByNeuron
 
 const signalListByReference = `-- name: SignalListByReference :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
-FROM signals
-WHERE metadata ->> 'signal_id' = $1::text OR metadata ->> 'parent_id' = $1::text
+FROM (
+    SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+    FROM signals
+    WHERE metadata ->> 'signal_id' = ($1::uuid)::text OR metadata ->> 'parent_id' = ($1::uuid)::text
+    -- A fence, as in SignalFind.
+    OFFSET 0
+) AS found
 ORDER BY timestamp, id
 LIMIT $2::bigint
 `
 
 type SignalListByReferenceParams struct {
-	Reference string
+	Reference uuid.UUID
 	PageLimit int64
 }
 

@@ -364,13 +364,13 @@ func (q *Queries) MemoryListByNeuron(ctx context.Context, arg MemoryListByNeuron
 const memoryListByReference = `-- name: MemoryListByReference :many
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
-WHERE json_extract(metadata, '$.signal_id') = CAST(?1 AS TEXT) OR json_extract(metadata, '$.parent_id') = CAST(?1 AS TEXT)
+WHERE json_extract(metadata, '$.signal_id') = CAST(?1 AS UUID_TEXT) OR json_extract(metadata, '$.parent_id') = CAST(?1 AS UUID_TEXT)
 ORDER BY created_at, id
 LIMIT ?2
 `
 
 type MemoryListByReferenceParams struct {
-	Reference string
+	Reference uuid.UUID
 	PageLimit int64
 }
 

@@ -19,7 +19,7 @@ WHERE id IN (
     SELECT m.id
     FROM metrics_aggregate AS m
     WHERE m.timestamp < ?1
-    ORDER BY m.timestamp
+    ORDER BY m.timestamp, m.id
     LIMIT ?2
 )
 `

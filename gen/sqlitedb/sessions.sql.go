@@ -54,7 +54,7 @@ WHERE id IN (
     FROM sessions AS s
     WHERE s.expires_at < ?1
       AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS r WHERE r.session_id = s.id AND r.expires_at >= ?1)
-    ORDER BY s.expires_at
+    ORDER BY s.expires_at, s.id
     LIMIT ?2
 )
 `

@@ -246,13 +246,13 @@ func (q *Queries) SignalListByNeuron(ctx context.Context, arg SignalListByNeuron
 const signalListByReference = `-- name: SignalListByReference :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
-WHERE json_extract(metadata, '$.signal_id') = CAST(?1 AS TEXT) OR json_extract(metadata, '$.parent_id') = CAST(?1 AS TEXT)
+WHERE json_extract(metadata, '$.signal_id') = CAST(?1 AS UUID_TEXT) OR json_extract(metadata, '$.parent_id') = CAST(?1 AS UUID_TEXT)
 ORDER BY timestamp, id
 LIMIT ?2
 `
 
 type SignalListByReferenceParams struct {
-	Reference string
+	Reference uuid.UUID
 	PageLimit int64
 }
 

@@ -144,12 +144,12 @@ func testSignalReferences(t *testing.T, b *bench) {
 		m.Metadata = p.Metadata
 		must[model.Memory](t)(b.MemoryInsert(ctx, m))
 	}
-	signals := must[[]model.Signal](t)(b.SignalListByReference(ctx, model.SignalListByReferenceParams{Reference: root.ID.String(), PageLimit: 10}))
+	signals := must[[]model.Signal](t)(b.SignalListByReference(ctx, model.SignalListByReferenceParams{Reference: root.ID, PageLimit: 10}))
 	equal(t, "signals that refer to it", len(signals), 2)
 	if !signals[0].Timestamp.Before(signals[1].Timestamp) {
 		t.Fatal("the oldest comes first")
 	}
-	memories := must[[]model.Memory](t)(b.MemoryListByReference(ctx, model.MemoryListByReferenceParams{Reference: root.ID.String(), PageLimit: 10}))
+	memories := must[[]model.Memory](t)(b.MemoryListByReference(ctx, model.MemoryListByReferenceParams{Reference: root.ID, PageLimit: 10}))
 	equal(t, "memories that refer to it", len(memories), 2)
 }
 

@@ -20,6 +20,6 @@ WHERE id IN (
     SELECT a.id
     FROM audit_log AS a
     WHERE a.created_at < @older_than
-    ORDER BY a.created_at
+    ORDER BY a.created_at, a.id
     LIMIT @page_limit::bigint
 );

@@ -48,8 +48,13 @@ LIMIT @page_limit::bigint;
 -- signal_id or parent_id, the oldest first.
 -- returns: Memory
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
-FROM memories
-WHERE metadata ->> 'signal_id' = @reference::text OR metadata ->> 'parent_id' = @reference::text
+FROM (
+    SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+    FROM memories
+    WHERE metadata ->> 'signal_id' = (@reference::uuid)::text OR metadata ->> 'parent_id' = (@reference::uuid)::text
+    -- A fence: the planner would walk the memories in the order of time, looking for references.
+    OFFSET 0
+) AS found
 ORDER BY created_at, id
 LIMIT @page_limit::bigint;
 

@@ -18,6 +18,6 @@ WHERE id IN (
     SELECT m.id
     FROM metrics_aggregate AS m
     WHERE m.timestamp < @older_than
-    ORDER BY m.timestamp
+    ORDER BY m.timestamp, m.id
     LIMIT @page_limit::bigint
 );

@@ -23,6 +23,6 @@ WHERE id IN (
     SELECT r.id
     FROM refresh_tokens AS r
     WHERE r.expires_at < @expired_before
-    ORDER BY r.expires_at
+    ORDER BY r.expires_at, r.id
     LIMIT @page_limit::bigint
 );

@@ -14,8 +14,13 @@ WHERE id = @id AND timestamp = @timestamp;
 -- SignalFind returns the signal with this id, whatever its time: each partition is
 -- looked at. The latest one, should an import have brought several.
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
-FROM signals
-WHERE id = @id
+FROM (
+    SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+    FROM signals
+    WHERE id = @id
+    -- A fence: the planner would walk the signals in the order of time, looking for the id.
+    OFFSET 0
+) AS found
 ORDER BY timestamp DESC
 LIMIT 1;
 
@@ -67,18 +72,23 @@ LIMIT @page_limit::bigint;
 -- SignalListByReference returns the signals whose metadata names the given id as
 -- signal_id or parent_id, the oldest first.
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
-FROM signals
-WHERE metadata ->> 'signal_id' = @reference::text OR metadata ->> 'parent_id' = @reference::text
+FROM (
+    SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+    FROM signals
+    WHERE metadata ->> 'signal_id' = (@reference::uuid)::text OR metadata ->> 'parent_id' = (@reference::uuid)::text
+    -- A fence, as in SignalFind.
+    OFFSET 0
+) AS found
 ORDER BY timestamp, id
 LIMIT @page_limit::bigint;
 
 -- name: SignalInsertUnnest :many
 -- SignalInsertUnnest stores many signals, passes over those whose id is stored
--- already, and returns the ids that were written.
+-- already, and returns the keys that were written.
 -- engine: postgres
 INSERT INTO signals (id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp)
 SELECT unnest(@ids::uuid[]), unnest(@from_neurons::text[]), unnest(@to_neurons::text[]), unnest(@layers_from::text[]),
        unnest(@layers_to::text[]), unnest(@propagation_types::text[]), unnest(@contents::text[]),
        unnest(@metadatas::jsonb[]), unnest(@timestamps::timestamptz[])
 ON CONFLICT (id, timestamp) DO NOTHING
-RETURNING id;
+RETURNING id, timestamp;

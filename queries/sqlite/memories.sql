@@ -40,7 +40,7 @@ LIMIT @page_limit;
 -- returns: Memory
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
-WHERE json_extract(metadata, '$.signal_id') = CAST(@reference AS TEXT) OR json_extract(metadata, '$.parent_id') = CAST(@reference AS TEXT)
+WHERE json_extract(metadata, '$.signal_id') = CAST(@reference AS UUID_TEXT) OR json_extract(metadata, '$.parent_id') = CAST(@reference AS UUID_TEXT)
 ORDER BY created_at, id
 LIMIT @page_limit;
 

@@ -36,6 +36,6 @@ WHERE id IN (
     FROM sessions AS s
     WHERE s.expires_at < @expired_before
       AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS r WHERE r.session_id = s.id AND r.expires_at >= @expired_before)
-    ORDER BY s.expires_at
+    ORDER BY s.expires_at, s.id
     LIMIT @page_limit
 );

@@ -59,6 +59,6 @@ LIMIT @page_limit;
 -- name: SignalListByReference :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
-WHERE json_extract(metadata, '$.signal_id') = CAST(@reference AS TEXT) OR json_extract(metadata, '$.parent_id') = CAST(@reference AS TEXT)
+WHERE json_extract(metadata, '$.signal_id') = CAST(@reference AS UUID_TEXT) OR json_extract(metadata, '$.parent_id') = CAST(@reference AS UUID_TEXT)
 ORDER BY timestamp, id
 LIMIT @page_limit;

@@ -104,21 +104,23 @@ func insertSignals(ctx context.Context, pgTx pgx.Tx, batch []model.IndexedSignal
 	return insertSignals(ctx, pgTx, batch[half:], result)
 }
 
-func noteStored(batch []model.IndexedSignal, stored []uuid.UUID, result *model.BulkResult) {
+func noteStored(batch []model.IndexedSignal, stored []pgdb.SignalInsertUnnestRow, result *model.BulkResult) {
 	result.Inserted += len(stored)
 	if len(stored) == len(batch) {
 		return
 	}
-	written := make(map[uuid.UUID]int, len(stored))
-	for _, id := range stored {
-		written[id]++
+	type key struct {
+		id    uuid.UUID
+		micro int64
+	}
+	written := make(map[key]struct{}, len(stored))
+	for _, row := range stored {
+		written[key{row.ID, row.Timestamp.UnixMicro()}] = struct{}{}
 	}
 	for _, row := range batch {
-		if written[row.ID] > 0 {
-			written[row.ID]--
-			continue
+		if _, ok := written[key{row.ID, row.Timestamp.UnixMicro()}]; !ok {
+			result.Duplicates = append(result.Duplicates, row.Index)
 		}
-		result.Duplicates = append(result.Duplicates, row.Index)
 	}
 }
 
@@ -133,7 +135,7 @@ func copySignals(ctx context.Context, conn *pgxpool.Conn, batch []model.IndexedS
 	return int(n), err
 }
 
-func unnestSignals(ctx context.Context, db pgdb.DBTX, batch []model.IndexedSignal) ([]uuid.UUID, error) {
+func unnestSignals(ctx context.Context, db pgdb.DBTX, batch []model.IndexedSignal) ([]pgdb.SignalInsertUnnestRow, error) {
 	var p pgdb.SignalInsertUnnestParams
 	for i := range batch {
 		r := &batch[i]

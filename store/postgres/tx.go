@@ -24,9 +24,17 @@ func insideTx(ctx context.Context, s *Store) bool {
 
 // InTx runs fn in one transaction and commits it when fn returns nil.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
-	return s.withConn(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) error {
-		return s.runTx(ctx, conn, fn)
+	var own error // fn's error comes back as it is
+	err := s.withConn(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) error {
+		return s.runTx(ctx, conn, func(ctx context.Context, tx model.Tx) error {
+			own = fn(ctx, tx)
+			return own
+		})
 	})
+	if own != nil {
+		return own
+	}
+	return err
 }
 
 func (s *Store) runTx(ctx context.Context, conn *pgxpool.Conn, fn func(ctx context.Context, tx model.Tx) error) error {

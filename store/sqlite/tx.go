@@ -37,7 +37,15 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 		<-wr.turn
 	}
 	defer close(wr.over)
-	return translate("", s.runTx(ctx, fn))
+	var own error // fn's error comes back as it is
+	err := s.runTx(ctx, func(ctx context.Context, tx model.Tx) error {
+		own = fn(ctx, tx)
+		return own
+	})
+	if own != nil {
+		return own
+	}
+	return translate("", err)
 }
 
 func (s *Store) runTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {

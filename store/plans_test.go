@@ -1,0 +1,80 @@
+package store_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// planMonths is how many months of signals the plans are asked for.
+const planMonths = 14
+
+// planSpan is the first moment of those months, and the one after them.
+func planSpan() (first, end time.Time) {
+	first = time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)
+	return first, first.AddDate(0, planMonths, 0)
+}
+
+// keysetPages are the queries that read a page from an ordered index: none of them
+// may sort more than the rows of one moment.
+func keysetPages() []string {
+	return []string{
+		"AuditList", "MemoryList", "MemoryListByNeuron", "MetricList", "NeuronActivityList",
+		"NeuronList", "SignalList", "UserList",
+	}
+}
+
+// reads are the queries that must not read the whole of a great table.
+func reads(queries map[string]query) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(queries)) {
+		if strings.Contains(name, "Get") || strings.Contains(name, "List") || strings.Contains(name, "Find") || strings.Contains(name, "Search") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// planArgument is a plausible value for a parameter.
+func planArgument(name string) string {
+	_, end := planSpan()
+	switch {
+	case name == "Since":
+		return "0001-01-01T00:00:00Z"
+	case name == "Timestamp", strings.HasPrefix(name, "Cursor") && name != "CursorID":
+		return end.AddDate(0, -7, 3).Format(time.RFC3339)
+	case name == "Until", strings.HasSuffix(name, "At"), strings.HasSuffix(name, "Before"), name == "OlderThan", name == "LastLogin":
+		return end.Format(time.RFC3339)
+	case strings.HasSuffix(name, "Limit"):
+		return "50"
+	case name == "NeuronID", name == "AfterID", name == "AfterUsername":
+		return "n7"
+	case name == "ID", strings.HasSuffix(name, "ID"), name == "Reference":
+		return "0193a6a0-0000-7000-8000-000000000001"
+	case name == "Match":
+		return `"fox7"`
+	case name == "Phrases":
+		return `["fox7 word"]`
+	case name == "Ids":
+		return `["0193a6a0-0000-7000-8000-000000000001"]`
+	default:
+		return "L1"
+	}
+}
+
+
+func checkIndexes(t *testing.T, indexes []index, used map[string][]string) {
+	t.Helper()
+	for _, ix := range indexes {
+		if len(ix.queries) == 0 {
+			t.Errorf("the comment above %s names no query", ix.name)
+		}
+		for _, q := range ix.queries {
+			if !slices.Contains(used[q], ix.name) {
+				t.Errorf("%s does not use %s, but %v", q, ix.name, used[q])
+			}
+		}
+	}
+}
