@@ -65,7 +65,7 @@ func TestIdentify(t *testing.T) {
 			id, got, err := test.with.Identify(test.id, test.at)
 			if test.field != "" {
 				var fault *model.Error
-				if !errors.As(err, &fault) || fault.Kind != model.ErrInvalid || fault.Field != test.field || !strings.Contains(fault.Reason, test.says) {
+				if !errors.As(err, &fault) || !errors.Is(fault.Kind, model.ErrInvalid) || fault.Field != test.field || !strings.Contains(fault.Reason, test.says) {
 					t.Fatalf("error %v, want ErrInvalid of %s that says %q", err, test.field, test.says)
 				}
 				return

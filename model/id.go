@@ -67,7 +67,7 @@ func IDTime(id uuid.UUID) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	ms := binary.BigEndian.Uint64(id[:8]) >> 16
-	return time.UnixMilli(int64(ms)).UTC(), true //nolint:gosec // 48 bits
+	return time.UnixMilli(int64(ms)).UTC(), true
 }
 
 // LegacyID is the id of a row whose old id was no UUID: always the same for the

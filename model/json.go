@@ -32,7 +32,7 @@ func (j *JSON) Scan(src any) error {
 // BLOB.
 func (j JSON) Value() (driver.Value, error) {
 	if j == nil {
-		return nil, nil
+		return nil, nil //nolint:nilnil // SQL's NULL
 	}
 	return string(j), nil
 }

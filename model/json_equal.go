@@ -90,7 +90,7 @@ func readJSONValue(dec *jsontext.Decoder) (any, error) {
 	case 't', 'f':
 		return tok.Bool(), nil
 	default:
-		return nil, nil
+		return nil, nil //nolint:nilnil // JSON's null
 	}
 }
 

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
 )
 
 type memory struct {

@@ -50,9 +50,12 @@ func (s *Server) observe(c *gin.Context) {
 // paths and queries is not for logs.
 func (s *Server) logAccess(c *gin.Context, id string, status int, took time.Duration) {
 	level := slog.LevelInfo
-	if status >= http.StatusInternalServerError {
+	switch {
+	case status == http.StatusInternalServerError:
 		level = slog.LevelError
-	} else if s.cfg.AccessSample < 1 && rand.Float64() >= s.cfg.AccessSample { //nolint:gosec // a sample, not a secret
+	case status > http.StatusInternalServerError:
+		level = slog.LevelWarn // not now, or not in time
+	case s.cfg.AccessSample < 1 && rand.Float64() >= s.cfg.AccessSample: //nolint:gosec // a sample, not a secret
 		return
 	}
 	ctx := c.Request.Context()
@@ -65,7 +68,7 @@ func (s *Server) logAccess(c *gin.Context, id string, status int, took time.Dura
 		slog.String("route", routeLabel(c.FullPath())),
 		slog.Int("status", status),
 		slog.Int("bytes", max(0, c.Writer.Size())),
-		slog.Duration("took", took),
+		slog.Float64("took_ms", float64(took.Microseconds())/1000),
 		slog.String("remote", c.Request.RemoteAddr),
 	)
 }

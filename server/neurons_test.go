@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,6 +120,10 @@ func TestNeuronHealth(t *testing.T) {
 		if h := getHealth(); h.LastSignal == nil || !h.LastSignal.Equal(at) {
 			t.Errorf("last signal %v, want %v", h.LastSignal, at)
 		}
+		s.clock.advance(6 * time.Minute)
+		isHealthy(false)
+		s.ask("PUT", path+"/state", `{"state":"Running"}`).want(200) // as good a sign
+		isHealthy(true)
 		s.ask("PUT", "/api/v1/neurons/nobody/state", `{"state":"Running"}`).problem(404, "neuron: not found")
 		s.ask("GET", "/api/v1/neurons/nobody/health", "").problem(404, "neuron: not found")
 	})
@@ -160,6 +165,45 @@ func TestNeuronPages(t *testing.T) {
 			t.Errorf("nothing fits, got %v", ids)
 		}
 		s.ask("GET", "/api/v1/neurons?state=none", "").want(200, `"data":[]`)
+	})
+}
+
+// The health of a filtered page is right however much traffic lies between its neurons.
+func TestNeuronHealthOfFilteredPage(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, s *harness) {
+		const many = 130
+		ids := model.NewIDGenerator(s.clock.now)
+		signals := make([]model.SignalInsertParams, many)
+		for i := range many {
+			name, layer := fmt.Sprintf("n%03d", i), "L1"
+			if i == many-1 {
+				layer = "L2"
+			}
+			if _, err := s.store.NeuronInsert(t.Context(), model.NeuronInsertParams{
+				ID: name, Layer: layer, Settings: model.EmptyObject(), State: "idle", Condition: model.ConditionRunning, CreatedAt: s.clock.now(),
+			}); err != nil {
+				t.Fatal(err)
+			}
+			id := ids.New()
+			at, _ := model.IDTime(id)
+			signals[i] = model.SignalInsertParams{
+				ID: id, Timestamp: at, FromNeuron: name, ToNeuron: "neuron-l4", LayerFrom: layer, LayerTo: "L4",
+				PropagationType: "forward", Content: "hello", Metadata: model.EmptyObject(),
+			}
+		}
+		if _, err := s.ingest.SubmitMany(t.Context(), signals); err != nil {
+			t.Fatal(err)
+		}
+		last := fmt.Sprintf("n%03d", many-1)
+		eventually(t, func() bool {
+			return !strings.Contains(s.ask("GET", "/api/v1/neurons/"+last+"/health", "").want(200).body, `"last_signal":null`)
+		})
+		s.clock.advance(time.Hour)
+		page := decode[list[neuron]](s.ask("GET", "/api/v1/neurons?layer=L2", "").want(200)).Data
+		if len(page) != 2 || page[0].ID != last || page[0].IsHealthy || !page[1].IsHealthy {
+			t.Errorf("got %+v", page)
+		}
 	})
 }
 

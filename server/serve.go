@@ -48,7 +48,7 @@ func (s *Server) shutdown(ctx context.Context, server *http.Server, served <-cha
 	defer cancel()
 	s.ready.Store(false)
 	s.log.LogAttrs(ctx, slog.LevelInfo, "shutting down",
-		slog.Duration("drain_delay", s.cfg.DrainDelay), slog.Duration("timeout", s.cfg.ShutdownTimeout))
+		slog.String("drain_delay", s.cfg.DrainDelay.String()), slog.String("timeout", s.cfg.ShutdownTimeout.String()))
 	if s.cfg.DrainDelay > 0 {
 		drained := time.NewTimer(s.cfg.DrainDelay)
 		defer drained.Stop()

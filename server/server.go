@@ -150,6 +150,7 @@ func newRouter() *gin.Engine {
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false
+	r.ForwardedByClientIP = false
 	// An id may hold a slash, which comes as %2F.
 	r.UseRawPath = true
 	r.UnescapePathValues = true

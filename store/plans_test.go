@@ -37,6 +37,17 @@ func reads(queries map[string]query) []string {
 	return names
 }
 
+// explained are the reads, and the writes that look for their rows.
+func explained(queries map[string]query) []string {
+	names := reads(queries)
+	for _, name := range slices.Sorted(maps.Keys(queries)) {
+		if strings.Contains(name, "Delete") || strings.Contains(name, "Recount") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // planArgument is a plausible value for a parameter.
 func planArgument(name string) string {
 	_, end := planSpan()
@@ -63,7 +74,6 @@ func planArgument(name string) string {
 		return "L1"
 	}
 }
-
 
 func checkIndexes(t *testing.T, indexes []index, used map[string][]string) {
 	t.Helper()

@@ -176,12 +176,12 @@ func (f *file) copy(ctx context.Context) error {
 }
 
 func copyFile(ctx context.Context, to, from string) (err error) {
-	r, err := os.Open(from)
+	r, err := os.Open(from) //nolint:gosec // the file that the user named
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	w, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	w, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // in a directory of our own
 	if err != nil {
 		return fmt.Errorf("create: %w", err)
 	}
@@ -189,7 +189,7 @@ func copyFile(ctx context.Context, to, from string) (err error) {
 	const step = 8 << 20
 	for {
 		if err := ctx.Err(); err != nil {
-			return err //nolint:wrapcheck // a cancelled context needs no more words
+			return err
 		}
 		_, err := io.CopyN(w, r, step)
 		if errors.Is(err, io.EOF) {

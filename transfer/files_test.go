@@ -181,7 +181,7 @@ func TestDamagedTable(t *testing.T) {
 func rootPage(t *testing.T, path, table string) int {
 	t.Helper()
 	db := openSource(t, path)
-	defer db.Close() //nolint:errcheck // only read
+	defer db.Close()
 	var page int
 	if err := db.QueryRowContext(t.Context(), "SELECT rootpage FROM sqlite_schema WHERE name = ?", table).Scan(&page); err != nil {
 		t.Fatal(err)

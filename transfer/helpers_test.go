@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,9 +131,7 @@ func (s *sourceDB) memory(t *testing.T, differing memoryC) {
 		"entry_type": `"Task"`, "content": "something to remember", "metadata": "{}", "embedding": nil,
 		"importance": 0.5, "access_count": 0, "last_accessed": 1749722400,
 	}
-	for column, v := range differing {
-		row[column] = v
-	}
+	maps.Copy(row, differing)
 	s.insert(t, "memories", row)
 }
 
@@ -142,9 +141,7 @@ func (s *sourceDB) signal(t *testing.T, differing map[string]any) {
 		"id": "7d3b5c1e-6f0a-4a53-9d53-0d3b7a3a1f01", "from_neuron": "neuron-l4", "to_neuron": "neuron-l3",
 		"layer_from": "L4", "layer_to": "L3", "content": "do it", "timestamp": 1749722400,
 	}
-	for column, v := range differing {
-		row[column] = v
-	}
+	maps.Copy(row, differing)
 	s.insert(t, "signals", row)
 }
 

@@ -71,7 +71,7 @@ func ensureMonth(ctx context.Context, store model.Store, month time.Time) (made 
 		select {
 		case <-ctx.Done():
 			pause.Stop()
-			return false, ctx.Err() //nolint:wrapcheck // a cancelled context needs no more words
+			return false, ctx.Err()
 		case <-pause.C:
 		}
 	}

@@ -151,7 +151,7 @@ func neuronsStored(ctx context.Context, q model.Queries, items []model.NeuronImp
 	for i, n := range items {
 		_, err := q.NeuronGet(ctx, model.NeuronGetParams{ID: n.ID})
 		if err != nil && !errors.Is(err, model.ErrNotFound) {
-			return nil, err //nolint:wrapcheck // the store's own words
+			return nil, err
 		}
 		there[i] = err == nil
 	}
@@ -163,7 +163,7 @@ func neuronsWrite(ctx context.Context, tx model.Tx, items []model.NeuronImportPa
 	for i, n := range items {
 		count, err := tx.NeuronImport(ctx, n)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // the store's own words
+			return nil, err
 		}
 		if count > 0 {
 			continue

@@ -156,7 +156,7 @@ func (p *pipe[T]) store(ctx context.Context, j *job, report *TableReport, chunk 
 		}
 		return nil
 	case !errors.Is(err, model.ErrInvalid):
-		return err //nolint:wrapcheck // the store's own words; Import adds where it stopped
+		return err
 	case len(chunk) == 1:
 		report.settle(chunk[0].rowid, chunk[0].label, nil, outcome{fate: refused, detail: reasonOf(err)})
 		return nil

@@ -46,12 +46,12 @@ func (s *Source) rows(ctx context.Context, table string, wanted []string) (*rowR
 		selected = append(selected, fmt.Sprintf("CASE WHEN octet_length(%s) <= %d THEN %s END", name, maxContent, name))
 		limits = append(limits, fmt.Sprintf("WHEN octet_length(%s) > %d THEN %d", name, maxContent, i))
 	}
-	query := "SELECT " + strings.Join(selected, ", ") + ", CASE " + strings.Join(limits, " ") + " END FROM " + quoted(t.name) + " NOT INDEXED"
+	query := "SELECT " + strings.Join(selected, ", ") + ", CASE " + strings.Join(limits, " ") + " END FROM " + quoted(t.name) + " NOT INDEXED" //nolint:gosec // names are quoted
 	var err error
 	if r.repeats, err = s.repeatedIDs(ctx, t); err != nil {
 		return nil, err
 	}
-	if r.rows, err = s.conn.QueryContext(ctx, query); err != nil {
+	if r.rows, err = s.conn.QueryContext(ctx, query); err != nil { //nolint:rowserrcheck // next checks it
 		return nil, s.readError("read table "+table, err)
 	}
 	return r, nil
@@ -105,7 +105,7 @@ func (s *Source) repeatedIDs(ctx context.Context, t *tableSchema) (_ map[string]
 	}
 	doing := "look for repeated ids in table " + t.name
 	id := quoted(t.columns["id"])
-	rows, err := s.conn.QueryContext(ctx, "SELECT +"+id+" FROM "+quoted(t.name)+
+	rows, err := s.conn.QueryContext(ctx, "SELECT +"+id+" FROM "+quoted(t.name)+ //nolint:gosec // names are quoted
 		" WHERE octet_length("+id+") <= "+strconv.Itoa(maxContent)+" GROUP BY "+id+" HAVING count(*) > 1")
 	if err != nil {
 		return nil, s.readError(doing, err)

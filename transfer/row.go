@@ -306,8 +306,7 @@ func (o *object) stored(column string) (model.JSON, error) {
 
 // reasonOf is what an error of the store says about a value.
 func reasonOf(err error) string {
-	var refused *model.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*model.Error](err); ok {
 		return strings.TrimSpace(refused.Field + " " + refused.Reason)
 	}
 	return err.Error()

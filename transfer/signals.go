@@ -24,7 +24,7 @@ func storedIDs(ctx context.Context, q model.Queries, items []model.SignalInsertP
 	}
 	found, err := q.SignalListStoredIDs(ctx, model.SignalListStoredIDsParams{Ids: list})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's own words
+		return nil, err
 	}
 	stored := make(map[uuid.UUID]bool, len(found))
 	for _, id := range found {
@@ -67,7 +67,7 @@ func signalsWrite(ctx context.Context, tx model.Tx, items []model.SignalInsertPa
 	}
 	result, err := tx.SignalInsertMany(ctx, fresh)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's own words
+		return nil, err
 	}
 	for _, i := range result.Duplicates {
 		outcomes[origin[i]].fate = present

@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"encoding/base64"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -83,9 +84,7 @@ func TestBadRowsAreSkippedWithReason(t *testing.T) {
 
 func copyRow(r memoryC) memoryC {
 	c := memoryC{}
-	for k, v := range r {
-		c[k] = v
-	}
+	maps.Copy(c, r)
 	return c
 }
 

@@ -122,7 +122,7 @@ func memoriesStored(ctx context.Context, q model.Queries, items []model.MemoryIm
 	for i, m := range items {
 		_, err := q.MemoryGet(ctx, model.MemoryGetParams{ID: m.ID})
 		if err != nil && !errors.Is(err, model.ErrNotFound) {
-			return nil, err //nolint:wrapcheck // the store's own words
+			return nil, err
 		}
 		there[i] = err == nil
 	}
@@ -134,7 +134,7 @@ func memoriesWrite(ctx context.Context, tx model.Tx, items []model.MemoryImportP
 	for i, m := range items {
 		n, err := tx.MemoryImport(ctx, m)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // the store's own words
+			return nil, err
 		}
 		if n == 0 {
 			outcomes[i].fate = present

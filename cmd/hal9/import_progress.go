@@ -23,7 +23,8 @@ type progress interface {
 
 func showProgress(w io.Writer, file string) progress {
 	if isTerminal(w) {
-		return &barProgress{w: w, file: file}
+		_, _ = fmt.Fprintf(w, "Checking %q.\n", file) // silent until then, a large file seems to hang
+		return &barProgress{w: w}
 	}
 	return newLineProgress(w, file)
 }
@@ -31,7 +32,6 @@ func showProgress(w io.Writer, file string) progress {
 // barProgress shows a bar on a terminal from the first chunk on.
 type barProgress struct {
 	w         io.Writer
-	file      string
 	container *mpb.Progress
 	bar       *mpb.Bar
 

@@ -144,7 +144,7 @@ func TestBarProgress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			p := &barProgress{w: &out, file: "old.db"}
+			p := &barProgress{w: &out}
 			p.update(transfer.Progress{Table: "signals", Done: 5, Total: 20})
 			p.update(transfer.Progress{Table: "signals", Done: done, Total: 20})
 			p.stop()

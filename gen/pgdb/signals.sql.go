@@ -179,6 +179,8 @@ SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, conte
 FROM signals
 WHERE timestamp >= $1 AND timestamp < $2
   AND (timestamp, id) < ($3::timestamptz, $4::uuid)
+  -- Says nothing new, but partitions are left out by it.
+  AND timestamp <= $3::timestamptz
   AND ($5::text IS NULL OR layer_from = $5::text OR layer_to = $5::text)
 ORDER BY timestamp DESC, id DESC
 LIMIT $6::bigint
@@ -240,6 +242,7 @@ FROM (
      WHERE t.to_neuron = $1::text
        AND t.timestamp >= $2 AND t.timestamp < $3
        AND (t.timestamp, t.id) < ($4::timestamptz, $5::uuid)
+       AND t.timestamp <= $4::timestamptz
        AND ($6::text IS NULL OR t.layer_from = $6::text OR t.layer_to = $6::text)
      ORDER BY t.timestamp DESC, t.id DESC
      LIMIT $7::bigint)
@@ -249,6 +252,7 @@ FROM (
      WHERE f.from_neuron = $1::text AND f.to_neuron <> $1::text
        AND f.timestamp >= $2 AND f.timestamp < $3
        AND (f.timestamp, f.id) < ($4::timestamptz, $5::uuid)
+       AND f.timestamp <= $4::timestamptz
        AND ($6::text IS NULL OR f.layer_from = $6::text OR f.layer_to = $6::text)
      ORDER BY f.timestamp DESC, f.id DESC
      LIMIT $7::bigint)
@@ -359,7 +363,7 @@ func (q *Queries) SignalListByReference(ctx context.Context, arg SignalListByRef
 const signalListStoredIDs = `-- name: SignalListStoredIDs :many
 SELECT DISTINCT id
 FROM signals
-WHERE id IN (SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted)
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted))
 ORDER BY id
 `
 

@@ -72,7 +72,7 @@ func (q *Queries) AuditInsert(ctx context.Context, arg AuditInsertParams) error 
 const auditList = `-- name: AuditList :many
 SELECT id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at
 FROM audit_log
-WHERE (created_at, id) < (CAST(?1 AS DATETIME), CAST(?2 AS UUID_TEXT))
+WHERE (created_at, id) < (CAST(?1 AS DATETIME), +CAST(?2 AS UUID_TEXT))
   AND (user_id = ?3 OR ?3 IS NULL)
 ORDER BY created_at DESC, id DESC
 LIMIT ?4

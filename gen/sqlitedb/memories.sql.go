@@ -201,7 +201,7 @@ func (q *Queries) MemoryInsert(ctx context.Context, arg MemoryInsertParams) (Mem
 const memoryList = `-- name: MemoryList :many
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
-WHERE (created_at, id) < (CAST(?1 AS DATETIME), CAST(?2 AS UUID_TEXT))
+WHERE (created_at, id) < (CAST(?1 AS DATETIME), +CAST(?2 AS UUID_TEXT))
   AND (layer = ?3 OR ?3 IS NULL)
   AND (entry_type = ?4 OR ?4 IS NULL)
 ORDER BY created_at DESC, id DESC
@@ -282,7 +282,7 @@ const memoryListByNeuron = `-- name: MemoryListByNeuron :many
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
 WHERE neuron_id = ?1
-  AND (created_at, id) < (CAST(?2 AS DATETIME), CAST(?3 AS UUID_TEXT))
+  AND (created_at, id) < (CAST(?2 AS DATETIME), +CAST(?3 AS UUID_TEXT))
   AND (layer = ?4 OR ?4 IS NULL)
   AND (entry_type = ?5 OR ?5 IS NULL)
 ORDER BY created_at DESC, id DESC
@@ -364,7 +364,8 @@ func (q *Queries) MemoryListByNeuron(ctx context.Context, arg MemoryListByNeuron
 const memoryListByReference = `-- name: MemoryListByReference :many
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
-WHERE json_extract(metadata, '$.signal_id') = CAST(?1 AS UUID_TEXT) OR json_extract(metadata, '$.parent_id') = CAST(?1 AS UUID_TEXT)
+WHERE json_extract(metadata, '$.signal_id') = +CAST(?1 AS UUID_TEXT) -- + lets the index be used: it has no affinity
+   OR json_extract(metadata, '$.parent_id') = +CAST(?1 AS UUID_TEXT)
 ORDER BY created_at, id
 LIMIT ?2
 `

@@ -109,8 +109,11 @@ func (q *Queries) SignalInsert(ctx context.Context, arg SignalInsertParams) (int
 const signalList = `-- name: SignalList :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
-WHERE timestamp >= ?1 AND timestamp < ?2
-  AND (timestamp, id) < (CAST(?3 AS DATETIME), CAST(?4 AS UUID_TEXT))
+WHERE timestamp >= ?1
+  -- SQLite takes one upper bound from the index: the lower of the two. The + keeps it
+  -- from taking another.
+  AND timestamp <= min(CAST(?2 AS DATETIME) - 1, CAST(?3 AS DATETIME))
+  AND (+timestamp, id) < (CAST(?3 AS DATETIME), CAST(?4 AS UUID_TEXT))
   AND (layer_from = ?5 OR layer_to = ?5 OR ?5 IS NULL)
 ORDER BY timestamp DESC, id DESC
 LIMIT ?6
@@ -172,8 +175,9 @@ FROM (
         SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
         FROM signals AS t
         WHERE t.to_neuron = ?1
-          AND t.timestamp >= ?2 AND t.timestamp < ?3
-          AND (t.timestamp, t.id) < (CAST(?4 AS DATETIME), CAST(?5 AS UUID_TEXT))
+          AND t.timestamp >= ?2
+          AND t.timestamp <= min(CAST(?3 AS DATETIME) - 1, CAST(?4 AS DATETIME))
+          AND (+t.timestamp, t.id) < (CAST(?4 AS DATETIME), CAST(?5 AS UUID_TEXT))
           AND (t.layer_from = ?6 OR t.layer_to = ?6 OR ?6 IS NULL)
         ORDER BY t.timestamp DESC, t.id DESC
         LIMIT ?7)
@@ -182,8 +186,9 @@ FROM (
         SELECT f.id, f.from_neuron, f.to_neuron, f.layer_from, f.layer_to, f.propagation_type, f.content, f.metadata, f.timestamp
         FROM signals AS f
         WHERE f.from_neuron = ?1 AND f.to_neuron <> ?1
-          AND f.timestamp >= ?2 AND f.timestamp < ?3
-          AND (f.timestamp, f.id) < (CAST(?4 AS DATETIME), CAST(?5 AS UUID_TEXT))
+          AND f.timestamp >= ?2
+          AND f.timestamp <= min(CAST(?3 AS DATETIME) - 1, CAST(?4 AS DATETIME))
+          AND (+f.timestamp, f.id) < (CAST(?4 AS DATETIME), CAST(?5 AS UUID_TEXT))
           AND (f.layer_from = ?6 OR f.layer_to = ?6 OR ?6 IS NULL)
         ORDER BY f.timestamp DESC, f.id DESC
         LIMIT ?7)
@@ -246,7 +251,8 @@ func (q *Queries) SignalListByNeuron(ctx context.Context, arg SignalListByNeuron
 const signalListByReference = `-- name: SignalListByReference :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
-WHERE json_extract(metadata, '$.signal_id') = CAST(?1 AS UUID_TEXT) OR json_extract(metadata, '$.parent_id') = CAST(?1 AS UUID_TEXT)
+WHERE json_extract(metadata, '$.signal_id') = +CAST(?1 AS UUID_TEXT) -- + lets the index be used: it has no affinity
+   OR json_extract(metadata, '$.parent_id') = +CAST(?1 AS UUID_TEXT)
 ORDER BY timestamp, id
 LIMIT ?2
 `

@@ -137,7 +137,7 @@ func (c *cluster) add(next match, maxRunes int) {
 			c.satisfied--
 		}
 	}
-	c.matches = append(kept, next)
+	c.matches = append(kept, next) //nolint:gocritic // kept is the front of the same array
 	if c.seen[next.want]++; c.seen[next.want] == 1 {
 		c.satisfied++
 	}

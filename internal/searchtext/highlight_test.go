@@ -29,8 +29,10 @@ func TestHighlight(t *testing.T) {
 		{"apostrophe within", "they don’t", "dont", 0, "they <mark>don’t</mark>"},
 		{"part of a written word", "snake_case", "case", 0, "snake_<mark>case</mark>"},
 		{"several tokens in one word", "ﷺ!", "محمد الله", 0, "<mark>ﷺ</mark>!"},
-		{"escaped", `<script>"run" & 'run'</script>`, "run script", 0,
-			"&lt;<mark>script</mark>&gt;&#34;<mark>run</mark>&#34; &amp; &#39;<mark>run</mark>&#39;&lt;/<mark>script</mark>&gt;"},
+		{
+			"escaped", `<script>"run" & 'run'</script>`, "run script", 0,
+			"&lt;<mark>script</mark>&gt;&#34;<mark>run</mark>&#34; &amp; &#39;<mark>run</mark>&#39;&lt;/<mark>script</mark>&gt;",
+		},
 		{"ill-formed", "a\xffrun", "run", 0, "a\ufffd<mark>run</mark>"},
 		{"words of a phrase only in the phrase", "york new york is new", `"new york"`, 0, "york <mark>new</mark> <mark>york</mark> is new"},
 		{"and elsewhere if asked for", "york new york is new", `"new york" new`, 0, "york <mark>new</mark> <mark>york</mark> is <mark>new</mark>"},

@@ -30,8 +30,11 @@ func TestParseQuery(t *testing.T) {
 		{"open quote", `a "b c`, []string{"a", "b", "c"}, nil},
 		{"quote opened again", `"a b" "c d`, []string{"a", "b", "c", "d"}, []string{"a b"}},
 		{"quotes without spaces", `a"b c"d`, []string{"a", "b", "c", "d"}, []string{"b c"}},
-		{"operators", `a AND b OR NOT c NEAR(d, 2) e* ^f col:g`,
-			[]string{"a", "and", "b", "or", "not", "c", "near", "d", "xd2", "e", "f", "col", "g"}, nil},
+		{
+			"operators", `a AND b OR NOT c NEAR(d, 2) e* ^f col:g`,
+			[]string{"a", "and", "b", "or", "not", "c", "near", "d", "xd2", "e", "f", "col", "g"},
+			nil,
+		},
 		{"tsquery operators", `a & b | !c <-> d:*`, []string{"a", "b", "c", "d"}, nil},
 		{"SQL", `'; DROP TABLE memories; --`, []string{"drop", "tabl", "memori"}, nil},
 		{"C++ -x", `C++ -x`, []string{"c", "xxx"}, nil},

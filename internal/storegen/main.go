@@ -50,7 +50,7 @@ var errFaulty = errors.New("")
 func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("storegen", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Usage = func() { say(stderr, usage) }
+	flags.Usage = func() { sayf(stderr, usage) }
 	root := flags.String("root", ".", "")
 	check := flags.Bool("check", false, "")
 	sql := flags.Bool("sql", false, "")
@@ -60,7 +60,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return 2
 	case flags.NArg() > 0:
-		say(stderr, "storegen: unexpected argument %q; see --help\n", flags.Arg(0))
+		sayf(stderr, "storegen: unexpected argument %q; see --help\n", flags.Arg(0))
 		return 2
 	}
 	act := generate
@@ -71,7 +71,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errFaulty):
 		return 1
 	case err != nil:
-		say(stderr, "storegen: %v\n", err)
+		sayf(stderr, "storegen: %v\n", err)
 		return 2
 	}
 	return 0
@@ -93,17 +93,17 @@ func generate(root string, check bool, stdout, stderr io.Writer) error {
 	}
 	changes, err := gen.Changes(root, out)
 	if err != nil {
-		return err //nolint:wrapcheck // as above
+		return err
 	}
 	for _, c := range changes {
 		if check {
-			say(stderr, "%s: %s: run `make generate`\n", c.Path, c.Why)
+			sayf(stderr, "%s: %s: run `make generate`\n", c.Path, c.Why)
 			continue
 		}
 		if err := c.Apply(root); err != nil {
-			return err //nolint:wrapcheck // as above
+			return err
 		}
-		say(stdout, "%s: brought up to date (it was %s)\n", c.Path, c.Why)
+		sayf(stdout, "%s: brought up to date (it was %s)\n", c.Path, c.Why)
 	}
 	if check && len(changes) > 0 {
 		return errFaulty
@@ -117,7 +117,7 @@ func verdict(source fs.FS, problems diag.List, err error, stderr io.Writer) erro
 		if err := problems.Write(stderr, source); err != nil {
 			return fmt.Errorf("telling what is wrong: %w", err)
 		}
-		say(stderr, "%d to mend\n", len(problems))
+		sayf(stderr, "%d to mend\n", len(problems))
 	}
 	if err == nil && len(problems) > 0 {
 		return errFaulty
@@ -126,6 +126,6 @@ func verdict(source fs.FS, problems diag.List, err error, stderr io.Writer) erro
 }
 
 // say prints for a person; there is nobody to tell when that fails.
-func say(w io.Writer, format string, args ...any) {
+func sayf(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, format, args...)
 }

@@ -106,7 +106,7 @@ func testRefusedArguments(t *testing.T, b *bench) {
 	wantError(t, memory(func(p *model.MemoryInsertParams) { p.Metadata = nil }), model.ErrInvalid, "memory", "metadata")
 	wantError(t, memory(func(p *model.MemoryInsertParams) { p.Content = "a\x00b" }), model.ErrInvalid, "memory", "content")
 	wantError(t, memory(func(p *model.MemoryInsertParams) { p.Content = "a\xc3(" }), model.ErrInvalid, "memory", "content")
-	wantError(t, memory(func(p *model.MemoryInsertParams) { p.Layer = ptr("\x00") }), model.ErrInvalid, "memory", "layer")
+	wantError(t, memory(func(p *model.MemoryInsertParams) { p.Layer = new("\x00") }), model.ErrInvalid, "memory", "layer")
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		wantError(t, memory(func(p *model.MemoryInsertParams) { p.Importance = v }), model.ErrInvalid, "memory", "importance")
 	}

@@ -18,7 +18,7 @@ func testMemories(t *testing.T, b *bench) {
 	ctx := ctxOf(t)
 	m := must[model.Memory](t)
 	p := b.memory("strategic-planner", "The fox jumps.")
-	p.Layer, p.EntryType, p.Embedding = ptr("L4"), ptr("Task"), []byte{1, 2, 0, 255}
+	p.Layer, p.EntryType, p.Embedding = new("L4"), new("Task"), []byte{1, 2, 0, 255}
 	p.Context, p.Metadata = model.JSON(`{"a":{"b":[1,2.5,"ü"]}}`), model.JSON(`[null,true]`)
 	made := m(b.MemoryInsert(ctx, p))
 	got := m(b.MemoryGet(ctx, model.MemoryGetParams{ID: made.ID}))
@@ -63,7 +63,7 @@ func testMemoryListPages(t *testing.T, b *bench) {
 	for i := range 40 {
 		p := b.memory(fmt.Sprintf("n%d", i%2), "text")
 		p.CreatedAt = b.now.Add(time.Duration(i/6) * time.Microsecond)
-		p.EntryType = ptr([]string{"Task", "Result"}[i%4/2])
+		p.EntryType = new([]string{"Task", "Result"}[i%4/2])
 		must[model.Memory](t)(b.MemoryInsert(ctx, p))
 	}
 	seen := map[uuid.UUID]bool{}
@@ -83,7 +83,7 @@ func testMemoryListPages(t *testing.T, b *bench) {
 	}
 	equal(t, "walked", len(seen), 40)
 	byNeuron := must[[]model.Memory](t)(b.MemoryListByNeuron(ctx, model.MemoryListByNeuronParams{
-		NeuronID: "n1", CursorCreatedAt: model.MaxTime(), CursorID: model.MaxID(), EntryType: ptr("Task"), PageLimit: 100,
+		NeuronID: "n1", CursorCreatedAt: model.MaxTime(), CursorID: model.MaxID(), EntryType: new("Task"), PageLimit: 100,
 	}))
 	equal(t, "tasks of n1", len(byNeuron), 10)
 	for _, m := range byNeuron {
@@ -160,7 +160,7 @@ func testMemorySearch(t *testing.T, b *bench) {
 			t.Errorf("search %q: got %q, want %q", tt.query, got, want)
 		}
 	}
-	equal(t, "of one neuron", len(search(t, b, "fox", ptr("n1"))), 1)
+	equal(t, "of one neuron", len(search(t, b, "fox", new("n1"))), 1)
 }
 
 // testMemorySearchPhrases looks for phrases beyond the 16,383 positions and 256

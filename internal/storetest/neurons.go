@@ -140,9 +140,9 @@ func testNeuronListPages(t *testing.T, b *bench) {
 		}
 	}
 	equal(t, "all", len(walk(nil, nil)), 29)
-	equal(t, "L1", len(walk(ptr("L1"), nil)), 14)
-	equal(t, "idle L2", len(walk(ptr("L2"), ptr("idle"))), 13)
-	equal(t, "busy", len(walk(nil, ptr("busy"))), 0)
+	equal(t, "L1", len(walk(new("L1"), nil)), 14)
+	equal(t, "idle L2", len(walk(new("L2"), new("idle"))), 13)
+	equal(t, "busy", len(walk(nil, new("busy"))), 0)
 	empty := must[[]model.Neuron](t)(b.NeuronList(ctx, model.NeuronListParams{PageLimit: 0}))
 	if empty == nil || len(empty) != 0 {
 		t.Fatalf("a page of none is %v, want an empty slice that is not nil", empty)

@@ -11,7 +11,7 @@ func testMetrics(t *testing.T, b *bench) {
 	ctx := ctxOf(t)
 	for i := range 5 {
 		ok(t, b.MetricInsert(ctx, model.MetricInsertParams{
-			ID: b.id(), MetricName: "latency", NeuronID: ptr("n"), Value: float64(i) + 0.25,
+			ID: b.id(), MetricName: "latency", NeuronID: new("n"), Value: float64(i) + 0.25,
 			Labels: model.JSON(`{"p":"99"}`), Timestamp: b.now.Add(time.Duration(i) * time.Minute),
 		}))
 	}

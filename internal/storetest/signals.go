@@ -79,9 +79,9 @@ func testSignalListPages(t *testing.T, b *bench) {
 
 	l := must[[]model.Signal](t)
 	arg = everySignal(1000)
-	arg.Layer = ptr("L2")
+	arg.Layer = new("L2")
 	equal(t, "to L2", len(l(b.SignalList(ctx, arg))), total/4)
-	arg.Layer = ptr("API")
+	arg.Layer = new("API")
 	equal(t, "from API", len(l(b.SignalList(ctx, arg))), total)
 	arg = everySignal(1000)
 	arg.Since, arg.Until = b.now.Add(time.Millisecond), b.now.Add(3*time.Millisecond)
@@ -128,7 +128,7 @@ func testSignalListByNeuron(t *testing.T, b *bench) {
 	}
 	equal(t, "missing", len(want), 0)
 	equal(t, "walked", got, 23)
-	arg.CursorTimestamp, arg.CursorID, arg.Layer = all.CursorTimestamp, all.CursorID, ptr("L3")
+	arg.CursorTimestamp, arg.CursorID, arg.Layer = all.CursorTimestamp, all.CursorID, new("L3")
 	equal(t, "of a layer that none has", len(must[[]model.Signal](t)(b.SignalListByNeuron(ctx, arg))), 0)
 }
 

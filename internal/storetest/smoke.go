@@ -20,15 +20,15 @@ func testEveryQueryRuns(t *testing.T, b *bench) {
 	ctx := ctxOf(t)
 	queries := reflect.TypeFor[model.Queries]()
 	st := reflect.ValueOf(b.Store)
-	for i := range queries.NumMethod() {
-		name := queries.Method(i).Name
+	for method := range queries.Methods() {
+		name := method.Name
 		method := st.MethodByName(name)
 		args := []reflect.Value{reflect.ValueOf(ctx)}
 		if method.Type().NumIn() == 2 {
 			args = append(args, plausible(method.Type().In(1)))
 		}
 		out := method.Call(args)
-		err, _ := out[len(out)-1].Interface().(error)
+		err, _ := reflect.TypeAssert[error](out[len(out)-1])
 		var own *model.Error
 		switch {
 		case err == nil, errors.Is(err, model.ErrNotFound):
@@ -136,14 +136,14 @@ func (b *bench) neuron(id string) model.NeuronInsertParams {
 
 func (b *bench) user(name string) model.UserInsertParams {
 	return model.UserInsertParams{
-		ID: b.id(), Username: name, Email: ptr(name + "@example.org"), PasswordHash: "$argon2id$x",
+		ID: b.id(), Username: name, Email: new(name + "@example.org"), PasswordHash: "$argon2id$x",
 		Role: "user", IsActive: true, CreatedAt: b.now, UpdatedAt: b.now,
 	}
 }
 
 func (b *bench) session(user uuid.UUID, hash string) model.SessionInsertParams {
 	return model.SessionInsertParams{
-		ID: b.id(), UserID: user, TokenHash: hash, IPAddress: ptr("127.0.0.1"),
+		ID: b.id(), UserID: user, TokenHash: hash, IPAddress: new("127.0.0.1"),
 		ExpiresAt: b.now.Add(15 * time.Minute), CreatedAt: b.now,
 	}
 }
@@ -171,9 +171,9 @@ func (b *bench) memory(neuron, content string) model.MemoryInsertParams {
 
 func (b *bench) memoryImport(neuron, content string) model.MemoryImportParams {
 	return model.MemoryImportParams{
-		ID: b.id(), NeuronID: neuron, Layer: ptr("L2"), EntryType: ptr("Task"), Content: content, Importance: 0.699999988,
+		ID: b.id(), NeuronID: neuron, Layer: new("L2"), EntryType: new("Task"), Content: content, Importance: 0.699999988,
 		Context: model.EmptyObject(), Metadata: model.JSON(`{"a":[1,2]}`), Embedding: []byte{0, 0, 128, 63},
-		AccessCount: 7, LastAccessed: ptr(b.now), CreatedAt: b.now.Add(-time.Hour), UpdatedAt: b.now.Add(-time.Minute),
+		AccessCount: 7, LastAccessed: new(b.now), CreatedAt: b.now.Add(-time.Hour), UpdatedAt: b.now.Add(-time.Minute),
 	}
 }
 

@@ -108,8 +108,7 @@ func ok(t *testing.T, err error) {
 }
 
 func cause(err error) error {
-	var own *model.Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*model.Error](err); ok {
 		return own.Cause
 	}
 	return nil
@@ -134,7 +133,8 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
+//go:fix inline
+func ptr[T any](v T) *T { return new(v) }
 
 func ctxOf(t *testing.T) context.Context {
 	t.Helper()

@@ -166,7 +166,7 @@ func testCallersLeave(t *testing.T, b *bench) {
 			p := b.neuron(fmt.Sprintf("leave-%03d", i))
 			_, err := b.NeuronInsert(ctx, p)
 			switch {
-			case err == nil && !b.exists(t, p.ID):
+			case err == nil && !b.exists(t, p.ID): //nolint:contextcheck // after the caller left
 				t.Errorf("%s was acknowledged and is not there", p.ID)
 			case i%2 == 1 && err != nil:
 				t.Errorf("%s stayed and failed: %v (cause %v)", p.ID, err, cause(err))

@@ -29,7 +29,7 @@ LIMIT 1;
 -- are stored in any partition.
 SELECT DISTINCT id
 FROM signals
-WHERE id IN (SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted)
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
 ORDER BY id;
 
 -- name: SignalList :many
@@ -39,6 +39,8 @@ SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, conte
 FROM signals
 WHERE timestamp >= @since AND timestamp < @until
   AND (timestamp, id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
+  -- Says nothing new, but partitions are left out by it.
+  AND timestamp <= @cursor_timestamp::timestamptz
   AND (sqlc.narg('layer')::text IS NULL OR layer_from = sqlc.narg('layer')::text OR layer_to = sqlc.narg('layer')::text)
 ORDER BY timestamp DESC, id DESC
 LIMIT @page_limit::bigint;
@@ -52,6 +54,7 @@ FROM (
      WHERE t.to_neuron = @neuron_id::text
        AND t.timestamp >= @since AND t.timestamp < @until
        AND (t.timestamp, t.id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
+       AND t.timestamp <= @cursor_timestamp::timestamptz
        AND (sqlc.narg('layer')::text IS NULL OR t.layer_from = sqlc.narg('layer')::text OR t.layer_to = sqlc.narg('layer')::text)
      ORDER BY t.timestamp DESC, t.id DESC
      LIMIT @page_limit::bigint)
@@ -61,6 +64,7 @@ FROM (
      WHERE f.from_neuron = @neuron_id::text AND f.to_neuron <> @neuron_id::text
        AND f.timestamp >= @since AND f.timestamp < @until
        AND (f.timestamp, f.id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
+       AND f.timestamp <= @cursor_timestamp::timestamptz
        AND (sqlc.narg('layer')::text IS NULL OR f.layer_from = sqlc.narg('layer')::text OR f.layer_to = sqlc.narg('layer')::text)
      ORDER BY f.timestamp DESC, f.id DESC
      LIMIT @page_limit::bigint)

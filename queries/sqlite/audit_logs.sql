@@ -5,7 +5,7 @@ VALUES (@id, @user_id, @action, @resource_type, @resource_id, @details, @ip_addr
 -- name: AuditList :many
 SELECT id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at
 FROM audit_log
-WHERE (created_at, id) < (CAST(@cursor_created_at AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+WHERE (created_at, id) < (CAST(@cursor_created_at AS DATETIME), +CAST(@cursor_id AS UUID_TEXT))
   AND (user_id = sqlc.narg('user_id') OR sqlc.narg('user_id') IS NULL)
 ORDER BY created_at DESC, id DESC
 LIMIT @page_limit;

@@ -19,7 +19,7 @@ WHERE id = @id;
 -- returns: Memory
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
-WHERE (created_at, id) < (CAST(@cursor_created_at AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+WHERE (created_at, id) < (CAST(@cursor_created_at AS DATETIME), +CAST(@cursor_id AS UUID_TEXT))
   AND (layer = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
   AND (entry_type = sqlc.narg('entry_type') OR sqlc.narg('entry_type') IS NULL)
 ORDER BY created_at DESC, id DESC
@@ -30,7 +30,7 @@ LIMIT @page_limit;
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
 WHERE neuron_id = @neuron_id
-  AND (created_at, id) < (CAST(@cursor_created_at AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+  AND (created_at, id) < (CAST(@cursor_created_at AS DATETIME), +CAST(@cursor_id AS UUID_TEXT))
   AND (layer = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
   AND (entry_type = sqlc.narg('entry_type') OR sqlc.narg('entry_type') IS NULL)
 ORDER BY created_at DESC, id DESC
@@ -40,7 +40,8 @@ LIMIT @page_limit;
 -- returns: Memory
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
-WHERE json_extract(metadata, '$.signal_id') = CAST(@reference AS UUID_TEXT) OR json_extract(metadata, '$.parent_id') = CAST(@reference AS UUID_TEXT)
+WHERE json_extract(metadata, '$.signal_id') = +CAST(@reference AS UUID_TEXT) -- + lets the index be used: it has no affinity
+   OR json_extract(metadata, '$.parent_id') = +CAST(@reference AS UUID_TEXT)
 ORDER BY created_at, id
 LIMIT @page_limit;
 

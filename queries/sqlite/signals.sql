@@ -24,8 +24,11 @@ ORDER BY id;
 -- name: SignalList :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
-WHERE timestamp >= @since AND timestamp < @until
-  AND (timestamp, id) < (CAST(@cursor_timestamp AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+WHERE timestamp >= @since
+  -- SQLite takes one upper bound from the index: the lower of the two. The + keeps it
+  -- from taking another.
+  AND timestamp <= min(CAST(@until AS DATETIME) - 1, CAST(@cursor_timestamp AS DATETIME))
+  AND (+timestamp, id) < (CAST(@cursor_timestamp AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
   AND (layer_from = sqlc.narg('layer') OR layer_to = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
 ORDER BY timestamp DESC, id DESC
 LIMIT @page_limit;
@@ -37,8 +40,9 @@ FROM (
         SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
         FROM signals AS t
         WHERE t.to_neuron = @neuron_id
-          AND t.timestamp >= @since AND t.timestamp < @until
-          AND (t.timestamp, t.id) < (CAST(@cursor_timestamp AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+          AND t.timestamp >= @since
+          AND t.timestamp <= min(CAST(@until AS DATETIME) - 1, CAST(@cursor_timestamp AS DATETIME))
+          AND (+t.timestamp, t.id) < (CAST(@cursor_timestamp AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
           AND (t.layer_from = sqlc.narg('layer') OR t.layer_to = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
         ORDER BY t.timestamp DESC, t.id DESC
         LIMIT @page_limit)
@@ -47,8 +51,9 @@ FROM (
         SELECT f.id, f.from_neuron, f.to_neuron, f.layer_from, f.layer_to, f.propagation_type, f.content, f.metadata, f.timestamp
         FROM signals AS f
         WHERE f.from_neuron = @neuron_id AND f.to_neuron <> @neuron_id
-          AND f.timestamp >= @since AND f.timestamp < @until
-          AND (f.timestamp, f.id) < (CAST(@cursor_timestamp AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+          AND f.timestamp >= @since
+          AND f.timestamp <= min(CAST(@until AS DATETIME) - 1, CAST(@cursor_timestamp AS DATETIME))
+          AND (+f.timestamp, f.id) < (CAST(@cursor_timestamp AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
           AND (f.layer_from = sqlc.narg('layer') OR f.layer_to = sqlc.narg('layer') OR sqlc.narg('layer') IS NULL)
         ORDER BY f.timestamp DESC, f.id DESC
         LIMIT @page_limit)
@@ -59,6 +64,7 @@ LIMIT @page_limit;
 -- name: SignalListByReference :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
-WHERE json_extract(metadata, '$.signal_id') = CAST(@reference AS UUID_TEXT) OR json_extract(metadata, '$.parent_id') = CAST(@reference AS UUID_TEXT)
+WHERE json_extract(metadata, '$.signal_id') = +CAST(@reference AS UUID_TEXT) -- + lets the index be used: it has no affinity
+   OR json_extract(metadata, '$.parent_id') = +CAST(@reference AS UUID_TEXT)
 ORDER BY timestamp, id
 LIMIT @page_limit;

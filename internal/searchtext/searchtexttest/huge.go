@@ -41,7 +41,7 @@ func HugeTexts() map[string]string {
 		"symbols":       Fill(func(i int) string { return string(rune(unicode.So.R16[i%len(unicode.So.R16)].Lo)) }),
 		"apostrophes":   Fill(func(int) string { return "a'" }),
 		"joiners":       Fill(func(int) string { return "👩\u200d" }),
-		"ill-formed":    Fill(func(i int) string { return string([]byte{0x80 | byte(i), 'a'}) }),
+		"ill-formed":    Fill(func(i int) string { return string([]byte{0x80 | byte(i), 'a'}) }), //nolint:gosec // any byte will do
 		"no words":      Fill(func(int) string { return "\u0301 +" }),
 		"long sentence": Fill(func(int) string { return "กขฃคฅฆงจฉชซฌญฎฏฐฑฒณด" }),
 	}
@@ -56,7 +56,7 @@ func Fill(piece func(i int) string) string {
 	return b.String()[:MaxContent]
 }
 
-// ShortWord counts in letters: a, b, … z, aa, ab, …
+// ShortWord counts in letters: a, b, … z, aa, ab, ….
 func ShortWord(i int) string {
 	var word []byte
 	for i++; i > 0; i = (i - 1) / 26 {

@@ -8,6 +8,8 @@ import (
 // checks are the statements that check and normalise one value, by its type in
 // model. %[1]q is the entity, %[2]q the field, %[3]s the value; normal is what
 // replaces the value.
+//
+//nolint:gochecknoglobals // a table that nothing changes
 var checks = map[string]struct{ check, normal string }{
 	"string":    {check: "CheckText(%[1]q, %[2]q, %[3]s)"},
 	"JSON":      {check: "CheckJSON(%[1]q, %[2]q, %[3]s)"},

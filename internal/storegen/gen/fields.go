@@ -99,7 +99,7 @@ func compareType(what string, pg, lite field, isParam bool, differ differFunc) {
 	case !pg.typ.Equal(lite.typ):
 		differ(pg.line, lite.line, fmt.Sprintf("the %s is %s on PostgreSQL and %s on SQLite", label, a, b), mend(), a, b)
 	case strings.Contains(a, "interface{}") || a == "any":
-		differ(pg.line, lite.line, fmt.Sprintf("sqlc found no type for the %s", label), mend(), a, b)
+		differ(pg.line, lite.line, "sqlc found no type for the "+label, mend(), a, b)
 	case isList(a):
 		differ(pg.line, lite.line, fmt.Sprintf("the %s is the list %s, which sqlc hands to SQLite in a form of PostgreSQL's", label, a), mend(), a, b)
 	case isDriver(a):

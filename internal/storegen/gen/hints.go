@@ -8,6 +8,8 @@ import (
 )
 
 // casts tells by which SQL type each engine yields a Go type.
+//
+//nolint:gochecknoglobals // a table that nothing changes
 var casts = map[string]map[sqltext.Engine]string{
 	"string":     {sqltext.Postgres: "text", sqltext.SQLite: "TEXT"},
 	"int64":      {sqltext.Postgres: "bigint", sqltext.SQLite: "INTEGER"},
@@ -83,7 +85,7 @@ func untypedMend(name string, isParam bool, pg, lite string) string {
 	if pg == "interface{}" {
 		e, other = sqltext.Postgres, lite
 	}
-	mend := ""
+	var mend string
 	if cast := castTo(e, name, isParam, other); cast != "" {
 		mend = "write " + cast
 	} else {

@@ -15,7 +15,7 @@ import (
 )
 
 // engines in the order in which errors compare them.
-var engines = []sqltext.Engine{sqltext.Postgres, sqltext.SQLite}
+var engines = []sqltext.Engine{sqltext.Postgres, sqltext.SQLite} //nolint:gochecknoglobals // a table that nothing changes
 
 // Where things stand in the repository.
 const (

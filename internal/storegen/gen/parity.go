@@ -78,7 +78,7 @@ func otherEngine(e sqltext.Engine) sqltext.Engine {
 
 // sharedCommands are the kinds of query that both engines have and that mean
 // the same on them.
-var sharedCommands = []string{":one", ":many", ":exec", ":execrows"}
+var sharedCommands = []string{":one", ":many", ":exec", ":execrows"} //nolint:gochecknoglobals // a table that nothing changes
 
 // compare proves that a pair agrees in everything a caller can see.
 func compare(p pair, problems *diag.List) {
@@ -100,7 +100,7 @@ func compare(p pair, problems *diag.List) {
 		return
 	}
 	if !slices.Contains(sharedCommands, pg.Command) {
-		differ(pg.Line, lite.Line, fmt.Sprintf("a shared query cannot be %s", pg.Command),
+		differ(pg.Line, lite.Line, "a shared query cannot be "+pg.Command,
 			"use "+strings.Join(sharedCommands, ", ")+"; or make it one engine's alone by `-- engine: …`", "", "")
 		return
 	}
@@ -119,14 +119,16 @@ func compareNotes(p pair, differ differFunc) {
 	words := map[string]bool{}
 	values := func(s *side, word string) (text string, line int) {
 		line = s.Line
+		var textSb122 strings.Builder
 		for i, n := range s.Notes {
 			if n.Word == word {
-				text += "-- " + word + ": " + n.Value + "\n"
+				textSb122.WriteString("-- " + word + ": " + n.Value + "\n")
 				if i == 0 || line == s.Line {
 					line = n.Line
 				}
 			}
 		}
+		text += textSb122.String()
 		return strings.TrimSuffix(text, "\n"), line
 	}
 	for _, n := range slices.Concat(p.pg.Notes, p.lite.Notes) {
@@ -158,7 +160,7 @@ func compareWrites(p pair, differ differFunc) {
 		reader = p.pg
 	}
 	differ(p.pg.Line, p.lite.Line, "the query writes on one engine and only reads on the other",
-		fmt.Sprintf("if it has to, add `-- writes: yes` to it in %s", reader.File), does(p.pg), does(p.lite))
+		"if it has to, add `-- writes: yes` to it in "+reader.File, does(p.pg), does(p.lite))
 }
 
 // does tells what makes a query a write.

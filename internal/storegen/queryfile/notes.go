@@ -27,7 +27,7 @@ type Note struct {
 }
 
 var (
-	noteWords = []string{NoteEngine, NoteReturns, NoteWrites, NoteCache, NoteInvalidates, NoteRead}
+	noteWords = []string{NoteEngine, NoteReturns, NoteWrites, NoteCache, NoteInvalidates, NoteRead} //nolint:gochecknoglobals // a table that nothing changes
 	// noteLine has the colon apart, so that a forgotten one can be told.
 	noteLine = regexp.MustCompile(`^([A-Za-z]+)\s*(:?)\s*(.*)$`)
 )

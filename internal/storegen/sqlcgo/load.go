@@ -30,7 +30,7 @@ func Load(root fs.FS, dir, importPath string) (*Package, error) {
 		Importer:         stubs(files),
 		Error:            func(error) {}, // signatures count; what sqlc gets wrong in them shows below
 	}
-	pkg, _ := config.Check(importPath, fset, files, nil) //nolint:errcheck // as above
+	pkg, _ := config.Check(importPath, fset, files, nil)
 	l := loader{fset: fset, files: files, pkg: pkg, models: map[string]bool{}}
 	return l.load(dir)
 }
@@ -154,8 +154,8 @@ func (l *loader) load(dir string) (*Package, error) {
 	}
 	bodies := l.bodies()
 	consts := l.consts()
-	for i := range iface.NumExplicitMethods() {
-		m := l.method(iface.ExplicitMethod(i))
+	for method := range iface.ExplicitMethods() {
+		m := l.method(method)
 		if body := bodies[m.Name]; body != nil {
 			pos := l.fset.Position(body.Pos())
 			m.File, m.Line = pos.Filename, pos.Line

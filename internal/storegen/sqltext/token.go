@@ -4,7 +4,10 @@
 // refused whatever is not SQL.
 package sqltext
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Engine is one of the two databases, whose dialects differ in quoting,
 // comments and parameters.
@@ -56,12 +59,7 @@ func (t Token) Is(keyword string) bool {
 
 // IsAny tells whether the token is one of the keywords.
 func (t Token) IsAny(keywords ...string) bool {
-	for _, k := range keywords {
-		if t.Is(k) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(keywords, t.Is)
 }
 
 // IsPunct tells whether the token is that punctuation mark.
