@@ -92,7 +92,7 @@ func each(ctx context.Context, db SQLQuerier, query string, row func(*sql.Rows) 
 	}()
 	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
-		return err //nolint:wrapcheck // wrapped above
+		return err
 	}
 	defer func() {
 		if closeErr := rows.Close(); err == nil {
@@ -138,7 +138,7 @@ func hasVersionTable(ctx context.Context, db SQLQuerier, engine Engine) (bool, e
 	}
 	tables := int64(0)
 	err := each(ctx, db, query, func(rows *sql.Rows) error {
-		return rows.Scan(&tables) //nolint:wrapcheck // each wraps it
+		return rows.Scan(&tables)
 	})
 	return tables > 0, err
 }

@@ -395,7 +395,11 @@ func TestMigrateHandle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer memory.Close()
+	t.Cleanup(func() {
+		if err := memory.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	memory.SetMaxOpenConns(1)
 	if err := schema.Migrate(t.Context(), memory, schema.SQLite); err != nil {
 		t.Fatalf("in memory: %v", err)

@@ -40,8 +40,8 @@ func sqliteFile(databaseURL string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the database file: %w", err)
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real, nil
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target, nil
 	}
 	if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
 		return filepath.Join(folder, filepath.Base(path)), nil

@@ -17,7 +17,7 @@ func (g *Globals) confirm(ctx context.Context, yes bool, consequence, command st
 		return nil
 	}
 	terminal, ok := g.Stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) { //nolint:gosec // a descriptor is small
+	if !ok || !term.IsTerminal(int(terminal.Fd())) {
 		return usageError(fmt.Errorf("%s Add --yes if that is meant", consequence), command)
 	}
 	if _, err := fmt.Fprintf(g.Stderr, "%s Type yes to go on: ", consequence); err != nil {

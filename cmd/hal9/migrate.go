@@ -26,12 +26,12 @@ type MigrateCmd struct {
 // Change holds the flags of the commands that change a database.
 type Change struct {
 	DryRun  bool          `help:"Print the SQL that would run, and change nothing."`
-	Timeout time.Duration `placeholder:"DURATION" help:"Give up after this time; what is committed by then stays. Default: never."`
+	Timeout time.Duration `help:"Give up after this time; what is committed by then stays. Default: never." placeholder:"DURATION"`
 }
 
 // MigrateUpCmd runs migrations.
 type MigrateUpCmd struct {
-	To *int64 `placeholder:"VERSION" help:"Stop after this version. Default: the latest."`
+	To *int64 `help:"Stop after this version. Default: the latest." placeholder:"VERSION"`
 	Change
 	Settings
 }
@@ -50,7 +50,7 @@ Example, for a deploy pipeline:
 
 // Run runs the migrations.
 func (c *MigrateUpCmd) Run(g *Globals) error {
-	return c.Change.migrate(g, c.Settings, "hal9 migrate up", func(ctx context.Context, m *schema.Migrator) error {
+	return c.migrate(g, c.Settings, "hal9 migrate up", func(ctx context.Context, m *schema.Migrator) error {
 		switch {
 		case c.DryRun && c.To == nil:
 			return printScript(g.Stdout)(m.UpScript(ctx))
@@ -66,7 +66,7 @@ func (c *MigrateUpCmd) Run(g *Globals) error {
 
 // MigrateDownCmd undoes migrations.
 type MigrateDownCmd struct {
-	To  *int64 `placeholder:"VERSION" help:"Undo all migrations above this version; 0 undoes all. Default: undo one."`
+	To  *int64 `help:"Undo all migrations above this version; 0 undoes all. Default: undo one." placeholder:"VERSION"`
 	Yes bool   `help:"Do not ask."`
 	Change
 	Settings
@@ -88,7 +88,7 @@ func (c *MigrateDownCmd) Run(g *Globals) error {
 	if c.To != nil {
 		what = fmt.Sprintf("This undoes all migrations above version %d", *c.To)
 	}
-	return c.Change.migrate(g, c.Settings, "hal9 migrate down", func(ctx context.Context, m *schema.Migrator) error {
+	return c.migrate(g, c.Settings, "hal9 migrate down", func(ctx context.Context, m *schema.Migrator) error {
 		switch {
 		case c.DryRun && c.To == nil:
 			return printScript(g.Stdout)(m.DownScript(ctx))
@@ -123,7 +123,7 @@ Example:
 
 // Run undoes the last migration and runs it again.
 func (c *MigrateRedoCmd) Run(g *Globals) error {
-	return c.Change.migrate(g, c.Settings, "hal9 migrate redo", func(ctx context.Context, m *schema.Migrator) error {
+	return c.migrate(g, c.Settings, "hal9 migrate redo", func(ctx context.Context, m *schema.Migrator) error {
 		if c.DryRun {
 			return printScript(g.Stdout)(m.RedoScript(ctx))
 		}
@@ -139,7 +139,7 @@ func (c *MigrateRedoCmd) Run(g *Globals) error {
 type MigrateStatusCmd struct {
 	Check   bool          `help:"Exit with 4 unless the database has exactly this program's schema."`
 	JSON    bool          `help:"Write JSON."`
-	Timeout time.Duration `default:"30s" placeholder:"DURATION" help:"Give up after this time (default 30s)."`
+	Timeout time.Duration `default:"30s" help:"Give up after this time (default 30s)." placeholder:"DURATION"`
 	Settings
 }
 
@@ -158,7 +158,7 @@ func (c *MigrateStatusCmd) Run(g *Globals) error {
 	return quiet.migrate(g, c.Settings, "hal9 migrate status", func(ctx context.Context, m *schema.Migrator) error {
 		status, err := m.Status(ctx)
 		if err != nil {
-			return err //nolint:wrapcheck // says what it was doing
+			return err
 		}
 		if err := c.print(g.Stdout, status); err != nil {
 			return fmt.Errorf("write the status: %w", err)
@@ -170,7 +170,7 @@ func (c *MigrateStatusCmd) Run(g *Globals) error {
 			if _, ok := errors.AsType[*schema.VersionError](err); ok {
 				return &ExitError{Code: exitPending, Err: err}
 			}
-			return err //nolint:wrapcheck // says what it was doing
+			return err
 		}
 		return nil
 	})
@@ -202,7 +202,7 @@ func (c *MigrateStatusCmd) print(w io.Writer, s schema.Status) error {
 // MigrateCreateCmd makes a migration.
 type MigrateCreateCmd struct {
 	Name string `arg:"" help:"Small letters, digits and underscores, as in add_neuron_labels."`
-	Dir  string `default:"schema" placeholder:"DIR" help:"The folder that holds postgres/ and sqlite/ (default schema)."`
+	Dir  string `default:"schema" help:"The folder that holds postgres/ and sqlite/ (default schema)." placeholder:"DIR"`
 }
 
 // Help describes the command.
@@ -221,7 +221,7 @@ func (c *MigrateCreateCmd) Run(g *Globals) error {
 		return usageError(err, "hal9 migrate create")
 	}
 	if err != nil {
-		return err //nolint:wrapcheck // says what it was doing
+		return err
 	}
 	if _, err := fmt.Fprintln(g.Stdout, strings.Join(files, "\n")); err != nil {
 		return fmt.Errorf("write the names: %w", err)
@@ -328,7 +328,7 @@ func printVersion(ctx context.Context, w io.Writer, m *schema.Migrator) func([]s
 		}
 		version, err := m.Version(ctx)
 		if err != nil {
-			return err //nolint:wrapcheck // says what it was doing
+			return err
 		}
 		text := fmt.Sprintf("The database is at version %d.\n", version)
 		if len(steps) == 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -33,8 +34,8 @@ const noTimeout = 24 * time.Hour
 
 // PartitionsEnsureCmd makes partitions.
 type PartitionsEnsureCmd struct {
-	Ahead *int     `xor:"months" placeholder:"N" help:"Make this month and N more. Default: database.partitions_ahead."`
-	Month []string `xor:"months" sep:"none" placeholder:"YYYY-MM" help:"Make this month; may be given several times."`
+	Ahead *int     `help:"Make this month and N more. Default: database.partitions_ahead." placeholder:"N" xor:"months"`
+	Month []string `help:"Make this month; may be given several times." placeholder:"YYYY-MM" sep:"none" xor:"months"`
 	Change
 	Settings
 }
@@ -53,7 +54,7 @@ Example:
 
 // Run makes partitions.
 func (c *PartitionsEnsureCmd) Run(g *Globals) error {
-	return c.Change.partitions(g, c.Settings, "hal9 partitions ensure", func(ctx context.Context, cfg *config.Config, st model.Store) error {
+	return c.partitions(g, c.Settings, "hal9 partitions ensure", func(ctx context.Context, cfg *config.Config, st model.Store) error {
 		months, err := c.months(cfg)
 		if err != nil {
 			return err
@@ -123,7 +124,7 @@ func parseMonth(flag, text, command string) (time.Time, error) {
 // PartitionsListCmd shows partitions.
 type PartitionsListCmd struct {
 	JSON    bool          `help:"Write JSON."`
-	Timeout time.Duration `default:"30s" placeholder:"DURATION" help:"Give up after this time (default 30s)."`
+	Timeout time.Duration `default:"30s" help:"Give up after this time (default 30s)." placeholder:"DURATION"`
 	Settings
 }
 
@@ -184,7 +185,7 @@ func printPartitions(w io.Writer, all []model.SignalPartition) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "PARTITION\tMONTH\tROWS\tBYTES") // Flush tells of a failure
 	for _, p := range all {
-		month, rows := p.Start.Format(monthLayout), fmt.Sprint(p.Rows)
+		month, rows := p.Start.Format(monthLayout), strconv.FormatInt(p.Rows, 10)
 		if p.IsDefault {
 			month = "all others"
 		}
@@ -201,7 +202,7 @@ func printPartitions(w io.Writer, all []model.SignalPartition) error {
 
 // PartitionsDropCmd drops partitions.
 type PartitionsDropCmd struct {
-	Before string `required:"" placeholder:"YYYY-MM" help:"Drop the months before this one."`
+	Before string `help:"Drop the months before this one." placeholder:"YYYY-MM" required:""`
 	Yes    bool   `help:"Do not ask."`
 	Change
 	Settings
@@ -224,7 +225,7 @@ func (c *PartitionsDropCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	return c.Change.partitions(g, c.Settings, command, func(ctx context.Context, _ *config.Config, st model.Store) error {
+	return c.partitions(g, c.Settings, command, func(ctx context.Context, _ *config.Config, st model.Store) error {
 		if c.DryRun {
 			all, err := st.SignalPartitionList(ctx)
 			if err != nil {
@@ -250,7 +251,7 @@ func (c *PartitionsDropCmd) Run(g *Globals) error {
 		if err == nil && len(gone) == 0 {
 			return say(g.Stdout, "Nothing to do.\n")
 		}
-		return err //nolint:wrapcheck // says what it was doing
+		return err
 	})
 }
 
@@ -292,7 +293,7 @@ func openForUpkeep(ctx context.Context, cfg *config.Config, timeout time.Duratio
 	if errors.Is(err, model.ErrUnavailable) || errors.Is(err, model.ErrTimeout) {
 		return nil, &ExitError{Code: exitUnreachable, Err: err}
 	}
-	return st, err //nolint:wrapcheck // says what it was doing
+	return st, err
 }
 
 // checkSchema looks at the schema without making an SQLite file.

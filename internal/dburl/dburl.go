@@ -18,7 +18,7 @@ const (
 const MemoryPath = ":memory:"
 
 // Examples are shown wherever a URL cannot be read.
-const Examples = "write postgres://user:password@host:port/database, sqlite:///var/lib/hal9.db, sqlite://hal9.db or sqlite::memory:"
+const Examples = "write postgres://user:password@host:port/database, sqlite::memory:, sqlite://hal9.db or sqlite:///var/lib/hal9.db"
 
 // Engine tells which engine the URL names, "" if none. Errors here and below never
 // hold the URL, which may have a password in it.
@@ -39,7 +39,7 @@ func Engine(raw string) string {
 func SQLitePath(raw string) (string, error) {
 	rest, found := strings.CutPrefix(raw, "sqlite:")
 	if !found {
-		return "", errors.New("this is no SQLite URL; " + Examples)
+		return "", errors.New("this is no SQLite URL: " + Examples)
 	}
 	rest = strings.TrimPrefix(rest, "//")
 	if rest == MemoryPath {
@@ -53,7 +53,7 @@ func SQLitePath(raw string) (string, error) {
 		return "", errors.New("the path has a % that begins no escape: write %25 for a percent sign")
 	}
 	if path == "" || strings.HasSuffix(path, "/") || strings.ContainsRune(path, 0) {
-		return "", errors.New("the URL names no file; " + Examples)
+		return "", errors.New("the URL names no file: " + Examples)
 	}
 	return filepath.Clean(path), nil
 }

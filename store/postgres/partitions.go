@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,10 +48,10 @@ func PartitionEnsure(ctx context.Context, db PartitionDB, moment time.Time) (mad
 	err = patiently(ctx, func() error {
 		rows, err := db.Query(ctx, partitionEnsure, moment.UTC())
 		if err != nil {
-			return err //nolint:wrapcheck // wrapped below
+			return err
 		}
 		made, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
-		return err //nolint:wrapcheck // wrapped below
+		return err
 	})
 	if err != nil {
 		return false, fmt.Errorf("make the partition of %s: %w", moment.UTC().Format("2006-01"), err)
@@ -68,7 +69,7 @@ func PartitionList(ctx context.Context, db PartitionDB) ([]model.SignalPartition
 		var p model.SignalPartition
 		var start, end *time.Time
 		if err := row.Scan(&p.Name, &start, &end, &p.IsDefault, &p.Rows, &p.Bytes); err != nil {
-			return p, err //nolint:wrapcheck // wrapped below
+			return p, err
 		}
 		if start != nil && end != nil {
 			p.Start, p.End = start.UTC(), end.UTC()
@@ -121,10 +122,10 @@ func dropUntil(ctx context.Context, db PartitionDB, end time.Time) (names []stri
 	err = patiently(ctx, func() error {
 		rows, err := db.Query(ctx, partitionDrop, end)
 		if err != nil {
-			return err //nolint:wrapcheck // wrapped by the caller
+			return err
 		}
 		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err //nolint:wrapcheck // wrapped by the caller
+		return err
 	})
 	return names, err
 }
@@ -135,7 +136,7 @@ func purge(ctx context.Context, db PartitionDB, before time.Time) (int64, error)
 		var tag pgconn.CommandTag
 		err := patiently(ctx, func() (err error) {
 			tag, err = db.Exec(ctx, partitionPurge, before, purgeChunk)
-			return err //nolint:wrapcheck // wrapped below
+			return err
 		})
 		if err != nil {
 			return purged, fmt.Errorf("delete old rows from the default partition: %w", err)
@@ -188,7 +189,7 @@ func PartitionDropSQL(all []model.SignalPartition, before time.Time) string {
 		}
 	}
 	fmt.Fprintf(&b, "-- until no row is left\n%s;\n",
-		strings.NewReplacer("$1", literal(monthOf(before)), "$2", fmt.Sprint(purgeChunk), "\t", "").Replace(partitionPurge))
+		strings.NewReplacer("$1", literal(monthOf(before)), "$2", strconv.Itoa(purgeChunk), "\t", "").Replace(partitionPurge))
 	return b.String()
 }
 

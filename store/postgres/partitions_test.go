@@ -2,7 +2,7 @@ package postgres_test
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"testing"
 	"time"
 
@@ -77,23 +77,26 @@ func insertSignals(tb testing.TB, st model.Store, n int, first time.Time) {
 // Ensuring and dropping outlast a transaction that is in their way for a while.
 func TestPartitionsWaitPatiently(t *testing.T) {
 	t.Parallel()
-	st, url := open(t)
-	reader := connect(t, url)
 	march := time.Date(2001, 3, 1, 0, 0, 0, 0, time.UTC)
-	for name, change := range map[string]func() error{
-		"1 ensure": func() error {
+	for name, change := range map[string]func(*testing.T, model.Store) error{
+		"ensure": func(t *testing.T, st model.Store) error {
+			t.Helper()
 			made, err := st.SignalPartitionEnsure(t.Context(), march)
 			if err == nil && !made {
-				err = fmt.Errorf("not made")
+				err = errors.New("not made")
 			}
 			return err
 		},
-		"2 drop": func() error {
+		"drop": func(t *testing.T, st model.Store) error {
+			t.Helper()
 			_, err := st.SignalPartitionDrop(t.Context(), march)
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st, url := open(t)
+			reader := connect(t, url)
 			// A month for the drop to drop.
 			if _, err := st.SignalPartitionEnsure(t.Context(), march.AddDate(0, -1, 0)); err != nil {
 				t.Fatal(err)
@@ -101,7 +104,7 @@ func TestPartitionsWaitPatiently(t *testing.T) {
 			run(t, reader, "BEGIN")
 			run(t, reader, "SELECT count(*) FROM signals")
 			done := make(chan error, 1)
-			go func() { done <- change() }()
+			go func() { done <- change(t, st) }()
 			// Longer than one attempt waits.
 			run(t, reader, "SELECT pg_sleep(2.5)")
 			select {

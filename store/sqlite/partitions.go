@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -109,8 +110,8 @@ func PartitionDropSQL(all []model.SignalPartition, before time.Time) string {
 		if p.End.After(before) {
 			break
 		}
-		query := strings.Replace(partitionPurge, "?", fmt.Sprint(p.End.UnixMicro()), 1)
-		query = strings.Replace(query, "?", fmt.Sprint(purgeChunk), 1)
+		query := strings.Replace(partitionPurge, "?", strconv.FormatInt(p.End.UnixMicro(), 10), 1)
+		query = strings.Replace(query, "?", strconv.Itoa(purgeChunk), 1)
 		fmt.Fprintf(&b, "-- %s, %d rows, until none is left\n%s;\n", p.Name, p.Rows, query)
 	}
 	return b.String()
