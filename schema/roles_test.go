@@ -6,8 +6,12 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/hal9-ai/hal9/schema"
 )
 
 // grants are the statements that docs/operations/migrations.md gives for the runtime
@@ -64,4 +68,82 @@ func as(tb testing.TB, address, role string) string {
 	}
 	u.User = url.UserPassword(role, "secret")
 	return u.String()
+}
+
+// The runtime role of the guide: rows and the three functions, no DDL.
+func TestLeastRights(t *testing.T) {
+	t.Parallel()
+	address := migrated(t)
+	owner := connect(t, address)
+	role := newRole(t, owner)
+	for _, statement := range grants(t, role) {
+		run(t, owner, statement)
+	}
+	asRole := connect(t, as(t, address, role))
+	for _, table := range []string{"users", "sessions", "refresh_tokens", "api_keys", "neurons", "memories", "metrics_aggregate", "audit_log"} {
+		query[int](t, asRole, "SELECT count(*) FROM "+table)
+	}
+	fill(t, asRole, schema.Postgres)
+	if err := schema.Check(t.Context(), asRole, schema.Postgres); err != nil {
+		t.Errorf("check: %v", err)
+	}
+	if !one[bool](t, asRole, "SELECT signals_partition_ensure('2040-05-01T00:00:00Z')") {
+		t.Error("not made")
+	}
+	insertSignal(t, asRole, schema.Postgres, time.Date(2040, 5, 31, 23, 0, 0, 0, time.UTC))
+	if n := one[int](t, asRole, "SELECT count(*) FROM signals WHERE timestamp >= '2040-05-01' AND timestamp < '2040-06-01'"); n != 1 {
+		t.Errorf("%d rows", n)
+	}
+	if len(query[string](t, asRole, listPartitions)) != 6 {
+		t.Error("the list is not whole")
+	}
+	if len(query[string](t, asRole, "SELECT signals_partition_drop('2041-01-01T00:00:00Z')")) != 5 {
+		t.Error("not all were dropped")
+	}
+	run(t, asRole, "DELETE FROM signals WHERE timestamp < now()")
+
+	for _, denied := range []string{
+		"CREATE TABLE t (id int)", "DROP TABLE signals", "TRUNCATE signals", "DELETE FROM goose_db_version",
+		"ALTER TABLE signals_default ADD COLUMN x int",
+	} {
+		if _, err := asRole.ExecContext(t.Context(), denied); err == nil {
+			t.Errorf("allowed: %s", denied)
+		}
+	}
+	other := newRole(t, owner)
+	for _, call := range []string{"signals_partition_ensure(now())", "signals_partition_list()", "signals_partition_drop(now())"} {
+		if _, err := connect(t, as(t, address, other)).ExecContext(t.Context(), "SELECT "+call); err == nil {
+			t.Errorf("anybody may call %s", call)
+		}
+	}
+}
+
+// A role with the right to call the functions cannot make them work on its own
+// tables with the owner's rights.
+func TestTemporaryTablesFoolNobody(t *testing.T) {
+	t.Parallel()
+	address := migrated(t)
+	owner := connect(t, address)
+	role := newRole(t, owner)
+	for _, statement := range grants(t, role) {
+		run(t, owner, statement)
+	}
+	insertSignal(t, owner, schema.Postgres, time.Date(2042, 3, 5, 0, 0, 0, 0, time.UTC))
+	attacker := connect(t, as(t, address, role))
+	attacker.SetMaxOpenConns(1)
+	run(t, attacker, "CREATE TEMP TABLE signals (LIKE public.signals) PARTITION BY RANGE (timestamp)")
+	run(t, attacker, "CREATE TEMP TABLE signals_default PARTITION OF pg_temp.signals DEFAULT")
+	run(t, attacker, "CREATE TEMP TABLE signals_y2042m03 (id int)")
+	run(t, attacker, `CREATE FUNCTION pg_temp.date_trunc(text, timestamptz) RETURNS timestamptz LANGUAGE sql AS $$ SELECT 'epoch'::timestamptz $$`)
+	run(t, attacker, "SET search_path = pg_temp, public")
+
+	if !one[bool](t, attacker, "SELECT public.signals_partition_ensure('2042-03-01T00:00:00Z')") {
+		t.Error("not made")
+	}
+	if n := one[int](t, owner, "SELECT count(*) FROM public.signals_y2042m03"); n != 1 {
+		t.Errorf("%d rows came home", n)
+	}
+	if got := query[string](t, owner, "SELECT signals_partition_drop('2042-04-01T00:00:00Z')"); !slices.Contains(got, "signals_y2042m03") {
+		t.Errorf("dropped %v", got)
+	}
 }

@@ -44,7 +44,7 @@ var _ model.Queries = (*Store)(nil)
 
 // New returns a Store on db. Every error of db goes through translate, with the
 // name of the query; a refused argument does not, for no engine has seen it.
-func New(db DB, translate func(query string, err error) *Store {
+func New(db DB, translate func(query string, err error) error) *Store {
 	return &Store{db: db, translate: translate}
 }
 `, a.code)

@@ -119,17 +119,16 @@ func compareNotes(p pair, differ differFunc) {
 	words := map[string]bool{}
 	values := func(s *side, word string) (text string, line int) {
 		line = s.Line
-		var textSb122 strings.Builder
+		var b strings.Builder
 		for i, n := range s.Notes {
 			if n.Word == word {
-				textSb122.WriteString("-- " + word + ": " + n.Value + "\n")
+				b.WriteString("-- " + word + ": " + n.Value + "\n")
 				if i == 0 || line == s.Line {
 					line = n.Line
 				}
 			}
 		}
-		text += textSb122.String()
-		return strings.TrimSuffix(text, "\n"), line
+		return strings.TrimSuffix(b.String(), "\n"), line
 	}
 	for _, n := range slices.Concat(p.pg.Notes, p.lite.Notes) {
 		if n.Word != queryfile.NoteEngine && n.Word != queryfile.NoteWrites {

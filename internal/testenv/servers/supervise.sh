@@ -38,7 +38,8 @@ while kill -0 "$server" 2>/dev/null; do
 	wait "$server"
 	status=$?
 done
-kill "$watcher" 2>/dev/null
+# KILL, because a TERM that comes while the watcher is being forked is lost in it.
+kill -s KILL "$watcher" 2>/dev/null
 wait "$watcher" 2>/dev/null
 
 # The caller may still want to read the log.
