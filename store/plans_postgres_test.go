@@ -71,7 +71,10 @@ func (e *pgExplainer) explain(t *testing.T, q query, runs int) pgPlan {
 	}
 	values := make([]string, len(q.args))
 	for i, arg := range q.args {
-		values[i] = "'" + planArgument(arg) + "'"
+		values[i] = "NULL"
+		if value, ok := planArgument(q.name, arg); ok {
+			values[i] = "'" + value + "'"
+		}
 	}
 	execute := name
 	if len(values) > 0 {

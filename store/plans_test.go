@@ -48,8 +48,24 @@ func explained(queries map[string]query) []string {
 	return names
 }
 
-// planArgument is a plausible value for a parameter.
-func planArgument(name string) string {
+// planArgument is a plausible value for a parameter, false for NULL: filters that may
+// be left out are.
+func planArgument(query, name string) (value string, ok bool) {
+	switch name {
+	case "Layer", "EntryType", "State":
+		return "", false
+	case "NeuronID":
+		return "n7", query != "MemorySearch"
+	case "UserID":
+		return planID, query != "AuditList"
+	default:
+		return planValue(name), true
+	}
+}
+
+const planID = "0193a6a0-0000-7000-8000-000000000001"
+
+func planValue(name string) string {
 	_, end := planSpan()
 	switch {
 	case name == "Since":
@@ -60,16 +76,16 @@ func planArgument(name string) string {
 		return end.Format(time.RFC3339)
 	case strings.HasSuffix(name, "Limit"):
 		return "50"
-	case name == "NeuronID", name == "AfterID", name == "AfterUsername":
+	case name == "AfterID", name == "AfterUsername":
 		return "n7"
 	case name == "ID", strings.HasSuffix(name, "ID"), name == "Reference":
-		return "0193a6a0-0000-7000-8000-000000000001"
+		return planID
 	case name == "Match":
 		return `"fox7"`
 	case name == "Phrases":
 		return `["fox7 word"]`
 	case name == "Ids":
-		return `["0193a6a0-0000-7000-8000-000000000001"]`
+		return `["` + planID + `"]`
 	default:
 		return "L1"
 	}

@@ -109,10 +109,13 @@ func TestVersionPinsTheChain(t *testing.T) {
 
 	const (
 		version = 1
-		sum     = "91ccce34a327eb36822b990a3ece02d0ff75644ad9d136bb78714a67830718cb"
+		sum     = "6981fb3825054244fc2be19f38674c5005fb9935db34f80cfddb55b4992c0f8e"
 	)
 	digest := sha256.New()
 	for block := rune(0); block <= utf8.MaxRune; block += 256 {
+		if block >= 0x34000 && block < 0xE0000 || block >= 0xE0200 {
+			continue // unassigned, or for private use
+		}
 		var text strings.Builder
 		for r := block; r < block+256; r++ {
 			fmt.Fprintf(&text, "%c a%cb\n", r, r)

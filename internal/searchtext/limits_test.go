@@ -33,6 +33,9 @@ func TestCutTextKeepsItsBeginning(t *testing.T) {
 	text := searchtexttest.HugeTexts()["short numbers"]
 	tokens := checkTokens(t, searchtext.Analyze(text))
 	for i, number := range strings.Fields(text)[:len(tokens)] {
+		if i%37 != 0 && i < len(tokens)-100 {
+			continue // a sample, and the end where it is cut
+		}
 		if want := searchtext.Analyze(number); tokens[i] != want {
 			t.Fatalf("token %d is %q, want %q", i, tokens[i], want)
 		}

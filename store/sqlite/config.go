@@ -16,10 +16,10 @@ type Config struct {
 	Path string
 	// MaxConnections bounds the readers; the one writer comes on top. 20.
 	MaxConnections int
-	// AcquireTimeout bounds the wait for a free reader or a place in the writer's
-	// queue. 3 s.
+	// AcquireTimeout bounds the wait for a free reader, for a place in the writer's
+	// queue, and for the file's lock when another process holds it. 3 s.
 	AcquireTimeout time.Duration
-	// StatementTimeout bounds a read. 10 s.
+	// StatementTimeout bounds a read and a transaction. 10 s.
 	StatementTimeout time.Duration
 }
 
@@ -56,7 +56,6 @@ func (c Config) validate() error {
 // makes an acknowledged write survive a power cut; the writer shares it among all
 // that commit together.
 var pragmas = []string{
-	"busy_timeout(5000)",
 	"foreign_keys(1)",
 	"journal_mode(WAL)",
 	"synchronous(FULL)",
@@ -66,6 +65,7 @@ var pragmas = []string{
 // in UTC. memoryName tells databases in memory apart.
 func (c Config) dsn(memoryName string, readOnly bool) string {
 	q := url.Values{}
+	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", c.AcquireTimeout.Milliseconds()))
 	for _, p := range pragmas {
 		q.Add("_pragma", p)
 	}

@@ -69,6 +69,10 @@ func classifyPrimary(out *model.Error, code int) {
 		out.Kind, out.Reason = model.ErrUnavailable, "the disk is full"
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL:
 		out.Kind, out.Reason = model.ErrUnavailable, "the file cannot be read or written"
+	case sqlite3.SQLITE_NOTADB:
+		out.Kind, out.Reason = model.ErrInternal, "the file is no SQLite database"
+	case sqlite3.SQLITE_CORRUPT:
+		out.Kind, out.Reason = model.ErrInternal, "the file is damaged"
 	case sqlite3.SQLITE_INTERRUPT:
 		out.Kind = model.ErrTimeout
 	default:

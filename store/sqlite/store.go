@@ -100,7 +100,7 @@ func (h *Handle) checkPragmas(ctx context.Context) error {
 	for _, p := range []struct{ name, want string }{{"foreign_keys", "1"}, {"synchronous", "2"}, {"journal_mode", journal}} {
 		var got string
 		if err := h.writeDB.QueryRowContext(ctx, "PRAGMA "+p.name).Scan(&got); err != nil {
-			return fmt.Errorf("open the database: %w", translate("", err))
+			return fmt.Errorf("database.url: open %s: %w", h.cfg.Path, translate("", err))
 		}
 		if got != p.want {
 			return fmt.Errorf("SQLite's %s is %q and must be %q: the file system or this build of SQLite does not support it", p.name, got, p.want)
@@ -146,13 +146,14 @@ func (s *Store) Close() error {
 	return errors.Join(s.writer.close(), s.readers.close(), s.readDB.Close(), s.writeDB.Close())
 }
 
-// PoolStats tells how the readers are used at this moment.
+// PoolStats tells how the readers are used at this moment, and how many calls wait for
+// one of them or for the writer.
 func (s *Store) PoolStats() model.PoolStats {
 	return model.PoolStats{
 		Max:      cap(s.readers.places),
 		InUse:    len(s.readers.places),
 		Idle:     s.readers.idleCount(),
-		Waiting:  int(s.readers.waiting.Load()),
+		Waiting:  int(s.readers.waiting.Load()) + len(s.writer.queue),
 		Waits:    s.readers.waits.Load(),
 		WaitTime: time.Duration(s.readers.waitTime.Load()),
 	}

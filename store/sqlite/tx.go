@@ -24,6 +24,11 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 	if insideTx(ctx, s) {
 		return &model.Error{Kind: model.ErrInTx}
 	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.cfg.StatementTimeout)
+		defer cancel()
+	}
 	wr := &write{ctx: ctx, turn: make(chan struct{}), over: make(chan struct{}), answer: make(chan struct{})}
 	if err := s.writer.enter(wr); err != nil {
 		return translate("", err)
@@ -35,6 +40,9 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 			return translate("", ctx.Err())
 		}
 		<-wr.turn
+	}
+	if wr.err != nil {
+		return translate("", wr.err)
 	}
 	defer close(wr.over)
 	var own error // fn's error comes back as it is
@@ -50,9 +58,6 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 
 func (s *Store) runTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
 	w := s.writer
-	if _, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
 	committed := false
 	defer func() { // also when fn panics
 		if !committed {

@@ -21,6 +21,9 @@ const maxBatch = 512
 // AcquireTimeout.
 const queueLength = 4096
 
+// begin takes the write lock at once, so that no statement fails for want of it later.
+const begin = "BEGIN IMMEDIATE"
+
 // The states of a write, from its arrival to its answer.
 const (
 	writePending int32 = iota
@@ -36,8 +39,8 @@ type write struct {
 	// multi says that run consists of several statements, so that it needs a
 	// savepoint to be undone as one.
 	multi bool
-	// turn is set by a transaction: the writer hands the connection over by closing
-	// it and waits for over.
+	// turn is set by a transaction: the writer begins it, hands the connection over by
+	// closing turn, and waits for over. With err set it could not begin.
 	turn, over chan struct{}
 
 	state  atomic.Int32
@@ -146,29 +149,49 @@ func (w *writer) loop() {
 				return
 			}
 		}
-		switch {
-		case !next.state.CompareAndSwap(writePending, writeStarted):
-			next = nil // abandoned
-		case next.turn != nil:
-			close(next.turn)
-			<-next.over
+		if next.turn != nil {
+			w.lend(next)
 			next = nil
-		default:
+		} else {
 			next = w.commitTogether(next)
 		}
 	}
+}
+
+// lend begins a transaction and hands the connection over until it is over.
+func (w *writer) lend(wr *write) {
+	if _, err := w.conn.ExecContext(wr.ctx, begin); err != nil {
+		w.rollBack() // it may have begun before the caller left
+		wr.refuse(err)
+		if wr.ctx.Err() == nil {
+			w.refuseWaiting(err)
+		}
+		return
+	}
+	if !wr.start() {
+		w.rollBack()
+		return
+	}
+	close(wr.turn)
+	<-wr.over
 }
 
 // commitTogether runs first and whatever else is waiting in one transaction. It
 // returns a transaction that it met on the way and that comes next, if any.
 func (w *writer) commitTogether(first *write) (next *write) {
 	ctx := context.Background()
-	if _, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		first.finish(err)
+	// Nothing is started before this succeeds: callers may leave while another
+	// process holds the lock.
+	if _, err := w.conn.ExecContext(ctx, begin); err != nil {
+		first.refuse(err)
+		w.refuseWaiting(err)
 		return nil
 	}
-	batch := make([]*write, 0, 16)
 	wr := first
+	if !first.start() {
+		wr, next = w.nextOf(0)
+	}
+	batch := make([]*write, 0, 16)
 	for wr != nil {
 		if spoiled := w.runOne(wr); spoiled {
 			w.rollBack()
@@ -192,6 +215,18 @@ func (w *writer) commitTogether(first *write) (next *write) {
 	return next
 }
 
+// refuseWaiting answers all who wait for a lock that another process holds: let each
+// wait for it in turn, and the last one waits for hours.
+func (w *writer) refuseWaiting(err error) {
+	for range len(w.queue) {
+		wr, open := <-w.queue
+		if !open {
+			return
+		}
+		wr.refuse(err)
+	}
+}
+
 // nextOf takes a waiting write, if there is one and the batch has room. A waiting
 // transaction ends the batch.
 func (w *writer) nextOf(batched int) (wr, transaction *write) {
@@ -203,7 +238,7 @@ func (w *writer) nextOf(batched int) (wr, transaction *write) {
 				return nil, nil
 			case wr.turn != nil:
 				return nil, wr
-			case wr.state.CompareAndSwap(writePending, writeStarted):
+			case wr.start():
 				return wr, nil
 			}
 		default:
@@ -240,18 +275,19 @@ func (w *writer) runOne(wr *write) (spoiled bool) {
 // retryAlone gives each write of a spoiled batch its own transaction, so that it
 // does not fail for its neighbour's sake.
 func (w *writer) retryAlone(batch []*write) {
-	ctx := context.Background()
-	for _, wr := range batch {
-		if _, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-			wr.finish(err)
-			continue
+	for i, wr := range batch {
+		if _, err := w.conn.ExecContext(context.Background(), begin); err != nil {
+			for _, wr := range batch[i:] {
+				wr.finish(err)
+			}
+			return
 		}
 		if spoiled := w.runOne(wr); spoiled {
 			w.rollBack()
 			wr.finish(wr.err)
 			continue
 		}
-		if _, err := w.conn.ExecContext(ctx, "COMMIT"); err != nil {
+		if _, err := w.conn.ExecContext(context.Background(), "COMMIT"); err != nil {
 			w.rollBack()
 			wr.finish(err)
 			continue
@@ -266,7 +302,23 @@ func (w *writer) rollBack() {
 	_, _ = w.conn.ExecContext(context.Background(), "ROLLBACK")
 }
 
+// start claims the write for the writer, unless its caller has left.
+func (wr *write) start() bool { return wr.state.CompareAndSwap(writePending, writeStarted) }
+
+// finish answers a write that was started.
 func (wr *write) finish(err error) {
 	wr.err = err
 	close(wr.answer)
+}
+
+// refuse answers a write that could not be started.
+func (wr *write) refuse(err error) {
+	switch {
+	case !wr.start():
+	case wr.turn != nil:
+		wr.err = err
+		close(wr.turn)
+	default:
+		wr.finish(err)
+	}
 }

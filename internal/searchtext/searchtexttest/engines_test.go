@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -94,15 +95,23 @@ func TestEnginesFindTheSame(t *testing.T) {
 // No content that the service takes can make an engine fail.
 func TestEnginesTakeHugeTexts(t *testing.T) {
 	t.Parallel()
+	near := map[string]string{}
+	for name, text := range searchtexttest.HugeTexts() {
+		searchText := searchtext.Analyze(text)
+		size := searchtexttest.VectorBytes(strings.Fields(searchText))
+		if size >= searchtext.MaxVectorBytes/2 || len(searchText) >= searchtext.MaxBytes/2 {
+			near[name] = searchText // Far from any limit an engine would tell nothing new.
+		}
+	}
 	for name, e := range openEngines(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for name, text := range searchtexttest.HugeTexts() {
-				searchText := searchtext.Analyze(text)
-				tokens := strings.Fields(searchText)
-				if searchtexttest.VectorBytes(tokens) < searchtext.MaxVectorBytes/2 && len(searchText) < searchtext.MaxBytes/2 {
-					continue // Far from any limit: an engine would tell nothing new.
+			for i, name := range slices.Sorted(maps.Keys(near)) {
+				if _, ok := e.(sqliteEngine); ok && i > 0 {
+					break // SQLite has none of these limits, and the race detector makes it slow.
 				}
+				searchText := near[name]
+				tokens := strings.Fields(searchText)
 				if err := e.reset(t.Context(), []string{searchText}); err != nil {
 					t.Errorf("index %s: %v", name, err)
 					continue
