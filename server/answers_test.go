@@ -57,12 +57,12 @@ func TestHeaders(t *testing.T) {
 func TestRequestID(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, sqliteEngine)
-	if got := s.ask("GET", "/livez", "", "X-Request-Id", "trace-1.2:3_A").header.Get("X-Request-Id"); got != "trace-1.2:3_A" {
+	if got := s.ask("GET", "/livez", "", "X-Request-Id", "trace-1.2:3_A").header.Get("X-Request-ID"); got != "trace-1.2:3_A" {
 		t.Errorf("got %q", got)
 	}
 	seen := map[string]bool{}
 	for _, bad := range []string{"", "a b", "a\tb", `a"b`, "é", strings.Repeat("a", 65)} {
-		got := s.ask("GET", "/livez", "", "X-Request-Id", bad).header.Get("X-Request-Id")
+		got := s.ask("GET", "/livez", "", "X-Request-Id", bad).header.Get("X-Request-ID")
 		if got == bad || len(got) != 16 || seen[got] {
 			t.Errorf("for %q got %q", bad, got)
 		}
@@ -176,7 +176,7 @@ func TestPanic(t *testing.T) {
 	}
 	f.neuronGet = func(context.Context) error {
 		var m map[string]int
-		m["x"] = 1
+		m["x"] = 1 //nolint:govet,staticcheck // panics on purpose
 		return nil
 	}
 	s.ask("GET", neuronPath, "").problem(500)

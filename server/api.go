@@ -120,7 +120,7 @@ type access int
 
 const (
 	// accessOpen lets everybody in while the server is in open mode.
-	accessOpen access = iota
+	accessOpen access = iota //nolint:unused // the zero value, which most operations have
 	// accessAccount asks for an account, which nobody has in open mode.
 	accessAccount
 )

@@ -40,7 +40,7 @@ func decodeTextCursor(list byte, cursor string) (string, error) {
 // encodeTimeCursor is the cursor of a list in order of a moment and an id.
 func encodeTimeCursor(list byte, moment time.Time, id uuid.UUID) string {
 	b := append(make([]byte, 0, timeCursorSize), cursorVersion, list)
-	b = binary.BigEndian.AppendUint64(b, uint64(moment.UnixMicro())) //nolint:gosec // read back the same way
+	b = binary.BigEndian.AppendUint64(b, uint64(moment.UnixMicro()))
 	return base64.RawURLEncoding.EncodeToString(append(b, id[:]...))
 }
 

@@ -73,7 +73,7 @@ func (d *valueDecoder) value() (any, error) {
 	}
 	switch tok.Kind() {
 	case 'n':
-		return nil, nil
+		return nil, nil //nolint:nilnil // JSON's null
 	case 't', 'f':
 		return tok.Bool(), nil
 	case '"':

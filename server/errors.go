@@ -93,10 +93,9 @@ func internalProblem() *problem {
 func (r *errorRule) problem(err error) *problem {
 	detail := r.detail
 	var fields []problemField
-	var m *model.Error
 	if detail == "" {
 		detail = r.kind.Error()
-		if errors.As(err, &m) {
+		if m, ok := errors.AsType[*model.Error](err); ok {
 			detail = m.Error()
 			if m.Field != "" {
 				reason := m.Reason
@@ -109,7 +108,7 @@ func (r *errorRule) problem(err error) *problem {
 	}
 	p := newProblem(r.status, detail, fields...)
 	if r.retryAfter != "" {
-		p.with("Retry-After", r.retryAfter)
+		_ = p.with("Retry-After", r.retryAfter) // p itself
 	}
 	return p
 }
@@ -118,8 +117,7 @@ func (r *errorRule) problem(err error) *problem {
 // text of the database's, and of any other error no more than its types, since its
 // text may repeat what a client sent.
 func safeText(err error) string {
-	var m *model.Error
-	if errors.As(err, &m) {
+	if m, ok := errors.AsType[*model.Error](err); ok {
 		return m.Error()
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

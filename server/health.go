@@ -2,8 +2,8 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -111,7 +111,7 @@ func textResponses(example string, others ...int) map[string]*huma.Response {
 	}
 	r := map[string]*huma.Response{"200": {Description: http.StatusText(http.StatusOK), Content: content(example)}}
 	for _, status := range others {
-		r[fmt.Sprint(status)] = &huma.Response{Description: http.StatusText(status), Content: content("not " + example)}
+		r[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: content("not " + example)}
 	}
 	return r
 }

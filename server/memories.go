@@ -94,7 +94,7 @@ func (s *Server) memoryCreate(ctx context.Context, in *struct{ Body memoryFields
 		Embedding: b.Embedding, CreatedAt: s.now(),
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	return created(memoryOf(row), memoryURL(row.ID)), nil
 }
@@ -130,7 +130,7 @@ func (s *Server) memoryList(ctx context.Context, in *memoryListInput) (*pageAnsw
 		})
 	}
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	return page(rows, in.Limit, memoryOf, func(row model.Memory) string {
 		return encodeTimeCursor(cursorMemories, row.CreatedAt, row.ID)
@@ -144,7 +144,7 @@ func (s *Server) memoryGet(ctx context.Context, in *UUIDPath) (*answer[wholeMemo
 	}
 	row, err := s.store.MemoryGet(ctx, model.MemoryGetParams{ID: id})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	m := wholeMemory{Memory: memoryOf(row)}
 	if m.HasEmbedding {
@@ -173,7 +173,7 @@ func (s *Server) memoryPut(ctx context.Context, in *struct {
 		Embedding: b.Embedding, UpdatedAt: s.now(),
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	return ok(memoryOf(row)), nil
 }
@@ -185,7 +185,7 @@ func (s *Server) memoryDelete(ctx context.Context, in *UUIDPath) (*answer[delete
 	}
 	rows, err := s.store.MemoryDelete(ctx, model.MemoryDeleteParams{ID: id})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	if rows == 0 {
 		return nil, &model.Error{Kind: model.ErrNotFound, Entity: "memory"}

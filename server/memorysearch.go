@@ -53,7 +53,7 @@ func (s *Server) memorySearch(ctx context.Context, in *memorySearchInput) (*page
 			Match: q.Match(), Phrases: model.JSON(q.PhrasesJSON()), NeuronID: optional(in.Neuron), PageLimit: int64(in.Limit),
 		})
 		if err != nil {
-			return nil, err //nolint:wrapcheck // the store's words are the answer
+			return nil, err
 		}
 	}
 	// The best are all there is: a search has no further pages.

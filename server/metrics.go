@@ -88,7 +88,7 @@ func (s *Server) metricsExport(ctx context.Context, in *metricsExportInput) (*te
 func (s *Server) figures(ctx context.Context) (figures, error) {
 	states, err := s.store.NeuronCountByState(ctx)
 	if err != nil {
-		return figures{}, err //nolint:wrapcheck // the store's words are the answer
+		return figures{}, err
 	}
 	pool := s.store.PoolStats()
 	f := figures{

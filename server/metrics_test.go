@@ -9,7 +9,7 @@ import (
 	"github.com/hal9-ai/hal9/model"
 )
 
-var series = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{([a-zA-Z_]+="(\\.|[^"\\\n])*",? ?)*\})? (NaN|[+-]Inf|[-+0-9.e]+)$`) //nolint:gochecknoglobals // compiled once
+var series = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{([a-zA-Z_]+="(\\.|[^"\\\n])*",? ?)*\})? (NaN|[+-]Inf|[-+0-9.e]+)$`)
 
 // Every family is in one piece, with one HELP and one TYPE before it.
 func TestPrometheusText(t *testing.T) {

@@ -30,7 +30,7 @@ func requestID(ctx context.Context) string {
 // everything else, so that refusals are seen too.
 func (s *Server) observe(c *gin.Context) {
 	begin := time.Now()
-	id := c.Request.Header.Get(headerRequestID)
+	id := c.Request.Header.Get(headerRequestID) //nolint:canonicalheader // so it is written in the contract, and so Go canonicalises it
 	if !saneRequestID(id) {
 		id = newRequestID()
 	}
@@ -108,7 +108,7 @@ func (s *Server) recover(c *gin.Context) {
 			panic(value)
 		}
 		what := fmt.Sprintf("value of type %T", value)
-		if err, ok := value.(runtime.Error); ok { //nolint:errorlint // a panic's value is not wrapped
+		if err, ok := value.(runtime.Error); ok {
 			what = err.Error()
 		}
 		ctx := c.Request.Context()

@@ -26,7 +26,7 @@ func (s *Server) neuronActivity(ctx context.Context, id string) (model.NeuronAct
 	if errors.Is(err, model.ErrNotFound) {
 		return model.NeuronActivity{NeuronID: id}, nil
 	}
-	return a, err //nolint:wrapcheck // the store's words are the answer
+	return a, err
 }
 
 // activityOf is the traffic of one page of neurons, those after the id that the page
@@ -42,7 +42,7 @@ func (s *Server) activityOf(ctx context.Context, after string, page []model.Neur
 	for {
 		rows, err := s.store.NeuronActivityList(ctx, model.NeuronActivityListParams{AfterID: after, PageLimit: int64(limit)})
 		if err != nil {
-			return nil, err //nolint:wrapcheck // the store's words are the answer
+			return nil, err
 		}
 		for _, a := range rows {
 			heard[a.NeuronID] = a

@@ -101,7 +101,7 @@ func (s *Server) neuronCreate(ctx context.Context, in *struct{ Body neuronCreate
 		State: in.Body.State, Condition: model.ConditionOf(in.Body.State), CreatedAt: s.now(),
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	return created(s.neuronOf(n, nil), neuronURL(n.ID)), nil
 }
@@ -127,7 +127,7 @@ func (s *Server) neuronList(ctx context.Context, in *neuronListInput) (*pageAnsw
 		AfterID: after, Layer: layer, State: optional(in.State), PageLimit: int64(in.Limit) + 1,
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	heard, err := s.activityOf(ctx, after, rows)
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *Server) neuronList(ctx context.Context, in *neuronListInput) (*pageAnsw
 func (s *Server) neuronGet(ctx context.Context, in *NeuronPath) (*answer[neuron], error) {
 	n, err := s.store.NeuronGet(ctx, model.NeuronGetParams{ID: in.ID})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	return s.neuronAnswer(ctx, n)
 }
@@ -162,7 +162,7 @@ func (s *Server) neuronPut(ctx context.Context, in *struct {
 		SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(), UpdatedAt: s.now(),
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	if n.CreatedAt.Equal(n.UpdatedAt) {
 		return created(s.neuronOf(n, nil), neuronURL(n.ID)), nil
@@ -173,7 +173,7 @@ func (s *Server) neuronPut(ctx context.Context, in *struct {
 func (s *Server) neuronDelete(ctx context.Context, in *NeuronPath) (*answer[deleted], error) {
 	rows, err := s.store.NeuronDelete(ctx, model.NeuronDeleteParams{ID: in.ID})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	if rows == 0 {
 		return nil, &model.Error{Kind: model.ErrNotFound, Entity: "neuron"}
@@ -195,7 +195,7 @@ func (s *Server) neuronSetState(ctx context.Context, in *struct {
 		ID: in.ID, State: in.Body.State, Condition: model.ConditionOf(in.Body.State), UpdatedAt: s.now(),
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	return s.neuronAnswer(ctx, n)
 }
@@ -203,7 +203,7 @@ func (s *Server) neuronSetState(ctx context.Context, in *struct {
 func (s *Server) neuronHealthGet(ctx context.Context, in *NeuronPath) (*answer[neuronHealth], error) {
 	n, err := s.store.NeuronGet(ctx, model.NeuronGetParams{ID: in.ID})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	heard, err := s.neuronActivity(ctx, n.ID)
 	if err != nil {

@@ -139,7 +139,7 @@ func TestNeuronPages(t *testing.T) {
 		walk := func(query string) []string {
 			var ids []string
 			cursor := ""
-			for pages := 0; pages < 50; pages++ {
+			for range 50 {
 				l := decode[list[neuron]](s.ask("GET", "/api/v1/neurons?"+query+cursor, "").want(200, `"next_cursor":`))
 				for _, n := range l.Data {
 					ids = append(ids, n.ID)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -103,9 +104,7 @@ func (p *problem) abort(c *gin.Context) {
 	if err != nil { // nothing in a problem can fail to be written
 		body = nil
 	}
-	for name, values := range p.header {
-		c.Writer.Header()[name] = values
-	}
+	maps.Copy(c.Writer.Header(), p.header)
 	c.Abort()
 	c.Data(p.Status, typeProblem, body)
 }

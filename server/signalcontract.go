@@ -53,14 +53,14 @@ func (s *Server) signalSend(ctx context.Context, in *struct{ Body contractSignal
 	}
 	id, at, err := s.identities.Identify(nil, nil)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // cannot happen: nothing was asked for
+		return nil, err
 	}
 	_, err = s.ingest.Submit(ctx, model.SignalInsertParams{
 		ID: id, Timestamp: at, FromNeuron: apiClient, ToNeuron: to, LayerFrom: apiLayer, LayerTo: layer,
 		PropagationType: propagationForward, Content: string(in.Body.Content), Metadata: model.EmptyObject(),
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the ingest's words are the answer
+		return nil, err
 	}
 	return ok(contractAnswer{SignalID: id, Message: "signal stored for " + to}), nil
 }

@@ -71,7 +71,7 @@ func (s *Server) signalList(ctx context.Context, in *signalListInput) (*pageAnsw
 		})
 	}
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	return page(rows, in.Limit, signalOf, func(row model.Signal) string {
 		return encodeTimeCursor(cursorSignals, row.Timestamp, row.ID)
@@ -147,10 +147,10 @@ func (s *Server) readSignal(ctx context.Context, id uuid.UUID) (model.Signal, er
 	if t, ok := model.IDTime(id); ok && t.Before(model.MaxTime()) {
 		row, err := s.store.SignalGet(ctx, model.SignalGetParams{ID: id, Timestamp: t})
 		if !errors.Is(err, model.ErrNotFound) {
-			return row, err //nolint:wrapcheck // the store's words are the answer
+			return row, err
 		}
 	}
-	return s.store.SignalFind(ctx, model.SignalFindParams{ID: id}) //nolint:wrapcheck // the store's words are the answer
+	return s.store.SignalFind(ctx, model.SignalFindParams{ID: id})
 }
 
 // signalLayer reads the layer of either end of a signal: API is where clients are.

@@ -131,7 +131,7 @@ func (s *Server) signalSubmit(ctx context.Context, in *struct{ Body signalsBody 
 	}
 	row := rows[0]
 	if _, err := s.ingest.Submit(ctx, row); err != nil {
-		return nil, err //nolint:wrapcheck // the ingest's words are the answer
+		return nil, err
 	}
 	stored := signalOf(model.Signal(row))
 	return created(signalsData{one: &stored}, signalURL(row.ID)), nil
@@ -140,7 +140,7 @@ func (s *Server) signalSubmit(ctx context.Context, in *struct{ Body signalsBody 
 func (s *Server) signalSubmitMany(ctx context.Context, rows []model.SignalInsertParams) (*answer[signalsData], error) {
 	result, err := s.ingest.SubmitMany(ctx, rows)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the ingest's words are the answer
+		return nil, err
 	}
 	batch := &signalBatch{
 		Received: len(rows), Stored: result.Inserted, Duplicates: len(result.Duplicates), Failed: len(result.Failed),
@@ -282,7 +282,7 @@ func (f *signalFields) params(identities ingest.Identities) (model.SignalInsertP
 		id = &parsed
 	}
 	row.ID, row.Timestamp, err = identities.Identify(id, f.Timestamp)
-	return row, err //nolint:wrapcheck // names the field
+	return row, err
 }
 
 // faultOf tells an error by its place below the given one, such as body[3].

@@ -40,7 +40,7 @@ func (s *Server) registerStatus() {
 func (s *Server) statusGet(ctx context.Context, _ *struct{}) (*answer[status], error) {
 	rows, err := s.store.NeuronList(ctx, model.NeuronListParams{PageLimit: int64(s.cfg.MaxPage)})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store's words are the answer
+		return nil, err
 	}
 	heard, err := s.activityOf(ctx, "", rows)
 	if err != nil {

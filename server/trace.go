@@ -69,11 +69,11 @@ func (s *Server) traceOf(ctx context.Context, in *UUIDPath) (model.Signal, Trace
 	const limit = maxTrace + 1
 	signals, err := s.store.SignalListByReference(ctx, model.SignalListByReferenceParams{Reference: id, PageLimit: limit})
 	if err != nil {
-		return model.Signal{}, Trace{}, err //nolint:wrapcheck // the store's words are the answer
+		return model.Signal{}, Trace{}, err
 	}
 	memories, err := s.store.MemoryListByReference(ctx, model.MemoryListByReferenceParams{Reference: id, PageLimit: limit})
 	if err != nil {
-		return model.Signal{}, Trace{}, err //nolint:wrapcheck // the store's words are the answer
+		return model.Signal{}, Trace{}, err
 	}
 	return row, newTrace(row, signals, memories), nil
 }

@@ -91,11 +91,11 @@ func readTable(ctx context.Context, s *Source, name string) (_ *tableSchema, err
 		return nil, s.readError(doing, err)
 	}
 	// PRAGMA table_list would tell, but it opens the virtual tables too.
-	probe, err := s.conn.QueryContext(ctx, "SELECT rowid FROM "+quoted(name)+" LIMIT 0") //nolint:gosec,sqlclosecheck // names are quoted; closed in the next statement
+	probe, err := s.conn.QueryContext(ctx, "SELECT rowid FROM "+quoted(name)+" LIMIT 0") //nolint:gosec // names are quoted
 	if err != nil {
 		return t, nil
 	}
-	if err := errors.Join(probe.Err(), probe.Close()); err != nil {
+	if err := errors.Join(probe.Err(), probe.Close()); err != nil { //nolint:sqlclosecheck // nothing stands between
 		return nil, s.readError(doing, err)
 	}
 	t.rowid = true

@@ -50,7 +50,7 @@ func (c *ImportCmd) Run(g *Globals) (err error) {
 	// not even an empty database.
 	source, err := transfer.Open(g.Context, c.File)
 	if err != nil {
-		return err //nolint:wrapcheck // names the file and the mend
+		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	target, err := c.target(g.Context, cfg, source)
@@ -71,7 +71,7 @@ func (c *ImportCmd) Run(g *Globals) (err error) {
 
 func (c *ImportCmd) show(g *Globals, report *transfer.Report) error {
 	if !c.JSON {
-		return report.Text(g.Stdout) //nolint:wrapcheck // says what it was doing
+		return report.Text(g.Stdout)
 	}
 	enc := json.NewEncoder(g.Stdout)
 	enc.SetIndent("", "  ")
@@ -123,5 +123,5 @@ func openAsItIs(ctx context.Context, d config.Database) (model.Store, error) {
 	if errors.Is(err, schema.ErrNotMigrated) || errors.Is(err, schema.ErrBehind) {
 		return nil, &ExitError{Code: exitPending, Err: err, Hint: "A dry run does not migrate the database; an import does."}
 	}
-	return st, err //nolint:wrapcheck // says what it was doing
+	return st, err
 }

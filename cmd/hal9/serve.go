@@ -111,7 +111,7 @@ func openStore(ctx context.Context, cfg *config.Config, migrate bool) (model.Sto
 		}
 		return nil, exit
 	default:
-		return nil, err //nolint:wrapcheck // says what it was doing
+		return nil, err
 	}
 }
 

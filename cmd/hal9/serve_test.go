@@ -43,7 +43,7 @@ type served struct {
 	code   chan int
 }
 
-var servingLine = regexp.MustCompile(`"msg":"serving","address":"([^"]+)"`) //nolint:gochecknoglobals // compiled once
+var servingLine = regexp.MustCompile(`"msg":"serving","address":"([^"]+)"`)
 
 // startServe runs 'hal9 serve' on a free port and waits until it serves.
 func startServe(t *testing.T, databaseURL string, args ...string) *served {

@@ -134,7 +134,6 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 }
 
 //go:fix inline
-func ptr[T any](v T) *T { return new(v) }
 
 func ctxOf(t *testing.T) context.Context {
 	t.Helper()
