@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/google/uuid"
 
 	"github.com/hal9-ai/hal9/model"
 )
 
-// compareAtOnce is how many stored signals one call reads at once to compare them:
-// enough to hide the way to the database, few enough to leave the pool to others.
-const compareAtOnce = 4
+// compareChunk is how many stored signals are read at once to compare them.
+const compareChunk = 500
 
 // checkDuplicate compares a signal with the one that is stored under its id.
 func (i *Ingest) checkDuplicate(ctx context.Context, signal model.SignalInsertParams) error {
@@ -20,6 +21,84 @@ func (i *Ingest) checkDuplicate(ctx context.Context, signal model.SignalInsertPa
 	if err != nil {
 		return fmt.Errorf("read the stored signal to compare it: %w", err)
 	}
+	return compareSignal(signal, stored)
+}
+
+// checkDuplicates moves the duplicates whose content differs to the failed rows.
+func (i *Ingest) checkDuplicates(ctx context.Context, signals []model.SignalInsertParams, result model.BulkResult) (model.BulkResult, error) {
+	if len(result.Duplicates) == 0 {
+		return result, nil
+	}
+	checked := model.BulkResult{Inserted: result.Inserted, Failed: result.Failed}
+	for indexes := range slices.Chunk(result.Duplicates, compareChunk) {
+		stored, err := i.readStored(ctx, signals, indexes)
+		if err != nil {
+			return model.BulkResult{}, fmt.Errorf("read the stored signals to compare them: %w", err)
+		}
+		for _, index := range indexes {
+			row, ok := stored[keyOf(signals[index].ID, signals[index].Timestamp)]
+			if !ok { // dropped by retention between the insert and this
+				checked.Duplicates = append(checked.Duplicates, index)
+				continue
+			}
+			err := compareSignal(signals[index], row)
+			switch {
+			case err == nil:
+				checked.Duplicates = append(checked.Duplicates, index)
+			case errors.Is(err, model.ErrConflict):
+				checked.Failed = append(checked.Failed, model.RowError{Index: index, Err: err})
+			default:
+				return model.BulkResult{}, err
+			}
+		}
+	}
+	checked.Sort()
+	return checked, nil
+}
+
+// signalKey is a signal's primary key.
+type signalKey struct {
+	id uuid.UUID
+	at time.Time
+}
+
+func keyOf(id uuid.UUID, at time.Time) signalKey { return signalKey{id, model.NormalTime(at)} }
+
+// readStored reads the stored signals that have the ids of these rows.
+func (i *Ingest) readStored(ctx context.Context, signals []model.SignalInsertParams, indexes []int) (map[signalKey]model.Signal, error) {
+	arg := model.SignalListByIDsParams{Since: model.MaxTime()}
+	ids := make([]byte, 0, len(indexes)*len(`"00000000-0000-0000-0000-000000000000",`)+len("[]"))
+	ids = append(ids, '[')
+	for n, index := range indexes {
+		row := &signals[index]
+		if n > 0 {
+			ids = append(ids, ',')
+		}
+		ids = append(ids, '"')
+		ids = append(ids, row.ID.String()...)
+		ids = append(ids, '"')
+		if row.Timestamp.Before(arg.Since) {
+			arg.Since = row.Timestamp
+		}
+		if row.Timestamp.After(arg.Until) {
+			arg.Until = row.Timestamp
+		}
+	}
+	arg.Ids = append(ids, ']')
+	rows, err := i.store.SignalListByIDs(ctx, arg)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // wrapped by the caller
+	}
+	stored := make(map[signalKey]model.Signal, len(rows))
+	for _, row := range rows {
+		stored[keyOf(row.ID, row.Timestamp)] = row
+	}
+	return stored, nil
+}
+
+// compareSignal is nil when all of a signal is stored already, and ErrConflict when
+// its id is stored with other content.
+func compareSignal(signal model.SignalInsertParams, stored model.Signal) error {
 	same, err := sameSignal(signal, stored)
 	if err != nil {
 		return fmt.Errorf("compare with the stored signal: %w", err)
@@ -28,45 +107,6 @@ func (i *Ingest) checkDuplicate(ctx context.Context, signal model.SignalInsertPa
 		return &model.Error{Kind: model.ErrConflict, Entity: "signal", Field: "id", Reason: "a signal with this id and other content is stored"}
 	}
 	return nil
-}
-
-// checkDuplicates moves the duplicates whose content differs to the failed rows.
-func (i *Ingest) checkDuplicates(ctx context.Context, signals []model.SignalInsertParams, result model.BulkResult) (model.BulkResult, error) {
-	if len(result.Duplicates) == 0 {
-		return result, nil
-	}
-	conflicts := make([]error, len(result.Duplicates))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(compareAtOnce)
-	for n, index := range result.Duplicates {
-		group.Go(func() error {
-			err := i.checkDuplicate(ctx, signals[index])
-			if errors.Is(err, model.ErrConflict) {
-				conflicts[n] = err
-				return nil
-			}
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return model.BulkResult{}, fmt.Errorf("compare duplicates: %w", err)
-	}
-
-	checked := model.BulkResult{Inserted: result.Inserted}
-	failed := result.Failed
-	for n, index := range result.Duplicates {
-		if conflicts[n] == nil {
-			checked.Duplicates = append(checked.Duplicates, index)
-			continue
-		}
-		for len(failed) > 0 && failed[0].Index < index {
-			checked.Failed = append(checked.Failed, failed[0])
-			failed = failed[1:]
-		}
-		checked.Failed = append(checked.Failed, model.RowError{Index: index, Err: conflicts[n]})
-	}
-	checked.Failed = append(checked.Failed, failed...)
-	return checked, nil
 }
 
 // sameSignal compares all fields but id and timestamp, by which stored was found.

@@ -26,6 +26,7 @@ type Store interface {
 	SignalInsert(ctx context.Context, arg model.SignalInsertParams) (int64, error)
 	SignalInsertMany(ctx context.Context, signals []model.SignalInsertParams) (model.BulkResult, error)
 	SignalGet(ctx context.Context, arg model.SignalGetParams) (model.Signal, error)
+	SignalListByIDs(ctx context.Context, arg model.SignalListByIDsParams) ([]model.Signal, error)
 	InTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error
 }
 

@@ -182,6 +182,10 @@ type SignalQueries interface {
 	// SignalListStoredIDs returns those of the given ids, a JSON array of strings, that
 	// are stored in any partition.
 	SignalListStoredIDs(ctx context.Context, arg SignalListStoredIDsParams) ([]uuid.UUID, error)
+	// SignalListByIDs returns those of the given ids, a JSON array of strings, that are
+	// stored from since to until, both included: only the partitions of that time are
+	// looked at. In no order.
+	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
 	// SignalList returns the signals from since to before until, the newest first, after
 	// the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
@@ -350,7 +354,7 @@ type Session struct {
 	Version   int64
 }
 
-// Signal is a row that SignalGet, SignalFind and 3 more queries return.
+// Signal is a row that SignalGet, SignalFind and 4 more queries return.
 type Signal struct {
 	ID              uuid.UUID
 	FromNeuron      string
@@ -1459,6 +1463,30 @@ func (p *SignalListStoredIDsParams) Normalize() error {
 	return nil
 }
 
+// SignalListByIDsParams are the parameters of SignalListByIDs.
+type SignalListByIDsParams struct {
+	Ids   JSON
+	Since time.Time
+	Until time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *SignalListByIDsParams) Normalize() error {
+	if err := CheckJSON("signal", "ids", p.Ids); err != nil {
+		return err
+	}
+	if err := CheckTime("signal", "since", p.Since); err != nil {
+		return err
+	}
+	p.Since = NormalTime(p.Since)
+	if err := CheckTime("signal", "until", p.Until); err != nil {
+		return err
+	}
+	p.Until = NormalTime(p.Until)
+	return nil
+}
+
 // SignalListParams are the parameters of SignalList.
 type SignalListParams struct {
 	Since           time.Time
@@ -1855,6 +1883,7 @@ func EntityOf(query string) string {
 		"SignalGet",
 		"SignalFind",
 		"SignalListStoredIDs",
+		"SignalListByIDs",
 		"SignalList",
 		"SignalListByNeuron",
 		"SignalListByReference",

@@ -139,6 +139,10 @@ type Querier interface {
 	// SignalList returns the signals from since to before until, the newest first, after
 	// the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
+	// SignalListByIDs returns those of the given ids, a JSON array of strings, that are
+	// stored from since to until, both included: only the partitions of that time are
+	// looked at. In no order.
+	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
 	// SignalListByNeuron is SignalList of what one neuron sent or was sent.
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)
 	// SignalListByReference returns the signals whose metadata names the given id as

@@ -79,6 +79,28 @@ func (s *Store) SignalListStoredIDs(ctx context.Context, arg model.SignalListSto
 	return out, nil
 }
 
+// SignalListByIDs answers model.Queries.
+func (s *Store) SignalListByIDs(ctx context.Context, arg model.SignalListByIDsParams) ([]model.Signal, error) {
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
+	params := pgdb.SignalListByIDsParams(arg)
+	var rows []pgdb.Signal
+	err := s.db.Read(ctx, "SignalListByIDs", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		rows, err = q.SignalListByIDs(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("SignalListByIDs", err)
+	}
+	out := make([]model.Signal, len(rows))
+	for i := range rows {
+		out[i] = model.Signal(rows[i])
+	}
+	return out, nil
+}
+
 // SignalList answers model.Queries.
 func (s *Store) SignalList(ctx context.Context, arg model.SignalListParams) ([]model.Signal, error) {
 	if err := arg.Normalize(); err != nil {

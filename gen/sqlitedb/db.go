@@ -174,6 +174,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.signalListStmt, err = db.PrepareContext(ctx, signalList); err != nil {
 		return nil, fmt.Errorf("error preparing query SignalList: %w", err)
 	}
+	if q.signalListByIDsStmt, err = db.PrepareContext(ctx, signalListByIDs); err != nil {
+		return nil, fmt.Errorf("error preparing query SignalListByIDs: %w", err)
+	}
 	if q.signalListByNeuronStmt, err = db.PrepareContext(ctx, signalListByNeuron); err != nil {
 		return nil, fmt.Errorf("error preparing query SignalListByNeuron: %w", err)
 	}
@@ -474,6 +477,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing signalListStmt: %w", cerr)
 		}
 	}
+	if q.signalListByIDsStmt != nil {
+		if cerr := q.signalListByIDsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signalListByIDsStmt: %w", cerr)
+		}
+	}
 	if q.signalListByNeuronStmt != nil {
 		if cerr := q.signalListByNeuronStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing signalListByNeuronStmt: %w", cerr)
@@ -638,6 +646,7 @@ type Queries struct {
 	signalGetStmt                 *sql.Stmt
 	signalInsertStmt              *sql.Stmt
 	signalListStmt                *sql.Stmt
+	signalListByIDsStmt           *sql.Stmt
 	signalListByNeuronStmt        *sql.Stmt
 	signalListByReferenceStmt     *sql.Stmt
 	signalListStoredIDsStmt       *sql.Stmt
@@ -709,6 +718,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		signalGetStmt:                 q.signalGetStmt,
 		signalInsertStmt:              q.signalInsertStmt,
 		signalListStmt:                q.signalListStmt,
+		signalListByIDsStmt:           q.signalListByIDsStmt,
 		signalListByNeuronStmt:        q.signalListByNeuronStmt,
 		signalListByReferenceStmt:     q.signalListByReferenceStmt,
 		signalListStoredIDsStmt:       q.signalListStoredIDsStmt,

@@ -67,6 +67,7 @@ type Querier interface {
 	SignalGet(ctx context.Context, arg SignalGetParams) (Signal, error)
 	SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error)
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
+	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)
 	SignalListStoredIDs(ctx context.Context, arg SignalListStoredIDsParams) ([]uuid.UUID, error)

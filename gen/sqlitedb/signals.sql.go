@@ -168,6 +168,52 @@ func (q *Queries) SignalList(ctx context.Context, arg SignalListParams) ([]Signa
 	return items, nil
 }
 
+const signalListByIDs = `-- name: SignalListByIDs :many
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE id IN (SELECT value FROM json_each(CAST(?1 AS JSON_TEXT)))
+  AND timestamp >= ?2 AND timestamp <= ?3
+`
+
+type SignalListByIDsParams struct {
+	Ids   model.JSON
+	Since time.Time
+	Until time.Time
+}
+
+func (q *Queries) SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error) {
+	rows, err := q.query(ctx, q.signalListByIDsStmt, signalListByIDs, arg.Ids, arg.Since, arg.Until)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Signal{}
+	for rows.Next() {
+		var i Signal
+		if err := rows.Scan(
+			&i.ID,
+			&i.FromNeuron,
+			&i.ToNeuron,
+			&i.LayerFrom,
+			&i.LayerTo,
+			&i.PropagationType,
+			&i.Content,
+			&i.Metadata,
+			&i.Timestamp,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const signalListByNeuron = `-- name: SignalListByNeuron :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM (

@@ -40,6 +40,22 @@ func testSignals(t *testing.T, b *bench) {
 	}
 }
 
+func testSignalListByIDs(t *testing.T, b *bench) {
+	ctx := ctxOf(t)
+	inside, outside := b.signal(b.now), b.signal(b.now.Add(-time.Hour))
+	insertSignals(ctx, t, b, inside, outside, b.signal(b.now))
+	arg := model.SignalListByIDsParams{
+		Ids:   model.JSON(`["` + inside.ID.String() + `","` + outside.ID.String() + `","` + uuid.NewString() + `"]`),
+		Since: b.now, Until: b.now,
+	}
+	got := must[[]model.Signal](t)(b.SignalListByIDs(ctx, arg))
+	if len(got) != 1 || got[0].ID != inside.ID {
+		t.Fatalf("got %v, want the one of the given time, %v", got, inside.ID)
+	}
+	arg.Since = outside.Timestamp
+	equal(t, "both", len(must[[]model.Signal](t)(b.SignalListByIDs(ctx, arg))), 2)
+}
+
 // everySignal is a first page with no bounds.
 func everySignal(limit int64) model.SignalListParams {
 	return model.SignalListParams{

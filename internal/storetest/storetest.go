@@ -36,6 +36,7 @@ func Run(t *testing.T, open Opener) {
 		{"APIKeys", testAPIKeys},
 		{"UserDeleteCascades", testUserDeleteCascades},
 		{"Signals", testSignals},
+		{"SignalListByIDs", testSignalListByIDs},
 		{"SignalListPages", testSignalListPages},
 		{"SignalListByNeuron", testSignalListByNeuron},
 		{"SignalReferences", testSignalReferences},

@@ -32,6 +32,15 @@ FROM signals
 WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
 ORDER BY id;
 
+-- name: SignalListByIDs :many
+-- SignalListByIDs returns those of the given ids, a JSON array of strings, that are
+-- stored from since to until, both included: only the partitions of that time are
+-- looked at. In no order.
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE id IN (SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted)
+  AND timestamp >= @since AND timestamp <= @until;
+
 -- name: SignalList :many
 -- SignalList returns the signals from since to before until, the newest first, after
 -- the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.

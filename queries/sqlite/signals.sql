@@ -21,6 +21,12 @@ FROM signals
 WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
 ORDER BY id;
 
+-- name: SignalListByIDs :many
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
+  AND timestamp >= @since AND timestamp <= @until;
+
 -- name: SignalList :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
