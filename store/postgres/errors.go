@@ -84,6 +84,10 @@ func classifyByClass(out *model.Error, code string) {
 		out.Kind, out.Reason = model.ErrInvalid, "holds a value that cannot be stored"
 	case "40": // serialization failure, deadlock
 		out.Kind, out.Reason = model.ErrUnavailable, "it collided with another transaction"
+	case "28": // invalid authorization
+		out.Kind, out.Reason = model.ErrUnavailable, "the user or the password was refused"
+	case "3D": // invalid catalog name
+		out.Kind, out.Reason = model.ErrUnavailable, "there is no such database"
 	case "08", "53", "57", "58": // connection, resources, shutdown, system
 		out.Kind = model.ErrUnavailable
 	default:

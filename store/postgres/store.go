@@ -40,7 +40,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.Store = pgstore.New(s, translate)
 	if err := s.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, err
+		c := pc.ConnConfig
+		return nil, fmt.Errorf("database.url: connect to %s:%d, database %s, as user %s: %w", c.Host, c.Port, c.Database, c.User, err)
 	}
 	return s, nil
 }

@@ -1,0 +1,130 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/store"
+)
+
+// BenchmarkStore measures the store without HTTP. `make bench` starts PostgreSQL with
+// fsync on; a server that is named by the environment says for itself.
+func BenchmarkStore(b *testing.B) {
+	for _, engine := range []struct {
+		name string
+		url  func(testing.TB) string
+	}{
+		{"postgres", func(tb testing.TB) string { tb.Helper(); return testenv.PostgresDatabase(tb) }},
+		{"sqlite", func(tb testing.TB) string { tb.Helper(); return "sqlite://" + tb.TempDir() + "/hal9.db" }},
+	} {
+		b.Run(engine.name, func(b *testing.B) {
+			st := openWith(b, store.Config{URL: engine.url(b), Migrate: true, MaxConnections: 16})
+			benchmarkStore(b, st)
+		})
+	}
+}
+
+func benchmarkStore(b *testing.B, st model.Store) {
+	b.Helper()
+	ids := model.NewIDGenerator(time.Now)
+	stored := seedBenchmark(b, st, ids)
+	each := map[string]func(context.Context, int) error{
+		"SignalInsert": func(ctx context.Context, i int) error {
+			_, err := st.SignalInsert(ctx, benchSignal(ids, i))
+			return err
+		},
+		"SignalGet": func(ctx context.Context, i int) error {
+			s := stored[i%len(stored)]
+			_, err := st.SignalGet(ctx, model.SignalGetParams{ID: s.ID, Timestamp: s.Timestamp})
+			return err
+		},
+		"SignalList50": func(ctx context.Context, i int) error {
+			s := stored[i%len(stored)]
+			_, err := st.SignalList(ctx, model.SignalListParams{Until: model.MaxTime(), Since: s.Timestamp.AddDate(0, -1, 0), CursorTimestamp: s.Timestamp, CursorID: s.ID, PageLimit: 50})
+			return err
+		},
+		"NeuronGet": func(ctx context.Context, _ int) error {
+			_, err := st.NeuronGet(ctx, model.NeuronGetParams{ID: "neuron-l1"})
+			return err
+		},
+		"MemorySearch": func(ctx context.Context, i int) error {
+			_, err := st.MemorySearch(ctx, model.MemorySearchParams{Match: fmt.Sprintf(`"word%d"`, i%97), Phrases: model.JSON("[]"), PageLimit: 20})
+			return err
+		},
+	}
+	for _, name := range []string{"SignalInsert", "SignalGet", "SignalList50", "NeuronGet", "MemorySearch"} {
+		b.Run(name+"/one", func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if err := each[name](b.Context(), i); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+"/together", func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetParallelism(64)
+			b.RunParallel(func(pb *testing.PB) {
+				for i := 0; pb.Next(); i++ {
+					if err := each[name](b.Context(), i); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+	for _, size := range []int{500, 10_000} {
+		b.Run(fmt.Sprintf("SignalInsertMany/%d", size), func(b *testing.B) {
+			b.ReportAllocs()
+			rows := make([]model.SignalInsertParams, size)
+			for b.Loop() {
+				for i := range rows {
+					rows[i] = benchSignal(ids, i)
+				}
+				if result, err := st.SignalInsertMany(b.Context(), rows); err != nil || result.Inserted != size {
+					b.Fatalf("%+v, %v", result, err)
+				}
+			}
+			b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+func benchSignal(ids *model.IDGenerator, i int) model.SignalInsertParams {
+	id := ids.New()
+	at, _ := model.IDTime(id)
+	return model.SignalInsertParams{
+		ID: id, FromNeuron: "api-client", ToNeuron: fmt.Sprintf("neuron-%03d", i%500), LayerFrom: "API", LayerTo: "L4", PropagationType: "forward",
+		Content: "Plan the deployment of the new service and tell the others about it.", Metadata: model.JSON(`{"priority":3,"tags":["a","b"]}`), Timestamp: at,
+	}
+}
+
+// seedBenchmark stores what the reads look for: 20,000 signals and 2,000 memories.
+func seedBenchmark(b *testing.B, st model.Store, ids *model.IDGenerator) []model.SignalInsertParams {
+	b.Helper()
+	stored := make([]model.SignalInsertParams, 20_000)
+	for i := range stored {
+		stored[i] = benchSignal(ids, i)
+	}
+	if _, err := st.SignalInsertMany(b.Context(), stored); err != nil {
+		b.Fatal(err)
+	}
+	err := st.InTx(b.Context(), func(ctx context.Context, tx model.Tx) error {
+		for i := range 2000 {
+			m := aMemory(fmt.Sprintf("word%d and word%d in the memory of number %d", i%97, i%89, i))
+			if _, err := tx.MemoryInsert(ctx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return stored
+}
