@@ -26,7 +26,7 @@ TOOL := CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build and serve on http://127.0.0.1:8080 (ARGS="--config FILE")
@@ -62,6 +62,10 @@ lint: ## check the code with golangci-lint, gofmt and go vet
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		printf 'not formatted, run make fmt:\n%s\n' "$$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
+
+.PHONY: lint-openapi
+lint-openapi: build ## check the OpenAPI document with redocly (needs npx and the network)
+	sh tools/openapi-lint.sh
 
 .PHONY: fmt
 fmt: ## format the code
