@@ -6,6 +6,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,8 +18,8 @@ import (
 // Opener returns a fresh, migrated store that is closed when the test ends.
 type Opener func(t *testing.T) model.Store
 
-// Run runs the whole suite.
-func Run(t *testing.T, open Opener) {
+// Run runs the whole suite, or only the tests that are named.
+func Run(t *testing.T, open Opener, only ...string) {
 	t.Helper()
 	tests := []struct {
 		name string
@@ -66,7 +67,19 @@ func Run(t *testing.T, open Opener) {
 		{"PoolStats", testPoolStats},
 		{"Closed", testClosed},
 	}
+	known := make([]string, 0, len(tests))
 	for _, tt := range tests {
+		known = append(known, tt.name)
+	}
+	for _, name := range only {
+		if !slices.Contains(known, name) {
+			t.Errorf("there is no test %s", name)
+		}
+	}
+	for _, tt := range tests {
+		if len(only) > 0 && !slices.Contains(only, tt.name) {
+			continue
+		}
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			tt.fn(t, newBench(t, open(t)))
