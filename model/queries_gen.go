@@ -184,7 +184,7 @@ type SignalQueries interface {
 	SignalListStoredIDs(ctx context.Context, arg SignalListStoredIDsParams) ([]uuid.UUID, error)
 	// SignalListByIDs returns those of the given ids, a JSON array of strings, that are
 	// stored from since to until, both included: only the partitions of that time are
-	// looked at. In no order.
+	// looked at. In order of ids and times.
 	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
 	// SignalList returns the signals from since to before until, the newest first, after
 	// the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.

@@ -108,8 +108,11 @@ func benchSignal(ids *model.IDGenerator, i int) model.SignalInsertParams {
 func seedBenchmark(b *testing.B, st model.Store, ids *model.IDGenerator) []model.SignalInsertParams {
 	b.Helper()
 	stored := make([]model.SignalInsertParams, 20_000)
+	first := time.Now().Add(-time.Hour)
 	for i := range stored {
 		stored[i] = benchSignal(ids, i)
+		stored[i].Timestamp = first.Add(time.Duration(i) * time.Millisecond)
+		stored[i].ID = ids.NewAt(stored[i].Timestamp)
 	}
 	if _, err := st.SignalInsertMany(b.Context(), stored); err != nil {
 		b.Fatal(err)

@@ -16,7 +16,7 @@ func open(tb testing.TB, url string) model.Store {
 	return openWith(tb, store.Config{
 		URL: url, Migrate: true,
 		// The race detector slows SQLite down by an order of magnitude.
-		MaxConnections: 4, AcquireTimeout: 30 * time.Second,
+		MaxConnections: 4, AcquireTimeout: time.Minute, StatementTimeout: 2 * time.Minute,
 	})
 }
 

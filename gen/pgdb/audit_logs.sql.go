@@ -75,7 +75,7 @@ const auditList = `-- name: AuditList :many
 SELECT id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at
 FROM audit_log
 WHERE (created_at, id) < ($1::timestamptz, $2::uuid)
-  AND ($3::uuid IS NULL OR user_id = $3::uuid)
+  AND CASE WHEN $3::uuid IS NULL THEN true ELSE user_id = $3::uuid END
 ORDER BY created_at DESC, id DESC
 LIMIT $4::bigint
 `

@@ -207,8 +207,10 @@ const memoryList = `-- name: MemoryList :many
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
 WHERE (created_at, id) < ($1::timestamptz, $2::uuid)
-  AND ($3::text IS NULL OR layer = $3::text)
-  AND ($4::text IS NULL OR entry_type = $4::text)
+  -- Filters that may be left out are CASEs: the planner takes IS NULL OR … for hardly ever
+  -- true, and would rather read and sort everything than walk an index for a page.
+  AND CASE WHEN $3::text IS NULL THEN true ELSE layer = $3::text END
+  AND CASE WHEN $4::text IS NULL THEN true ELSE entry_type = $4::text END
 ORDER BY created_at DESC, id DESC
 LIMIT $5::bigint
 `
@@ -287,8 +289,8 @@ SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata,
 FROM memories
 WHERE neuron_id = $1
   AND (created_at, id) < ($2::timestamptz, $3::uuid)
-  AND ($4::text IS NULL OR layer = $4::text)
-  AND ($5::text IS NULL OR entry_type = $5::text)
+  AND CASE WHEN $4::text IS NULL THEN true ELSE layer = $4::text END
+  AND CASE WHEN $5::text IS NULL THEN true ELSE entry_type = $5::text END
 ORDER BY created_at DESC, id DESC
 LIMIT $6::bigint
 `
@@ -446,7 +448,7 @@ WHERE m.search_vector @@ websearch_to_tsquery('simple', $1::text)
       SELECT 1
       FROM jsonb_array_elements_text($2::jsonb) AS phrase
       WHERE strpos(' ' || m.search_text || ' ', ' ' || phrase || ' ') = 0)
-  AND ($3::text IS NULL OR m.neuron_id = $3::text)
+  AND CASE WHEN $3::text IS NULL THEN true ELSE m.neuron_id = $3::text END
 ORDER BY score DESC, m.created_at DESC, m.id DESC
 LIMIT $4::bigint
 `

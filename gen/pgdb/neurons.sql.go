@@ -180,8 +180,8 @@ const neuronList = `-- name: NeuronList :many
 SELECT id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
 FROM neurons
 WHERE id > $1
-  AND ($2::text IS NULL OR layer = $2::text)
-  AND ($3::text IS NULL OR state = $3::text)
+  AND CASE WHEN $2::text IS NULL THEN true ELSE layer = $2::text END
+  AND CASE WHEN $3::text IS NULL THEN true ELSE state = $3::text END
 ORDER BY id
 LIMIT $4::bigint
 `

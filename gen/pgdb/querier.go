@@ -141,7 +141,7 @@ type Querier interface {
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
 	// SignalListByIDs returns those of the given ids, a JSON array of strings, that are
 	// stored from since to until, both included: only the partitions of that time are
-	// looked at. In no order.
+	// looked at. In order of ids and times.
 	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
 	// SignalListByNeuron is SignalList of what one neuron sent or was sent.
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)

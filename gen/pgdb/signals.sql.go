@@ -181,7 +181,8 @@ WHERE timestamp >= $1 AND timestamp < $2
   AND (timestamp, id) < ($3::timestamptz, $4::uuid)
   -- Says nothing new, but partitions are left out by it.
   AND timestamp <= $3::timestamptz
-  AND ($5::text IS NULL OR layer_from = $5::text OR layer_to = $5::text)
+  -- A CASE, as in MemoryList.
+  AND CASE WHEN $5::text IS NULL THEN true ELSE layer_from = $5::text OR layer_to = $5::text END
 ORDER BY timestamp DESC, id DESC
 LIMIT $6::bigint
 `
@@ -237,8 +238,9 @@ func (q *Queries) SignalList(ctx context.Context, arg SignalListParams) ([]Signa
 const signalListByIDs = `-- name: SignalListByIDs :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
-WHERE id IN (SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted)
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted))
   AND timestamp >= $2 AND timestamp <= $3
+ORDER BY id, timestamp
 `
 
 type SignalListByIDsParams struct {
@@ -249,7 +251,7 @@ type SignalListByIDsParams struct {
 
 // SignalListByIDs returns those of the given ids, a JSON array of strings, that are
 // stored from since to until, both included: only the partitions of that time are
-// looked at. In no order.
+// looked at. In order of ids and times.
 func (q *Queries) SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error) {
 	rows, err := q.db.Query(ctx, signalListByIDs, arg.Ids, arg.Since, arg.Until)
 	if err != nil {
@@ -289,7 +291,7 @@ FROM (
        AND t.timestamp >= $2 AND t.timestamp < $3
        AND (t.timestamp, t.id) < ($4::timestamptz, $5::uuid)
        AND t.timestamp <= $4::timestamptz
-       AND ($6::text IS NULL OR t.layer_from = $6::text OR t.layer_to = $6::text)
+       AND CASE WHEN $6::text IS NULL THEN true ELSE t.layer_from = $6::text OR t.layer_to = $6::text END
      ORDER BY t.timestamp DESC, t.id DESC
      LIMIT $7::bigint)
     UNION ALL
@@ -299,7 +301,7 @@ FROM (
        AND f.timestamp >= $2 AND f.timestamp < $3
        AND (f.timestamp, f.id) < ($4::timestamptz, $5::uuid)
        AND f.timestamp <= $4::timestamptz
-       AND ($6::text IS NULL OR f.layer_from = $6::text OR f.layer_to = $6::text)
+       AND CASE WHEN $6::text IS NULL THEN true ELSE f.layer_from = $6::text OR f.layer_to = $6::text END
      ORDER BY f.timestamp DESC, f.id DESC
      LIMIT $7::bigint)
 ) AS s

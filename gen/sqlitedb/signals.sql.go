@@ -173,6 +173,7 @@ SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, conte
 FROM signals
 WHERE id IN (SELECT value FROM json_each(CAST(?1 AS JSON_TEXT)))
   AND timestamp >= ?2 AND timestamp <= ?3
+ORDER BY id, timestamp
 `
 
 type SignalListByIDsParams struct {

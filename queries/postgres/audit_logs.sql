@@ -9,7 +9,7 @@ VALUES (@id, @user_id, @action, @resource_type, @resource_id, @details, @ip_addr
 SELECT id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at
 FROM audit_log
 WHERE (created_at, id) < (@cursor_created_at::timestamptz, @cursor_id::uuid)
-  AND (sqlc.narg('user_id')::uuid IS NULL OR user_id = sqlc.narg('user_id')::uuid)
+  AND CASE WHEN sqlc.narg('user_id')::uuid IS NULL THEN true ELSE user_id = sqlc.narg('user_id')::uuid END
 ORDER BY created_at DESC, id DESC
 LIMIT @page_limit::bigint;
 

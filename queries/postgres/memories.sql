@@ -26,8 +26,10 @@ WHERE id = @id;
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
 WHERE (created_at, id) < (@cursor_created_at::timestamptz, @cursor_id::uuid)
-  AND (sqlc.narg('layer')::text IS NULL OR layer = sqlc.narg('layer')::text)
-  AND (sqlc.narg('entry_type')::text IS NULL OR entry_type = sqlc.narg('entry_type')::text)
+  -- Filters that may be left out are CASEs: the planner takes IS NULL OR … for hardly ever
+  -- true, and would rather read and sort everything than walk an index for a page.
+  AND CASE WHEN sqlc.narg('layer')::text IS NULL THEN true ELSE layer = sqlc.narg('layer')::text END
+  AND CASE WHEN sqlc.narg('entry_type')::text IS NULL THEN true ELSE entry_type = sqlc.narg('entry_type')::text END
 ORDER BY created_at DESC, id DESC
 LIMIT @page_limit::bigint;
 
@@ -38,8 +40,8 @@ SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata,
 FROM memories
 WHERE neuron_id = @neuron_id
   AND (created_at, id) < (@cursor_created_at::timestamptz, @cursor_id::uuid)
-  AND (sqlc.narg('layer')::text IS NULL OR layer = sqlc.narg('layer')::text)
-  AND (sqlc.narg('entry_type')::text IS NULL OR entry_type = sqlc.narg('entry_type')::text)
+  AND CASE WHEN sqlc.narg('layer')::text IS NULL THEN true ELSE layer = sqlc.narg('layer')::text END
+  AND CASE WHEN sqlc.narg('entry_type')::text IS NULL THEN true ELSE entry_type = sqlc.narg('entry_type')::text END
 ORDER BY created_at DESC, id DESC
 LIMIT @page_limit::bigint;
 
@@ -72,7 +74,7 @@ WHERE m.search_vector @@ websearch_to_tsquery('simple', @match::text)
       SELECT 1
       FROM jsonb_array_elements_text(@phrases::jsonb) AS phrase
       WHERE strpos(' ' || m.search_text || ' ', ' ' || phrase || ' ') = 0)
-  AND (sqlc.narg('neuron_id')::text IS NULL OR m.neuron_id = sqlc.narg('neuron_id')::text)
+  AND CASE WHEN sqlc.narg('neuron_id')::text IS NULL THEN true ELSE m.neuron_id = sqlc.narg('neuron_id')::text END
 ORDER BY score DESC, m.created_at DESC, m.id DESC
 LIMIT @page_limit::bigint;
 

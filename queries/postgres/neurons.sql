@@ -33,8 +33,8 @@ WHERE id = @id;
 SELECT id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
 FROM neurons
 WHERE id > @after_id
-  AND (sqlc.narg('layer')::text IS NULL OR layer = sqlc.narg('layer')::text)
-  AND (sqlc.narg('state')::text IS NULL OR state = sqlc.narg('state')::text)
+  AND CASE WHEN sqlc.narg('layer')::text IS NULL THEN true ELSE layer = sqlc.narg('layer')::text END
+  AND CASE WHEN sqlc.narg('state')::text IS NULL THEN true ELSE state = sqlc.narg('state')::text END
 ORDER BY id
 LIMIT @page_limit::bigint;
 

@@ -35,11 +35,12 @@ ORDER BY id;
 -- name: SignalListByIDs :many
 -- SignalListByIDs returns those of the given ids, a JSON array of strings, that are
 -- stored from since to until, both included: only the partitions of that time are
--- looked at. In no order.
+-- looked at. In order of ids and times.
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
-WHERE id IN (SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted)
-  AND timestamp >= @since AND timestamp <= @until;
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
+  AND timestamp >= @since AND timestamp <= @until
+ORDER BY id, timestamp;
 
 -- name: SignalList :many
 -- SignalList returns the signals from since to before until, the newest first, after
@@ -50,7 +51,8 @@ WHERE timestamp >= @since AND timestamp < @until
   AND (timestamp, id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
   -- Says nothing new, but partitions are left out by it.
   AND timestamp <= @cursor_timestamp::timestamptz
-  AND (sqlc.narg('layer')::text IS NULL OR layer_from = sqlc.narg('layer')::text OR layer_to = sqlc.narg('layer')::text)
+  -- A CASE, as in MemoryList.
+  AND CASE WHEN sqlc.narg('layer')::text IS NULL THEN true ELSE layer_from = sqlc.narg('layer')::text OR layer_to = sqlc.narg('layer')::text END
 ORDER BY timestamp DESC, id DESC
 LIMIT @page_limit::bigint;
 
@@ -64,7 +66,7 @@ FROM (
        AND t.timestamp >= @since AND t.timestamp < @until
        AND (t.timestamp, t.id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
        AND t.timestamp <= @cursor_timestamp::timestamptz
-       AND (sqlc.narg('layer')::text IS NULL OR t.layer_from = sqlc.narg('layer')::text OR t.layer_to = sqlc.narg('layer')::text)
+       AND CASE WHEN sqlc.narg('layer')::text IS NULL THEN true ELSE t.layer_from = sqlc.narg('layer')::text OR t.layer_to = sqlc.narg('layer')::text END
      ORDER BY t.timestamp DESC, t.id DESC
      LIMIT @page_limit::bigint)
     UNION ALL
@@ -74,7 +76,7 @@ FROM (
        AND f.timestamp >= @since AND f.timestamp < @until
        AND (f.timestamp, f.id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
        AND f.timestamp <= @cursor_timestamp::timestamptz
-       AND (sqlc.narg('layer')::text IS NULL OR f.layer_from = sqlc.narg('layer')::text OR f.layer_to = sqlc.narg('layer')::text)
+       AND CASE WHEN sqlc.narg('layer')::text IS NULL THEN true ELSE f.layer_from = sqlc.narg('layer')::text OR f.layer_to = sqlc.narg('layer')::text END
      ORDER BY f.timestamp DESC, f.id DESC
      LIMIT @page_limit::bigint)
 ) AS s

@@ -25,7 +25,8 @@ ORDER BY id;
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
 WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
-  AND timestamp >= @since AND timestamp <= @until;
+  AND timestamp >= @since AND timestamp <= @until
+ORDER BY id, timestamp;
 
 -- name: SignalList :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp

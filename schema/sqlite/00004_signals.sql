@@ -24,13 +24,15 @@ CREATE TABLE signals (
     CONSTRAINT signals_to_neuron_check CHECK (typeof(to_neuron) = 'text' AND length(to_neuron) BETWEEN 1 AND 255)
 );
 
--- Every index here is paid by every insert.
+-- Every index here is paid by every insert. Keyset pages order by (timestamp, id), but
+-- an index on the timestamp alone serves them: the few rows of one microsecond are
+-- sorted on the way, and without the ids bulk inserts took a third less time.
 -- SignalList.
-CREATE INDEX signals_timestamp_idx ON signals (timestamp, id);
+CREATE INDEX signals_timestamp_idx ON signals (timestamp);
 -- SignalListByNeuron, first half.
-CREATE INDEX signals_to_neuron_idx ON signals (to_neuron, timestamp, id);
+CREATE INDEX signals_to_neuron_idx ON signals (to_neuron, timestamp);
 -- SignalListByNeuron, second half.
-CREATE INDEX signals_from_neuron_idx ON signals (from_neuron, timestamp, id);
+CREATE INDEX signals_from_neuron_idx ON signals (from_neuron, timestamp);
 -- SignalListByReference. Partial: a signal that refers to none is not in them.
 CREATE INDEX signals_signal_ref_idx ON signals (json_extract(metadata, '$.signal_id'))
     WHERE json_extract(metadata, '$.signal_id') IS NOT NULL;

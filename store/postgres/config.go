@@ -85,6 +85,10 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	params := pc.ConnConfig.RuntimeParams
 	setDefault(params, "application_name", "hal9")
 	setDefault(params, "statement_timeout", strconv.FormatInt(c.StatementTimeout.Milliseconds(), 10))
+	// The engine takes a plan for all values to cost the sum of all partitions, and would
+	// plan each call anew: for a page of signals over ten years that takes several times
+	// as long as to read it. The queries are written so that one plan is good.
+	setDefault(params, "plan_cache_mode", "force_generic_plan")
 	// A transaction that its owner forgot must not hold locks for ever.
 	setDefault(params, "idle_in_transaction_session_timeout", strconv.FormatInt((2*c.StatementTimeout).Milliseconds(), 10))
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {

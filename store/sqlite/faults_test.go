@@ -47,7 +47,7 @@ func TestNoRoomToCommit(t *testing.T) {
 		return
 	}
 	path := t.TempDir() + "/hal9.db"
-	st := openStore(t, sqlite.Config{Path: path})
+	st := openStore(t, sqlite.Config{Path: path, AcquireTimeout: time.Minute})
 	other := neighbour(t, path)
 	signal.Ignore(syscall.SIGXFSZ) // so that the write fails with EFBIG
 	var limit syscall.Rlimit

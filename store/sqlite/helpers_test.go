@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -17,6 +18,9 @@ import (
 // openStore opens a migrated store. prepare runs on the connection that will write.
 func openStore(t *testing.T, cfg sqlite.Config, prepare ...string) *sqlite.Store {
 	t.Helper()
+	// The race detector slows SQLite down by an order of magnitude.
+	cfg.AcquireTimeout = cmp.Or(cfg.AcquireTimeout, time.Minute)
+	cfg.StatementTimeout = cmp.Or(cfg.StatementTimeout, time.Minute)
 	handle, err := sqlite.OpenHandle(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
