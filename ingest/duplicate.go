@@ -84,10 +84,11 @@ func (i *Ingest) readStored(ctx context.Context, signals []model.SignalInsertPar
 			arg.Until = row.Timestamp
 		}
 	}
-	arg.Ids = append(ids, ']')
+	ids = append(ids, ']')
+	arg.Ids = ids
 	rows, err := i.store.SignalListByIDs(ctx, arg)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // wrapped by the caller
+		return nil, err
 	}
 	stored := make(map[signalKey]model.Signal, len(rows))
 	for _, row := range rows {

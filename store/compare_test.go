@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,16 +30,15 @@ func errorWords(err error) string {
 	if err == nil {
 		return "none"
 	}
-	var own *model.Error
-	if !errors.As(err, &own) {
+	own, ok := errors.AsType[*model.Error](err)
+	if !ok {
 		return fmt.Sprintf("%T", err)
 	}
 	return fmt.Sprintf("%v of %s.%s", own.Kind, own.Entity, own.Field)
 }
 
 func causeOf(err error) error {
-	var own *model.Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*model.Error](err); ok {
 		return own.Cause
 	}
 	return nil
@@ -177,17 +177,17 @@ func describe(v reflect.Value) string {
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			return fmt.Sprintf("%#v", v)
 		}
-		out := "["
-		for i := range v.Len() {
-			out += "\n      " + describe(v.Index(i))
+		rows := make([]string, v.Len())
+		for i := range rows {
+			rows[i] = "\n      " + describe(v.Index(i))
 		}
-		return out + "]"
+		return "[" + strings.Join(rows, "") + "]"
 	case reflect.Struct:
-		out := "{"
-		for i := range v.NumField() {
-			out += " " + v.Type().Field(i).Name + ":" + describe(v.Field(i))
+		fields := make([]string, v.NumField())
+		for i := range fields {
+			fields[i] = v.Type().Field(i).Name + ":" + describe(v.Field(i))
 		}
-		return out + " }"
+		return "{" + strings.Join(fields, " ") + "}"
 	default:
 		return fmt.Sprintf("%v", v)
 	}

@@ -41,7 +41,7 @@ func TestDifferential(t *testing.T) {
 		p.clear(t)
 		draw := rapid.SampledFrom(focuses()).Draw(rt, "focus").draw
 		for i, c := range rapid.SliceOfN(rapid.Custom(draw), 20, 80).Draw(rt, "calls") {
-			diff, outcome := p.compare(t.Context(), c, t)
+			diff, outcome := p.compare(t.Context(), c)
 			if diff != "" {
 				deadline = time.Now().Add(24 * time.Hour) // for finding the shortest series
 				rt.Fatalf("call %d, %s:\n   PostgreSQL against SQLite: %s", i, c, diff)
@@ -145,10 +145,10 @@ func (f focus) drawInner(t *rapid.T) call {
 }
 
 // compare makes the call on both engines. outcome is the kind of its error.
-func (p *pair) compare(ctx context.Context, c call, tb testing.TB) (diff, outcome string) {
+func (p *pair) compare(ctx context.Context, c call) (diff, outcome string) {
 	switch c.method {
 	case "InTx":
-		return p.compareTx(ctx, c, tb)
+		return p.compareTx(ctx, c)
 	case "SignalPartitionEnsure":
 		_, pgErr := p.pg.SignalPartitionEnsure(ctx, c.month)
 		_, liteErr := p.lite.SignalPartitionEnsure(ctx, c.month)
@@ -182,8 +182,8 @@ func (c call) run(ctx context.Context, st model.Tx) answer {
 	if len(out) == 2 {
 		a.value = out[0]
 	}
-	a.err, _ = out[len(out)-1].Interface().(error)
-	if rows, ok := out[0].Interface().([]model.MemorySearchRow); ok {
+	a.err, _ = reflect.TypeAssert[error](out[len(out)-1])
+	if rows, ok := reflect.TypeAssert[[]model.MemorySearchRow](out[0]); ok {
 		byID(rows)
 	}
 	return a
@@ -212,8 +212,7 @@ func (p *pair) diffAnswers(c call, pg, lite answer) (diff, outcome string) {
 
 var errAbort = errors.New("the function has had enough")
 
-func (p *pair) compareTx(ctx context.Context, c call, tb testing.TB) (diff, outcome string) {
-	tb.Helper()
+func (p *pair) compareTx(ctx context.Context, c call) (diff, outcome string) {
 	run := func(st model.Store) (answers []answer, err error) {
 		err = st.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
 			for _, inner := range c.inner {

@@ -107,8 +107,9 @@ func testOrderOfText(t *testing.T, p *pair) {
 		p.done(t, "UserInsert", aUser(uuid.New(), name))
 		p.done(t, "NeuronSetState", model.NeuronSetStateParams{ID: name, State: names[len(names)-1-i], Condition: model.ConditionRunning, UpdatedAt: epoch})
 	}
-	slices.Sort(names) // by bytes
-	for i, n := range p.done(t, "NeuronList", model.NeuronListParams{PageLimit: 100}).value.Interface().([]model.Neuron) {
+	slices.Sort(names)                                                                                         // by bytes
+	list := p.done(t, "NeuronList", model.NeuronListParams{PageLimit: 100}).value.Interface().([]model.Neuron) //nolint:forcetypeassert // as it is declared
+	for i, n := range list {
 		if n.ID != names[i] {
 			t.Errorf("neuron %d is %q, want %q", i, n.ID, names[i])
 		}

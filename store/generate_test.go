@@ -16,7 +16,6 @@ import (
 // The generators draw from small pools, so that calls meet the rows of calls before
 // them, and now and then something nasty.
 
-//nolint:gochecknoglobals // tables
 var (
 	poolIDs = []uuid.UUID{
 		uuid.MustParse("0193a6a0-0000-7000-8000-000000000001"),
@@ -40,7 +39,8 @@ var (
 		time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC),
 	}
 	nastyTimes = []time.Time{
-		{}, time.Unix(0, 0), time.Unix(-1, 999_999_999), time.Date(1969, 12, 31, 23, 59, 59, 999_999_500, time.UTC),
+		{},
+		time.Unix(0, 0), time.Unix(-1, 999_999_999), time.Date(1969, 12, 31, 23, 59, 59, 999_999_500, time.UTC),
 		time.Date(1, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600)), time.Date(0, 12, 31, 23, 59, 59, 0, time.UTC),
 		time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600)),
 		time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-4713, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(294277, 1, 1, 0, 0, 0, 0, time.UTC),
@@ -116,7 +116,7 @@ func (g generator) params(params reflect.Type) reflect.Value {
 	for i := range params.NumField() {
 		g.field(v.Field(i), params.Field(i).Name)
 	}
-	if search, ok := v.Addr().Interface().(*model.MemorySearchParams); ok {
+	if search, ok := reflect.TypeAssert[*model.MemorySearchParams](v.Addr()); ok {
 		q, err := searchtext.ParseQuery(g.query())
 		if err != nil {
 			g.Fatal(err)

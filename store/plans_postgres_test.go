@@ -33,11 +33,11 @@ func (p pgPlan) walk(visit func(pgPlan)) {
 }
 
 func (p pgPlan) String() string {
-	text := strings.Join([]string{p.NodeType, p.Relation, p.Index, p.IndexCond}, " ")
+	lines := []string{strings.Join([]string{p.NodeType, p.Relation, p.Index, p.IndexCond}, " ")}
 	for _, child := range p.Plans {
-		text += "\n" + strings.ReplaceAll(child.String(), "\n", "\n  ")
+		lines = append(lines, strings.ReplaceAll(child.String(), "\n", "\n  "))
 	}
-	return strings.ReplaceAll(text, "\n", "\n  ")
+	return strings.Join(lines, "\n  ")
 }
 
 // readsWhole are the great tables that a plan reads from one end to the other.
@@ -95,7 +95,9 @@ func (e *pgExplainer) explain(t *testing.T, q query) pgPlan {
 	if err := e.conn.QueryRow(ctx, "EXPLAIN (FORMAT JSON) EXECUTE "+execute, pgx.QueryExecModeSimpleProtocol).Scan(&out); err != nil {
 		t.Fatalf("%s: %v", q.name, err)
 	}
-	var plans []struct{ Plan pgPlan }
+	var plans []struct {
+		Plan pgPlan `json:"Plan"`
+	}
 	if err := json.Unmarshal(out, &plans); err != nil {
 		t.Fatal(err)
 	}
@@ -118,6 +120,7 @@ func (e *pgExplainer) indexes(p pgPlan) []string {
 	return slices.Sorted(maps.Keys(used))
 }
 
+//nolint:tparallel // the subtests share a connection
 func TestPlansPostgres(t *testing.T) {
 	t.Parallel()
 	address := testenv.PostgresDatabase(t)

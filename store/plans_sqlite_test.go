@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -76,6 +75,8 @@ func (p litePlan) scans() []string {
 
 // TestPlansSQLite explains twice: as a file is that was never analysed, and as one is
 // after ANALYZE.
+//
+//nolint:tparallel // the subtests share a file
 func TestPlansSQLite(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/hal9.db"
@@ -190,11 +191,16 @@ func pagesTouched(t *testing.T, db *sql.DB, text string, args []any) int {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() {
+		if err := rows.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	found := 0
 	for rows.Next() {
 		found++
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil || found == 0 {
+	if err := rows.Err(); err != nil || found == 0 {
 		t.Fatalf("%d rows, %v", found, err)
 	}
 	return count()

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/google/uuid"
 
 	"github.com/hal9-ai/hal9/gen/pgdb"
 	"github.com/hal9-ai/hal9/model"
@@ -124,10 +123,9 @@ func noteStored(batch []model.IndexedSignal, stored []pgdb.SignalInsertUnnestRow
 	}
 }
 
-var signalColumns = []string{"id", "from_neuron", "to_neuron", "layer_from", "layer_to", "propagation_type", "content", "metadata", "timestamp"}
-
 func copySignals(ctx context.Context, conn *pgxpool.Conn, batch []model.IndexedSignal) (int, error) {
-	n, err := conn.CopyFrom(ctx, pgx.Identifier{"signals"}, signalColumns,
+	columns := []string{"id", "from_neuron", "to_neuron", "layer_from", "layer_to", "propagation_type", "content", "metadata", "timestamp"}
+	n, err := conn.CopyFrom(ctx, pgx.Identifier{"signals"}, columns,
 		pgx.CopyFromSlice(len(batch), func(i int) ([]any, error) {
 			r := &batch[i]
 			return []any{r.ID, r.FromNeuron, r.ToNeuron, r.LayerFrom, r.LayerTo, r.PropagationType, r.Content, r.Metadata, r.Timestamp}, nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -105,18 +104,4 @@ func setDefault(params map[string]string, key, value string) {
 	if _, ok := params[key]; !ok {
 		params[key] = value
 	}
-}
-
-// isCode tells whether err is PostgreSQL's error of one of the given SQLSTATEs.
-func isCode(err error, codes ...string) bool {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return false
-	}
-	for _, code := range codes {
-		if pg.Code == code {
-			return true
-		}
-	}
-	return false
 }

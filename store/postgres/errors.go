@@ -30,8 +30,7 @@ func translate(query string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var own *model.Error
-	if errors.As(err, &own) {
+	if _, own := errors.AsType[*model.Error](err); own {
 		return err
 	}
 	out := &model.Error{Entity: model.EntityOf(query), Cause: err}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,8 +27,9 @@ func reopen(t *testing.T, address string, cfg postgres.Config, params ...string)
 		t.Fatal(err)
 	}
 	q := u.Query()
-	for i := 0; i < len(params); i += 2 {
-		q.Set(params[i], params[i+1])
+	for _, param := range params {
+		key, value, _ := strings.Cut(param, "=")
+		q.Set(key, value)
 	}
 	u.RawQuery = q.Encode()
 	cfg.URL = u.String()
@@ -163,7 +165,7 @@ func TestStatementTimeout(t *testing.T) {
 func TestKilledConnections(t *testing.T) {
 	t.Parallel()
 	_, address := open(t)
-	st := reopen(t, address, postgres.Config{MaxConnections: 4}, "application_name", "victim")
+	st := reopen(t, address, postgres.Config{MaxConnections: 4}, "application_name=victim")
 	other := connect(t, address)
 	const kill = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'victim' AND datname = current_database()`
 
@@ -226,7 +228,7 @@ func fill(t *testing.T, st *postgres.Store) {
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	_, address := open(t)
-	st := reopen(t, address, postgres.Config{}, "default_transaction_read_only", "on")
+	st := reopen(t, address, postgres.Config{}, "default_transaction_read_only=on")
 	for name, call := range calls(st) {
 		err := call(t.Context())
 		if name == "a read" && err != nil {
@@ -260,7 +262,7 @@ func TestTimesAreUTC(t *testing.T) {
 	t.Parallel()
 	_, address := open(t)
 	for _, zone := range []string{"Asia/Kolkata", "America/St_Johns", "UTC"} {
-		st := reopen(t, address, postgres.Config{MaxConnections: 1}, "timezone", zone)
+		st := reopen(t, address, postgres.Config{MaxConnections: 1}, "timezone="+zone)
 		n := neuron("in " + zone)
 		n.CreatedAt = time.Date(2026, 7, 8, 9, 10, 11, 123456000, time.FixedZone("", -7200))
 		made, err := st.NeuronInsert(t.Context(), n)

@@ -43,7 +43,7 @@ func (c Config) WithDefaults() Config {
 func (c Config) validate() error {
 	switch {
 	case c.Path == "":
-		return errors.New("database.url names no file: write sqlite:///absolute/path.db, sqlite://relative/path.db or sqlite::memory:")
+		return errors.New("database.url names no file: write sqlite::memory:, sqlite://relative/path.db or sqlite:///absolute/path.db")
 	case c.MaxConnections < 1:
 		return fmt.Errorf("database.max_connections is %d: it must be 1 or more", c.MaxConnections)
 	case c.AcquireTimeout < 0 || c.StatementTimeout < 0:
@@ -52,22 +52,17 @@ func (c Config) validate() error {
 	return nil
 }
 
-// pragmas of every connection. FULL costs an fsync for each commit, which is what
-// makes an acknowledged write survive a power cut; the writer shares it among all
-// that commit together.
-var pragmas = []string{
-	"foreign_keys(1)",
-	"journal_mode(WAL)",
-	"synchronous(FULL)",
-}
-
 // dsn is the driver's name for the file. Times are stored as integers: microseconds
-// in UTC. memoryName tells databases in memory apart.
+// in UTC. memoryName tells databases in memory apart. FULL costs an fsync for each
+// commit, which is what makes an acknowledged write survive a power cut; the writer
+// shares it among all that commit together.
 func (c Config) dsn(memoryName string, readOnly bool) string {
 	q := url.Values{}
-	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", c.AcquireTimeout.Milliseconds()))
-	for _, p := range pragmas {
-		q.Add("_pragma", p)
+	q["_pragma"] = []string{
+		fmt.Sprintf("busy_timeout(%d)", c.AcquireTimeout.Milliseconds()),
+		"foreign_keys(1)",
+		"journal_mode(WAL)",
+		"synchronous(FULL)",
 	}
 	if readOnly {
 		q.Add("_pragma", "query_only(1)")

@@ -38,7 +38,7 @@ func TestNoRoomToCommit(t *testing.T) {
 	t.Parallel()
 	const child = "HAL9_TEST_NO_ROOM_TO_COMMIT"
 	if os.Getenv(child) == "" {
-		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestNoRoomToCommit$", "-test.v") //nolint:gosec // itself
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestNoRoomToCommit$", "-test.v")
 		cmd.Env = append(os.Environ(), child+"=1")
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "--- PASS: TestNoRoomToCommit") {

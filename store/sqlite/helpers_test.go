@@ -107,7 +107,7 @@ func until(t *testing.T, what string, condition func() bool) {
 func commits(t *testing.T, path string) int {
 	t.Helper()
 	const headerSize, frameHeaderSize = 32, 24
-	wal, err := os.ReadFile(path + "-wal") //nolint:gosec // the test's own file
+	wal, err := os.ReadFile(path + "-wal")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 func (s *Store) runTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
 	w := s.writer
 	committed := false
-	defer func() { // also when fn panics
+	defer func() { //nolint:contextcheck // nothing interrupts a rollback; also when fn panics
 		if !committed {
 			w.rollBack()
 		}

@@ -75,7 +75,7 @@ func newWriter(ctx context.Context, db *sql.DB, timeout time.Duration) (*writer,
 		conn: conn, queries: queries, timeout: timeout,
 		queue: make(chan *write, queueLength), done: make(chan struct{}),
 	}
-	go w.loop()
+	go w.loop() //nolint:contextcheck // lives until close
 	return w, nil
 }
 
