@@ -274,21 +274,21 @@ func testIDs(t *testing.T, p *pair) {
 }
 
 func testManyParameters(t *testing.T, p *pair) {
-	rows := make([]model.SignalInsertParams, 10_000) // of nine parameters each
+	rows := make([]model.SignalInsertParams, 7_500) // of nine parameters each
 	for i := range rows {
 		rows[i] = aSignal(epoch.Add(time.Duration(i) * time.Millisecond))
 	}
-	rows[9_999] = rows[0]
+	rows[7_499] = rows[0]
 	rows[5_000].ToNeuron = ""
 	got := p.done(t, "SignalInsertMany", rows).value.Interface().(model.BulkResult) //nolint:forcetypeassert // as it is declared
-	if got.Inserted != 9_998 || !slices.Equal(got.Duplicates, []int{9_999}) || len(got.Failed) != 1 || got.Failed[0].Index != 5_000 {
+	if got.Inserted != 7_498 || !slices.Equal(got.Duplicates, []int{7_499}) || len(got.Failed) != 1 || got.Failed[0].Index != 5_000 {
 		t.Errorf("the bulk insert ended as %+v", got)
 	}
-	ids := make([]string, 70_000) // more than either engine takes as parameters
+	ids := make([]string, 66_000) // more than either engine takes as parameters
 	for i := range ids {
 		ids[i] = `"` + uuid.NewString() + `"`
 	}
-	ids[69_999] = `"` + rows[1].ID.String() + `"`
+	ids[65_999] = `"` + rows[1].ID.String() + `"`
 	stored := p.done(t, "SignalListStoredIDs", model.SignalListStoredIDsParams{Ids: model.JSON("[" + strings.Join(ids, ",") + "]")})
 	if stored.value.Len() != 1 {
 		t.Errorf("%d of the ids are stored, want 1", stored.value.Len())
