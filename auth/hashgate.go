@@ -19,10 +19,10 @@ type hashGate struct {
 	refused *metrics.Counter
 }
 
+// defaultHashes is one for each core.
+func defaultHashes() int { return runtime.GOMAXPROCS(0) }
+
 func newHashGate(concurrency, queue int, timeout time.Duration, set *metrics.Set) *hashGate {
-	if concurrency == 0 {
-		concurrency = runtime.GOMAXPROCS(0)
-	}
 	g := &hashGate{
 		places: make(chan struct{}, concurrency), waiting: make(chan struct{}, queue), timeout: timeout,
 		took:    set.NewPrometheusHistogramExt("hal9_auth_hash_duration_seconds", metrics.ExponentialBuckets(0.005, 2, 10)),

@@ -155,6 +155,8 @@ type RefreshTokenQueries interface {
 type SessionQueries interface {
 	// SessionInsert stores a login. ErrInvalid names user_id when there is no such user.
 	SessionInsert(ctx context.Context, arg SessionInsertParams) (Session, error)
+	// SessionGet returns one session, expired or not; ErrNotFound if there is none.
+	SessionGet(ctx context.Context, arg SessionGetParams) (Session, error)
 	// SessionGetByTokenHash returns the session of an access token, expired or not.
 	SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error)
 	// SessionListByUser returns a user's sessions, the newest first.
@@ -226,6 +228,11 @@ type UserQueries interface {
 	UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error)
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
+	// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
+	UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error)
+	// UserLockByRole returns the ids of the active users of a role, and keeps others from
+	// changing these users until the transaction ends.
+	UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error)
 }
 
 // APIKey is a row that APIKeyInsert, APIKeyGetByHash and 2 more queries return.
@@ -342,7 +349,7 @@ type RefreshToken struct {
 	SpentAt   *time.Time
 }
 
-// Session is a row that SessionInsert, SessionGetByTokenHash and 2 more queries return.
+// Session is a row that SessionInsert, SessionGet and 3 more queries return.
 type Session struct {
 	ID        uuid.UUID
 	UserID    uuid.UUID
@@ -367,7 +374,7 @@ type Signal struct {
 	Timestamp       time.Time
 }
 
-// User is a row that UserInsert, UserGet and 6 more queries return.
+// User is a row that UserInsert, UserGet and 7 more queries return.
 type User struct {
 	ID            uuid.UUID
 	Username      string
@@ -1305,6 +1312,11 @@ func (p *SessionInsertParams) Normalize() error {
 	return nil
 }
 
+// SessionGetParams are the parameters of SessionGet.
+type SessionGetParams struct {
+	ID uuid.UUID
+}
+
 // SessionGetByTokenHashParams are the parameters of SessionGetByTokenHash.
 type SessionGetByTokenHashParams struct {
 	TokenHash string
@@ -1820,6 +1832,34 @@ func (p *UserCountByRoleParams) Normalize() error {
 	return nil
 }
 
+// UserGetFirstByRoleParams are the parameters of UserGetFirstByRole.
+type UserGetFirstByRoleParams struct {
+	Role string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UserGetFirstByRoleParams) Normalize() error {
+	if err := CheckText("user", "role", p.Role); err != nil {
+		return err
+	}
+	return nil
+}
+
+// UserLockByRoleParams are the parameters of UserLockByRole.
+type UserLockByRoleParams struct {
+	Role string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UserLockByRoleParams) Normalize() error {
+	if err := CheckText("user", "role", p.Role); err != nil {
+		return err
+	}
+	return nil
+}
+
 // EntityOf names the entity that a query is about, as errors speak of it; ""
 // for a name that is no query. It knows the queries of one engine alone too.
 func EntityOf(query string) string {
@@ -1872,6 +1912,7 @@ func EntityOf(query string) string {
 		"RefreshTokenDeleteExpired":
 		return "refresh_token"
 	case "SessionInsert",
+		"SessionGet",
 		"SessionGetByTokenHash",
 		"SessionListByUser",
 		"SessionRotate",
@@ -1900,7 +1941,9 @@ func EntityOf(query string) string {
 		"UserSetRole",
 		"UserSetLastLogin",
 		"UserDelete",
-		"UserCountByRole":
+		"UserCountByRole",
+		"UserGetFirstByRole",
+		"UserLockByRole":
 		return "user"
 	default:
 		return ""

@@ -117,6 +117,8 @@ type Querier interface {
 	// SessionDeleteExpired removes up to page_limit sessions whose access token and
 	// refresh tokens are all past the given moment.
 	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) (int64, error)
+	// SessionGet returns one session, expired or not; ErrNotFound if there is none.
+	SessionGet(ctx context.Context, arg SessionGetParams) (Session, error)
 	// SessionGetByTokenHash returns the session of an access token, expired or not.
 	SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error)
 	// SessionInsert stores a login. ErrInvalid names user_id when there is no such user.
@@ -161,6 +163,8 @@ type Querier interface {
 	UserGetByEmail(ctx context.Context, arg UserGetByEmailParams) (User, error)
 	// UserGetByUsername returns one user, ErrNotFound if there is none.
 	UserGetByUsername(ctx context.Context, arg UserGetByUsernameParams) (User, error)
+	// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
+	UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error)
 	// UserImport stores a user that another database held, unless the id is there
 	// already; it returns the number of rows written. ErrConflict names username or email.
 	UserImport(ctx context.Context, arg UserImportParams) (int64, error)
@@ -169,6 +173,9 @@ type Querier interface {
 	// UserList returns the users in order of their names, from the first one after
 	// after_username ('' for the first page).
 	UserList(ctx context.Context, arg UserListParams) ([]User, error)
+	// UserLockByRole returns the ids of the active users of a role, and keeps others from
+	// changing these users until the transaction ends.
+	UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error)
 	// UserSetLastLogin notes a login.
 	UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (int64, error)
 	// UserSetPassword replaces the password hash. It leaves sessions alone: the caller

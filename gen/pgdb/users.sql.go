@@ -138,6 +138,38 @@ func (q *Queries) UserGetByUsername(ctx context.Context, arg UserGetByUsernamePa
 	return i, err
 }
 
+const userGetFirstByRole = `-- name: UserGetFirstByRole :one
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE role = $1 AND is_active
+ORDER BY created_at, id
+LIMIT 1
+`
+
+type UserGetFirstByRoleParams struct {
+	Role string
+}
+
+// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
+func (q *Queries) UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error) {
+	row := q.db.QueryRow(ctx, userGetFirstByRole, arg.Role)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.Email,
+		&i.PasswordHash,
+		&i.Role,
+		&i.IsActive,
+		&i.EmailVerified,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLogin,
+		&i.Version,
+	)
+	return i, err
+}
+
 const userImport = `-- name: UserImport :execrows
 INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, nextval('row_version_seq'))
@@ -268,6 +300,39 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const userLockByRole = `-- name: UserLockByRole :many
+UPDATE users
+SET role = role
+WHERE role = $1 AND is_active
+RETURNING id
+`
+
+type UserLockByRoleParams struct {
+	Role string
+}
+
+// UserLockByRole returns the ids of the active users of a role, and keeps others from
+// changing these users until the transaction ends.
+func (q *Queries) UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, userLockByRole, arg.Role)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

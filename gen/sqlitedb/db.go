@@ -150,6 +150,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.sessionDeleteExpiredStmt, err = db.PrepareContext(ctx, sessionDeleteExpired); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionDeleteExpired: %w", err)
 	}
+	if q.sessionGetStmt, err = db.PrepareContext(ctx, sessionGet); err != nil {
+		return nil, fmt.Errorf("error preparing query SessionGet: %w", err)
+	}
 	if q.sessionGetByTokenHashStmt, err = db.PrepareContext(ctx, sessionGetByTokenHash); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionGetByTokenHash: %w", err)
 	}
@@ -201,6 +204,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.userGetByUsernameStmt, err = db.PrepareContext(ctx, userGetByUsername); err != nil {
 		return nil, fmt.Errorf("error preparing query UserGetByUsername: %w", err)
 	}
+	if q.userGetFirstByRoleStmt, err = db.PrepareContext(ctx, userGetFirstByRole); err != nil {
+		return nil, fmt.Errorf("error preparing query UserGetFirstByRole: %w", err)
+	}
 	if q.userImportStmt, err = db.PrepareContext(ctx, userImport); err != nil {
 		return nil, fmt.Errorf("error preparing query UserImport: %w", err)
 	}
@@ -209,6 +215,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.userListStmt, err = db.PrepareContext(ctx, userList); err != nil {
 		return nil, fmt.Errorf("error preparing query UserList: %w", err)
+	}
+	if q.userLockByRoleStmt, err = db.PrepareContext(ctx, userLockByRole); err != nil {
+		return nil, fmt.Errorf("error preparing query UserLockByRole: %w", err)
 	}
 	if q.userSetLastLoginStmt, err = db.PrepareContext(ctx, userSetLastLogin); err != nil {
 		return nil, fmt.Errorf("error preparing query UserSetLastLogin: %w", err)
@@ -437,6 +446,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing sessionDeleteExpiredStmt: %w", cerr)
 		}
 	}
+	if q.sessionGetStmt != nil {
+		if cerr := q.sessionGetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionGetStmt: %w", cerr)
+		}
+	}
 	if q.sessionGetByTokenHashStmt != nil {
 		if cerr := q.sessionGetByTokenHashStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sessionGetByTokenHashStmt: %w", cerr)
@@ -522,6 +536,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing userGetByUsernameStmt: %w", cerr)
 		}
 	}
+	if q.userGetFirstByRoleStmt != nil {
+		if cerr := q.userGetFirstByRoleStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userGetFirstByRoleStmt: %w", cerr)
+		}
+	}
 	if q.userImportStmt != nil {
 		if cerr := q.userImportStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userImportStmt: %w", cerr)
@@ -535,6 +554,11 @@ func (q *Queries) Close() error {
 	if q.userListStmt != nil {
 		if cerr := q.userListStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userListStmt: %w", cerr)
+		}
+	}
+	if q.userLockByRoleStmt != nil {
+		if cerr := q.userLockByRoleStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userLockByRoleStmt: %w", cerr)
 		}
 	}
 	if q.userSetLastLoginStmt != nil {
@@ -638,6 +662,7 @@ type Queries struct {
 	sessionDeleteStmt             *sql.Stmt
 	sessionDeleteByUserStmt       *sql.Stmt
 	sessionDeleteExpiredStmt      *sql.Stmt
+	sessionGetStmt                *sql.Stmt
 	sessionGetByTokenHashStmt     *sql.Stmt
 	sessionInsertStmt             *sql.Stmt
 	sessionListByUserStmt         *sql.Stmt
@@ -655,9 +680,11 @@ type Queries struct {
 	userGetStmt                   *sql.Stmt
 	userGetByEmailStmt            *sql.Stmt
 	userGetByUsernameStmt         *sql.Stmt
+	userGetFirstByRoleStmt        *sql.Stmt
 	userImportStmt                *sql.Stmt
 	userInsertStmt                *sql.Stmt
 	userListStmt                  *sql.Stmt
+	userLockByRoleStmt            *sql.Stmt
 	userSetLastLoginStmt          *sql.Stmt
 	userSetPasswordStmt           *sql.Stmt
 	userSetRoleStmt               *sql.Stmt
@@ -710,6 +737,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		sessionDeleteStmt:             q.sessionDeleteStmt,
 		sessionDeleteByUserStmt:       q.sessionDeleteByUserStmt,
 		sessionDeleteExpiredStmt:      q.sessionDeleteExpiredStmt,
+		sessionGetStmt:                q.sessionGetStmt,
 		sessionGetByTokenHashStmt:     q.sessionGetByTokenHashStmt,
 		sessionInsertStmt:             q.sessionInsertStmt,
 		sessionListByUserStmt:         q.sessionListByUserStmt,
@@ -727,9 +755,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		userGetStmt:                   q.userGetStmt,
 		userGetByEmailStmt:            q.userGetByEmailStmt,
 		userGetByUsernameStmt:         q.userGetByUsernameStmt,
+		userGetFirstByRoleStmt:        q.userGetFirstByRoleStmt,
 		userImportStmt:                q.userImportStmt,
 		userInsertStmt:                q.userInsertStmt,
 		userListStmt:                  q.userListStmt,
+		userLockByRoleStmt:            q.userLockByRoleStmt,
 		userSetLastLoginStmt:          q.userSetLastLoginStmt,
 		userSetPasswordStmt:           q.userSetPasswordStmt,
 		userSetRoleStmt:               q.userSetRoleStmt,

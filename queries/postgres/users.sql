@@ -77,3 +77,19 @@ WHERE id = @id;
 SELECT count(*)
 FROM users
 WHERE role = @role AND is_active;
+
+-- name: UserGetFirstByRole :one
+-- UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE role = @role AND is_active
+ORDER BY created_at, id
+LIMIT 1;
+
+-- name: UserLockByRole :many
+-- UserLockByRole returns the ids of the active users of a role, and keeps others from
+-- changing these users until the transaction ends.
+UPDATE users
+SET role = role
+WHERE role = @role AND is_active
+RETURNING id;

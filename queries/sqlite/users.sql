@@ -61,3 +61,16 @@ WHERE id = @id;
 SELECT count(*)
 FROM users
 WHERE role = @role AND is_active;
+
+-- name: UserGetFirstByRole :one
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE role = @role AND is_active
+ORDER BY created_at, id
+LIMIT 1;
+
+-- name: UserLockByRole :many
+UPDATE users
+SET role = role
+WHERE role = @role AND is_active
+RETURNING id;
