@@ -3,7 +3,9 @@ package auth
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -26,6 +28,19 @@ func KeyScopes(permissions model.JSON) ScopeSet {
 	return set
 }
 
+// maxKeys is how many keys a user may have: enough for one per program, and no way to
+// fill the database.
+const maxKeys = 100
+
+// keyMayManage refuses to change an account for an API key without the scope to: who
+// finds a key that may only read must not get a key that may do more.
+func keyMayManage(p Principal) error {
+	if p.KeyID != uuid.Nil && !p.Scopes.Has(ScopeManageAPIKeys) {
+		return fmt.Errorf("%w: this API key lacks the scope %s", ErrForbidden, ScopeManageAPIKeys)
+	}
+	return nil
+}
+
 // APIKeyCreateParams are what a new key is to be.
 type APIKeyCreateParams struct {
 	Name string
@@ -37,8 +52,12 @@ type APIKeyCreateParams struct {
 }
 
 // APIKeyCreate makes a key for the user who asks. Its text is returned here and
-// never again. Scopes that the asker does not have himself are ErrInvalid.
+// never again. Scopes that the asker does not have himself are ErrInvalid; a key too
+// many is ErrConflict.
 func (s *Service) APIKeyCreate(ctx context.Context, p Principal, arg APIKeyCreateParams) (model.APIKey, string, error) {
+	if err := keyMayManage(p); err != nil {
+		return model.APIKey{}, "", err
+	}
 	scopes, err := s.checkKey(p.Scopes, &arg)
 	if err != nil {
 		return model.APIKey{}, "", err
@@ -46,18 +65,32 @@ func (s *Service) APIKeyCreate(ctx context.Context, p Principal, arg APIKeyCreat
 	var key model.APIKey
 	var plaintext string
 	err = s.store.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
+		// The lock makes the count exact.
+		if _, err := tx.UserLock(ctx, model.UserLockParams{ID: p.UserID}); err != nil {
+			return unknown(err, "lock the user")
+		}
+		keys, err := tx.APIKeyListByUser(ctx, model.APIKeyListByUserParams{UserID: p.UserID, PageLimit: maxKeys})
+		if err != nil {
+			return fmt.Errorf("count the API keys: %w", err)
+		}
+		if len(keys) == maxKeys {
+			return &model.Error{Kind: model.ErrConflict, Entity: "api_key", Reason: fmt.Sprintf("there are %d already; delete one first", maxKeys)}
+		}
 		key, plaintext, err = s.insertKey(ctx, tx, p, p.UserID, arg, scopes)
 		return err
 	})
-	return key, plaintext, err
+	if err != nil {
+		return model.APIKey{}, "", err
+	}
+	return key, plaintext, nil
 }
 
 func (s *Service) checkKey(most ScopeSet, arg *APIKeyCreateParams) (ScopeSet, error) {
 	bad := func(field, reason string) error {
 		return &model.Error{Kind: model.ErrInvalid, Entity: "api_key", Field: field, Reason: reason}
 	}
-	if n := utf8.RuneCountInString(arg.Name); n < 1 || n > maxName {
-		return 0, bad("name", fmt.Sprintf("must have 1 to %d characters", maxName))
+	if n := utf8.RuneCountInString(arg.Name); n < 1 || n > maxName || strings.ContainsFunc(arg.Name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return 0, bad("name", fmt.Sprintf("must have 1 to %d printable characters", maxName))
 	}
 	if arg.ExpiresAt != nil && !arg.ExpiresAt.After(s.now()) {
 		return 0, bad("expires_at", "must lie in the future")
@@ -111,6 +144,9 @@ func (s *Service) UserAPIKeys(ctx context.Context, userID uuid.UUID) ([]model.AP
 // APIKeyRevoke makes one key of the user who asks void for good; another's is
 // ErrNotFound.
 func (s *Service) APIKeyRevoke(ctx context.Context, p Principal, id uuid.UUID, c Client) (model.APIKey, error) {
+	if err := keyMayManage(p); err != nil {
+		return model.APIKey{}, err
+	}
 	return s.AdminAPIKeyRevoke(ctx, p, p.UserID, id, c)
 }
 
@@ -129,6 +165,9 @@ func (s *Service) AdminAPIKeyRevoke(ctx context.Context, by Principal, userID, i
 
 // APIKeyDelete removes one key of the user who asks; another's is ErrNotFound.
 func (s *Service) APIKeyDelete(ctx context.Context, p Principal, id uuid.UUID, c Client) error {
+	if err := keyMayManage(p); err != nil {
+		return err
+	}
 	return s.AdminAPIKeyDelete(ctx, p, p.UserID, id, c)
 }
 

@@ -30,12 +30,8 @@ func (s *Service) Authenticate(ctx context.Context, credential string) (Principa
 		return s.bySession(ctx, hashToken(credential))
 	case strings.HasPrefix(credential, prefixKey) && !wellFormed(prefixKey, credential):
 		return Principal{}, ErrUnauthenticated
-	default: // keys and tokens of an imported database have any form
-		p, err := s.byKey(ctx, hashToken(credential))
-		if errors.Is(err, ErrUnauthenticated) && !strings.HasPrefix(credential, prefixKey) {
-			return s.bySession(ctx, hashToken(credential))
-		}
-		return p, err
+	default: // keys of an imported database have any form
+		return s.byKey(ctx, hashToken(credential))
 	}
 }
 
@@ -48,8 +44,11 @@ func (s *Service) bySession(ctx context.Context, hash string) (Principal, error)
 		return Principal{}, ErrUnauthenticated
 	}
 	p, err := s.principal(ctx, session.UserID)
+	if err != nil {
+		return Principal{}, err
+	}
 	p.SessionID = session.ID
-	return p, err
+	return p, nil
 }
 
 func (s *Service) byKey(ctx context.Context, hash string) (Principal, error) {
@@ -68,7 +67,9 @@ func (s *Service) byKey(ctx context.Context, hash string) (Principal, error) {
 	p.KeyID = key.ID
 	// Never more than the owner has now, also after he lost some.
 	p.Scopes &= KeyScopes(key.Permissions)
-	s.lastUsed.use(key.ID, now, s.cfg.LastUsedInterval)
+	if key.LastUsedAt == nil || now.Sub(*key.LastUsedAt) >= s.cfg.LastUsedInterval {
+		s.lastUsed.use(key.ID, now, s.cfg.LastUsedInterval)
+	}
 	return p, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/hal9-ai/hal9/model"
 )
@@ -17,27 +18,47 @@ const noPassword = "!"
 
 // AdminKeyCreate makes an API key with all scopes for the oldest active admin, and
 // makes the user admin first if there is none. It is the first way in and the way
-// back in, for who holds the database.
+// back in, for who holds the database. Where a user called admin is no active admin,
+// it makes admin-2 and so on: somebody else may have taken the name, and must not
+// become admin by it.
 func (s *Service) AdminKeyCreate(ctx context.Context, name string) (plaintext string, key model.APIKey, err error) {
 	arg := APIKeyCreateParams{Name: name, Client: Client{UserAgent: "hal9 command line"}}
 	if _, err := s.checkKey(RoleScopes(RoleAdmin), &arg); err != nil {
 		return "", key, err
 	}
+	const names = 100
+	for n := 1; n <= names; n++ {
+		user := adminName
+		if n > 1 {
+			user += "-" + strconv.Itoa(n)
+		}
+		plaintext, key, err = s.adminKey(ctx, user, arg)
+		// A name that is taken: by a stranger, or by an admin whom another command
+		// made at this moment, and who is found next time.
+		if !errors.Is(err, model.ErrConflict) {
+			break
+		}
+	}
+	return plaintext, key, err
+}
+
+// adminKey makes a key for the oldest active admin, or for a new one of the name.
+func (s *Service) adminKey(ctx context.Context, username string, arg APIKeyCreateParams) (plaintext string, key model.APIKey, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
 		admin, err := tx.UserGetFirstByRole(ctx, model.UserGetFirstByRoleParams{Role: RoleAdmin})
 		if errors.Is(err, model.ErrNotFound) {
-			admin, err = s.insertAdmin(ctx, tx, adminName, arg.Client)
+			admin, err = s.insertAdmin(ctx, tx, username, arg.Client)
 		}
 		if err != nil {
-			return fmt.Errorf("find an admin: %w", err)
+			return fmt.Errorf("find or make an admin: %w", err)
 		}
 		key, plaintext, err = s.insertKey(ctx, tx, Principal{UserID: admin.ID}, admin.ID, arg, RoleScopes(RoleAdmin))
 		return err
 	})
-	if errors.Is(err, model.ErrConflict) {
-		err = fmt.Errorf("the user %q is no active admin: make it one, or another user: %w", adminName, err)
+	if err != nil {
+		return "", model.APIKey{}, err
 	}
-	return plaintext, key, err
+	return plaintext, key, nil
 }
 
 func (s *Service) insertAdmin(ctx context.Context, tx model.Tx, name string, c Client) (model.User, error) {
@@ -46,7 +67,7 @@ func (s *Service) insertAdmin(ctx context.Context, tx model.Tx, name string, c C
 		ID: s.ids.New(), Username: name, PasswordHash: noPassword, Role: RoleAdmin, IsActive: true, CreatedAt: now, UpdatedAt: now,
 	})
 	if err != nil {
-		return user, err //nolint:wrapcheck // the caller says what it was doing
+		return user, fmt.Errorf("store the user: %w", err)
 	}
 	return user, s.note(ctx, tx, entry{
 		by: user.ID, action: actUserCreate, resource: resourceUser, id: user.ID.String(), client: c,
@@ -76,11 +97,12 @@ func (s *Service) FirstAdminKey(ctx context.Context) (plaintext string, made boo
 		made = true
 		return nil
 	})
-	if errors.Is(err, model.ErrConflict) {
+	switch {
+	case errors.Is(err, model.ErrConflict):
 		return "", false, nil
-	}
-	if err != nil {
+	case err != nil:
 		return "", false, err
+	default:
+		return plaintext, made, nil
 	}
-	return plaintext, made, nil
 }

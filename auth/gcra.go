@@ -7,8 +7,9 @@ import (
 
 // RateLimit bounds how often something may happen for each of many keys. It is the
 // generic cell rate algorithm (ITU-T I.371) as a virtual schedule: for a key only
-// the moment is kept at which its budget will be whole again. Safe for concurrent
-// use; it forgets whole budgets, and holds a bounded number of others.
+// the moment is kept at which its budget will be whole again, and an event can be
+// given back. Safe for concurrent use; it forgets whole budgets, and holds a bounded
+// number of others.
 type RateLimit struct {
 	interval time.Duration // what one event costs
 	burst    time.Duration // the whole budget
@@ -30,19 +31,34 @@ func NewRateLimit(count int, window time.Duration, maxKeys int) *RateLimit {
 func (l *RateLimit) Take(key string, now time.Time) (retryAfter time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	at, wait := l.after(key, now)
+	if wait > 0 {
+		return wait, false
+	}
+	if _, known := l.full[key]; !known && len(l.full) >= l.max {
+		l.forget(now)
+	}
+	l.full[key] = at
+	return 0, true
+}
+
+// Wait tells when the key's next event is there, 0 for now. It takes none.
+func (l *RateLimit) Wait(key string, now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, wait := l.after(key, now)
+	return wait
+}
+
+// after tells when the budget will be whole after one more event, and how long to
+// wait for that event.
+func (l *RateLimit) after(key string, now time.Time) (whole time.Time, wait time.Duration) {
 	at, known := l.full[key]
 	if !known || at.Before(now) {
 		at = now
 	}
 	at = at.Add(l.interval)
-	if wait := at.Sub(now) - l.burst; wait > 0 {
-		return wait, false
-	}
-	if !known && len(l.full) >= l.max {
-		l.forget(now)
-	}
-	l.full[key] = at
-	return 0, true
+	return at, max(at.Sub(now)-l.burst, 0)
 }
 
 // Return gives one event back.
@@ -83,7 +99,7 @@ func (l *RateLimit) forget(now time.Time) {
 	for key, at := range l.full {
 		if !at.After(now) {
 			delete(l.full, key)
-		} else if nearest == "" || at.Before(nearestAt) {
+		} else if nearestAt.IsZero() || at.Before(nearestAt) {
 			nearest, nearestAt = key, at
 		}
 		if looked++; looked == sample {

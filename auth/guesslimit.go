@@ -2,7 +2,6 @@ package auth
 
 import (
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 )
@@ -18,50 +17,76 @@ const (
 // this process alone: it works whatever else is down, and each server grants its own.
 //
 // Who guesses at an account uses up that account's budget; so that he cannot shut
-// the owner out, an address from which the account logged in lately has a budget of
+// the owner out, an address from which the account logged in before has a budget of
 // its own with that account.
 type guessLimit struct {
 	account *RateLimit
 	address *RateLimit
+	counts  *counts
 
 	mu    sync.Mutex
 	known map[string]time.Time // account and address of successful logins
 }
 
-func newGuessLimit(perAccount, perAddress int, window time.Duration) *guessLimit {
+func newGuessLimit(perAccount, perAddress int, window time.Duration, c *counts) *guessLimit {
 	return &guessLimit{
 		account: NewRateLimit(perAccount, window, maxGuessKeys),
 		address: NewRateLimit(perAddress, window, maxGuessKeys),
-		known:   map[string]time.Time{},
+		counts:  c, known: map[string]time.Time{},
 	}
 }
 
-// guess is one attempt, paid for in advance: a thousand attempts at once must not
-// pass because none of them has failed yet.
+// guess is an attempt to log in to an account from an address.
 type guess struct {
 	limit            *guessLimit
 	account, address string
 	pair             string
 }
 
-// begin takes an attempt from both budgets, or tells when one is there again.
-func (g *guessLimit) begin(account, ip string, now time.Time) (*guess, error) {
-	a := &guess{limit: g, account: accountKey(account), address: AddressKey(ip)}
+func (g *guessLimit) of(account, ip string) *guess {
+	a := &guess{limit: g, account: "account " + hashToken(account), address: AddressKey(ip)}
 	a.pair = a.account + " " + a.address
 	if g.isKnown(a.pair) {
 		a.account = a.pair
 	}
-	if wait, ok := g.address.Take(a.address, now); !ok {
-		return nil, &LimitedError{RetryAfter: wait}
-	}
-	if wait, ok := g.account.Take(a.account, now); !ok {
-		g.address.Return(a.address, now)
-		return nil, &LimitedError{RetryAfter: wait}
-	}
-	return a, nil
+	return a
 }
 
-// giveBack is for an attempt that proved nothing: it was not looked at.
+// addressLimited tells when the address may try again, whatever the account; nil for
+// now.
+func (a *guess) addressLimited(now time.Time) error {
+	return a.limit.refuse(a.limit.address.Wait(a.address, now), a.limit.counts.addressHits.Inc)
+}
+
+// accountLimited tells when the account may be tried again; nil for now.
+func (a *guess) accountLimited(now time.Time) error {
+	return a.limit.refuse(a.accountWait(now), a.limit.counts.accountHits.Inc)
+}
+
+func (a *guess) accountWait(now time.Time) time.Duration { return a.limit.account.Wait(a.account, now) }
+
+func (*guessLimit) refuse(wait time.Duration, count func()) error {
+	if wait <= 0 {
+		return nil
+	}
+	count()
+	return &LimitedError{RetryAfter: wait}
+}
+
+// begin takes the attempt from both budgets, or tells when one is there again: a
+// thousand attempts at once must not pass because none of them has failed yet.
+func (a *guess) begin(now time.Time) error {
+	if wait, ok := a.limit.address.Take(a.address, now); !ok {
+		return a.limit.refuse(wait, a.limit.counts.addressHits.Inc)
+	}
+	if wait, ok := a.limit.account.Take(a.account, now); !ok {
+		a.limit.address.Return(a.address, now)
+		return a.limit.refuse(wait, a.limit.counts.accountHits.Inc)
+	}
+	return nil
+}
+
+// giveBack is for an attempt that proved the password and still was no login.
 func (a *guess) giveBack(now time.Time) {
 	a.limit.account.Return(a.account, now)
 	a.limit.address.Return(a.address, now)
@@ -72,6 +97,13 @@ func (a *guess) succeed(now time.Time) {
 	a.limit.account.Forget(a.account)
 	a.limit.address.Return(a.address, now)
 	a.limit.remember(a.pair, now)
+}
+
+// knownNow moves the attempt to the budget of its own address, which the account
+// logged in from before.
+func (a *guess) knownNow(now time.Time) {
+	a.limit.remember(a.pair, now)
+	a.account = a.pair
 }
 
 func (g *guessLimit) isKnown(pair string) bool {
@@ -102,15 +134,6 @@ func (g *guessLimit) forgetOldest() {
 		}
 	}
 	delete(g.known, oldest)
-}
-
-// accountKey bounds what an attacker can make the limit remember.
-func accountKey(account string) string {
-	account = strings.ToLower(account)
-	if len(account) > 64 {
-		return hashToken(account)
-	}
-	return account
 }
 
 // AddressKey is the part of an address that one client is likely to have to itself:

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"runtime"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -15,16 +14,15 @@ type hashGate struct {
 	places  chan struct{}
 	waiting chan struct{}
 	timeout time.Duration
+	waited  *metrics.PrometheusHistogram
 	took    *metrics.PrometheusHistogram
 	refused *metrics.Counter
 }
 
-// defaultHashes is one for each core.
-func defaultHashes() int { return runtime.GOMAXPROCS(0) }
-
 func newHashGate(concurrency, queue int, timeout time.Duration, set *metrics.Set) *hashGate {
 	g := &hashGate{
 		places: make(chan struct{}, concurrency), waiting: make(chan struct{}, queue), timeout: timeout,
+		waited:  set.NewPrometheusHistogramExt("hal9_auth_hash_wait_seconds", metrics.ExponentialBuckets(0.001, 2, 12)),
 		took:    set.NewPrometheusHistogramExt("hal9_auth_hash_duration_seconds", metrics.ExponentialBuckets(0.005, 2, 10)),
 		refused: set.NewCounter("hal9_auth_hash_refused_total"),
 	}
@@ -35,6 +33,7 @@ func newHashGate(concurrency, queue int, timeout time.Duration, set *metrics.Set
 
 // do runs a hash when there is room, or says when to come back.
 func (g *hashGate) do(ctx context.Context, hash func()) error {
+	arrived := time.Now()
 	select {
 	case g.places <- struct{}{}:
 	default:
@@ -43,6 +42,7 @@ func (g *hashGate) do(ctx context.Context, hash func()) error {
 		}
 	}
 	defer func() { <-g.places }()
+	g.waited.UpdateDuration(arrived)
 	begin := time.Now()
 	hash()
 	g.took.UpdateDuration(begin)

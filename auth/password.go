@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/hal9-ai/hal9/model"
 )
@@ -54,59 +55,96 @@ const (
 
 // hash makes the PHC string of a password, with a salt of its own.
 func (a Argon2) hash(password string) string {
-	salt := make([]byte, saltBytes)
-	_, _ = rand.Read(salt) // never fails, says its documentation
-	key := argon2.IDKey([]byte(password), salt, a.Time, a.MemoryKiB, a.Threads, keyBytes)
+	salt := randomBytes(saltBytes)
+	return a.phc(salt, a.key(password, salt, keyBytes))
+}
+
+// decoy is a hash that costs what others cost and that no password belongs to.
+func (a Argon2) decoy() string { return a.phc(randomBytes(saltBytes), randomBytes(keyBytes)) }
+
+func (a Argon2) phc(salt, key []byte) string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, a.MemoryKiB, a.Time, a.Threads,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
 }
 
-// errHashUnknown says that a stored hash is of no known algorithm, or that its
-// parameters are out of bounds.
-var errHashUnknown = errors.New("the stored hash is of no known algorithm")
+// key hashes the password in Unicode's composed form (NFC): the same password typed
+// on another system may come in decomposed letters.
+func (a Argon2) key(password string, salt []byte, length uint32) []byte {
+	return argon2.IDKey([]byte(norm.NFC.String(password)), salt, a.Time, a.MemoryKiB, a.Threads, length)
+}
 
-// verify tells whether a password belongs to a stored hash, and whether the hash
-// should be made anew: it is of another algorithm or has other parameters. bcrypt
-// hashes come from databases of the original HAL9.
-func (a Argon2) verify(stored, password string) (matches, rehash bool, err error) {
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails, says its documentation
+	return b
+}
+
+// The algorithms of stored hashes.
+const (
+	algorithmNone   = ""
+	algorithmArgon2 = "argon2id"
+	algorithmBcrypt = "bcrypt"
+)
+
+// maxBcryptCost bounds what one row of the database can cost: 16 takes seconds.
+const maxBcryptCost = 16
+
+// algorithmOf tells how a stored hash is verified; algorithmNone says that no password
+// can belong to it.
+func algorithmOf(stored string) string {
 	if strings.HasPrefix(stored, "$2") {
-		// bcrypt never looked at more than 72 bytes, and the original handed it all
-		// of them; Go's refuses to hash more, but compares the first 72.
-		err := bcrypt.CompareHashAndPassword([]byte(stored), []byte(password[:min(len(password), 72)]))
-		switch {
-		case err == nil:
-			return true, true, nil
-		case errors.Is(err, bcrypt.ErrMismatchedHashAndPassword):
-			return false, false, nil
-		default:
-			return false, false, errHashUnknown
+		if cost, err := bcrypt.Cost([]byte(stored)); err != nil || cost > maxBcryptCost {
+			return algorithmNone
 		}
+		return algorithmBcrypt
 	}
+	if _, _, _, err := parsePHC(stored); err != nil {
+		return algorithmNone
+	}
+	return algorithmArgon2
+}
+
+// verifyArgon2 tells whether a password belongs to a PHC string, and whether the hash
+// should be made anew because its parameters are others.
+func (a Argon2) verifyArgon2(stored, password string) (matches, old bool) {
 	p, salt, want, err := parsePHC(stored)
 	if err != nil {
-		return false, false, err
+		return false, false
 	}
-	got := argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, uint32(len(want))) //nolint:gosec // bounded by parsePHC
-	return subtle.ConstantTimeCompare(got, want) == 1, p != a, nil
+	got := p.key(password, salt, uint32(len(want))) //nolint:gosec // bounded by parsePHC
+	return subtle.ConstantTimeCompare(got, want) == 1, p != a
+}
+
+// verifyBcrypt verifies a hash of the original HAL9. bcrypt never looked at more than
+// 72 bytes, and the original handed it all of them.
+func verifyBcrypt(stored, password string) bool {
+	return bcrypt.CompareHashAndPassword([]byte(stored), []byte(password[:min(len(password), 72)])) == nil
+}
+
+// decoyBcrypt is a bcrypt hash of the given cost that no password belongs to: its
+// digest is of random bytes.
+func decoyBcrypt(cost int) string {
+	alphabet := base64.NewEncoding("./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789").WithPadding(base64.NoPadding)
+	return fmt.Sprintf("$2b$%02d$%s%s", cost, alphabet.EncodeToString(randomBytes(16)), alphabet.EncodeToString(randomBytes(23)))
 }
 
 // The largest parameters of a stored hash that are computed: a row of the database
 // must not make the server take all memory.
 const (
-	maxArgonMemoryKiB = 1 << 20
+	maxArgonMemoryKiB = 256 << 10
 	maxArgonTime      = 64
 	maxArgonThreads   = 64
 	maxArgonKey       = 128
 )
 
+// errHashUnknown says that a stored hash is no PHC string of Argon2id, or that its
+// parameters are out of bounds.
+var errHashUnknown = errors.New("the stored hash is of no known algorithm")
+
 // parsePHC reads a PHC string of Argon2id.
 func parsePHC(s string) (p Argon2, salt, key []byte, err error) {
 	parts := strings.Split(s, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" {
-		return p, nil, nil, errHashUnknown
-	}
-	var version int
-	if _, err := fmt.Sscanf(parts[2], "v=%d", &version); err != nil || version != argon2.Version {
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return p, nil, nil, errHashUnknown
 	}
 	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.MemoryKiB, &p.Time, &p.Threads); err != nil {

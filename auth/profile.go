@@ -10,20 +10,22 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/hal9-ai/hal9/model"
 )
 
 const maxName = 255
 
-// checkUsername says what is wrong with a user name. Names are told apart by case;
-// what cannot be seen is refused, since two names would look alike.
+// checkUsername says what is wrong with a new user name. Names are told apart by case,
+// as the original's are; what cannot be seen is refused, since two names would look
+// alike. The name is to be in Unicode's composed form (NFC) already.
 func checkUsername(name string) error {
 	switch {
-	case name == "" || utf8.RuneCountInString(name) > maxName:
-		return invalid("username", fmt.Sprintf("must have 1 to %d characters", maxName))
 	case !utf8.ValidString(name):
 		return invalid("username", "must be valid UTF-8")
+	case name == "" || utf8.RuneCountInString(name) > maxName:
+		return invalid("username", fmt.Sprintf("must have 1 to %d characters", maxName))
 	case strings.TrimSpace(name) != name:
 		return invalid("username", "must not begin or end with a space")
 	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
@@ -65,11 +67,14 @@ func (s *Service) Register(ctx context.Context, arg RegisterParams) (model.User,
 }
 
 func (s *Service) makeUser(ctx context.Context, by Principal, arg UserCreateParams, action string) (model.User, error) {
+	arg.Username = norm.NFC.String(arg.Username)
 	if arg.Email != nil && *arg.Email == "" {
 		arg.Email = nil
 	}
-	if err := errors.Join(checkUsername(arg.Username), checkPassword("password", arg.Password), checkEmail(arg.Email)); err != nil {
-		return model.User{}, firstOf(err)
+	for _, err := range []error{checkUsername(arg.Username), checkPassword("password", arg.Password), checkEmail(arg.Email)} {
+		if err != nil {
+			return model.User{}, err
+		}
 	}
 	// Before the costly hash; the unique key decides in the end.
 	_, err := s.store.UserGetByUsername(ctx, model.UserGetByUsernameParams{Username: arg.Username})
@@ -106,21 +111,6 @@ func (s *Service) makeUser(ctx context.Context, by Principal, arg UserCreatePara
 	return user, err
 }
 
-// firstOf returns the first of joined errors: a client mends one field at a time,
-// and the table of answers takes one.
-func firstOf(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()[0]
-	}
-	return err
-}
-
-func (s *Service) hash(ctx context.Context, password string) (string, error) {
-	var hash string
-	err := s.hashes.do(ctx, func() { hash = s.cfg.Argon2.hash(password) })
-	return hash, err
-}
-
 // Profile returns the user who asks.
 func (s *Service) Profile(ctx context.Context, p Principal) (model.User, error) {
 	user, err := s.store.UserGet(ctx, model.UserGetParams{ID: p.UserID})
@@ -140,11 +130,18 @@ type ProfileUpdateParams struct {
 
 // ProfileUpdate changes the user who asks. ErrConflict names username or email.
 func (s *Service) ProfileUpdate(ctx context.Context, p Principal, arg ProfileUpdateParams) (model.User, error) {
+	if err := keyMayManage(p); err != nil {
+		return model.User{}, err
+	}
+	if arg.Username != nil {
+		composed := norm.NFC.String(*arg.Username)
+		arg.Username = &composed
+	}
 	var user model.User
 	err := s.store.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
-		before, err := tx.UserGet(ctx, model.UserGetParams{ID: p.UserID})
+		before, err := tx.UserLock(ctx, model.UserLockParams{ID: p.UserID})
 		if err != nil {
-			return unknown(err, "read the profile")
+			return unknown(err, "lock the user")
 		}
 		next := model.UserUpdateProfileParams{
 			ID: before.ID, Username: before.Username, Email: before.Email, EmailVerified: before.EmailVerified, UpdatedAt: s.now(),
@@ -193,42 +190,51 @@ func (s *Service) PasswordChange(ctx context.Context, p Principal, arg PasswordC
 	if err := checkPassword("new_password", arg.New); err != nil {
 		return err
 	}
-	if err := s.prove(ctx, p, arg.Old, arg.Client); err != nil {
+	proved, err := s.proveOwn(ctx, p, arg.Old, arg.Client)
+	if err != nil {
 		return err
 	}
 	hash, err := s.hash(ctx, arg.New)
 	if err != nil {
 		return err
 	}
-	return s.replacePassword(ctx, p, p.UserID, hash, arg.Client)
+	return s.replacePassword(ctx, p, p.UserID, hash, arg.Client, func(user *model.User) error {
+		if user.PasswordHash != proved.PasswordHash {
+			return &model.Error{Kind: model.ErrConflict, Entity: "user", Field: "password", Reason: "it was changed meanwhile; try again"}
+		}
+		return nil
+	})
 }
 
-// prove checks that who asks knows his password, within the limits of a login.
-func (s *Service) prove(ctx context.Context, p Principal, password string, c Client) error {
+// proveOwn checks that who asks knows his own password, within the limits of a login.
+func (s *Service) proveOwn(ctx context.Context, p Principal, password string, c Client) (model.User, error) {
 	user, err := s.Profile(ctx, p)
 	if err != nil {
-		return err
+		return user, err
 	}
-	attempt, err := s.guesses.begin(user.Username, c.IP, s.now())
-	if err != nil {
-		s.attempts.limited.Inc()
-		return err
+	attempt := s.guesses.of(user.Username, c.IP)
+	if err := attempt.addressLimited(s.now()); err != nil {
+		return user, s.counted(err)
 	}
-	_, _, err = s.check(ctx, user.Username, password)
-	switch {
-	case errors.Is(err, ErrBadCredentials):
-		s.attempts.failure.Inc()
-		return errors.Join(err, s.noteFailure(ctx, &user, LoginParams{Client: c}))
-	case err != nil:
-		attempt.giveBack(s.now())
-		return err
+	if _, err := s.prove(ctx, attempt, &user, password, c); err != nil {
+		return user, err
 	}
 	attempt.succeed(s.now())
-	return nil
+	s.counts.success.Inc()
+	return user, nil
 }
 
-func (s *Service) replacePassword(ctx context.Context, by Principal, id uuid.UUID, hash string, c Client) error {
+// replacePassword stores a new hash and ends the user's sessions. check looks at the
+// user, whose row is locked.
+func (s *Service) replacePassword(ctx context.Context, by Principal, id uuid.UUID, hash string, c Client, check func(*model.User) error) error {
 	return s.store.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
+		user, err := tx.UserLock(ctx, model.UserLockParams{ID: id})
+		if err != nil {
+			return fmt.Errorf("lock the user: %w", err)
+		}
+		if err := check(&user); err != nil {
+			return err
+		}
 		if _, err := tx.UserSetPassword(ctx, model.UserSetPasswordParams{ID: id, PasswordHash: hash, UpdatedAt: s.now()}); err != nil {
 			return fmt.Errorf("store the password: %w", err)
 		}
@@ -243,11 +249,11 @@ func (s *Service) replacePassword(ctx context.Context, by Principal, id uuid.UUI
 	})
 }
 
-// AccountDelete removes the user who asks, with sessions and keys. The last active
-// admin stays: ErrConflict.
+// AccountDelete removes the user who asks, with sessions and keys. ErrBadCredentials
+// says that the password is wrong. The last active admin stays: ErrConflict.
 func (s *Service) AccountDelete(ctx context.Context, p Principal, password string, c Client) error {
-	if err := s.prove(ctx, p, password, c); err != nil {
+	if _, err := s.proveOwn(ctx, p, password, c); err != nil {
 		return err
 	}
-	return s.deleteUser(ctx, p, p.UserID, c)
+	return s.UserDelete(ctx, p, p.UserID, c)
 }

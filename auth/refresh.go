@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/hal9-ai/hal9/model"
@@ -17,10 +16,7 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, c Client) (G
 		return Grant{}, ErrUnauthenticated
 	}
 	now := model.NormalTime(s.now())
-	grant := Grant{
-		AccessToken: newToken(prefixAccess), RefreshToken: newToken(prefixRefresh),
-		ExpiresAt: now.Add(s.cfg.AccessTTL), RefreshExpiresAt: now.Add(s.cfg.RefreshTTL),
-	}
+	grant := s.newGrant(now)
 	reused := false
 	err := s.store.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
 		token, err := tx.RefreshTokenGetByHash(ctx, model.RefreshTokenGetByHashParams{TokenHash: hashToken(refreshToken)})
@@ -34,14 +30,6 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, c Client) (G
 		if !now.Before(token.ExpiresAt) {
 			return ErrUnauthenticated
 		}
-		spent, err := tx.RefreshTokenSpend(ctx, model.RefreshTokenSpendParams{ID: token.ID, SpentAt: now})
-		if err != nil {
-			return fmt.Errorf("spend the refresh token: %w", err)
-		}
-		if spent == 0 {
-			reused = true
-			return s.revokeFamily(ctx, tx, &session, c)
-		}
 		user, err := tx.UserGet(ctx, model.UserGetParams{ID: session.UserID})
 		if err != nil {
 			return unknown(err, "look up the user")
@@ -50,7 +38,28 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, c Client) (G
 			return ErrUnauthenticated
 		}
 		grant.User = user
-		return s.rotate(ctx, tx, &session, &grant)
+		// The session's row comes first, as in all that ends sessions: it lets one
+		// refresh in at a time, and transactions that wait for each other in one
+		// order do not wait for ever.
+		_, err = tx.SessionRotate(ctx, model.SessionRotateParams{ID: session.ID, TokenHash: hashToken(grant.AccessToken), ExpiresAt: grant.ExpiresAt})
+		if err != nil {
+			return unknown(err, "renew the session")
+		}
+		spent, err := tx.RefreshTokenSpend(ctx, model.RefreshTokenSpendParams{ID: token.ID, SpentAt: now})
+		if err != nil {
+			return fmt.Errorf("spend the refresh token: %w", err)
+		}
+		if spent == 0 {
+			reused = true
+			return s.revokeFamily(ctx, tx, &session, c)
+		}
+		err = tx.RefreshTokenInsert(ctx, model.RefreshTokenInsertParams{
+			ID: s.ids.New(), SessionID: session.ID, TokenHash: hashToken(grant.RefreshToken), ExpiresAt: grant.RefreshExpiresAt, CreatedAt: now,
+		})
+		if err != nil {
+			return fmt.Errorf("store the refresh token: %w", err)
+		}
+		return nil
 	})
 	if err == nil && reused {
 		return Grant{}, ErrUnauthenticated
@@ -59,24 +68,6 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, c Client) (G
 		return Grant{}, err
 	}
 	return grant, nil
-}
-
-// rotate gives the session the tokens of the grant.
-func (s *Service) rotate(ctx context.Context, tx model.Tx, session *model.Session, grant *Grant) error {
-	_, err := tx.SessionRotate(ctx, model.SessionRotateParams{ID: session.ID, TokenHash: hashToken(grant.AccessToken), ExpiresAt: grant.ExpiresAt})
-	if err != nil {
-		return unknown(err, "renew the session")
-	}
-	err = tx.RefreshTokenInsert(ctx, model.RefreshTokenInsertParams{
-		ID: s.ids.New(), SessionID: session.ID, TokenHash: hashToken(grant.RefreshToken), ExpiresAt: grant.RefreshExpiresAt, CreatedAt: s.now(),
-	})
-	if errors.Is(err, model.ErrInvalid) {
-		return ErrUnauthenticated // the session was ended meanwhile
-	}
-	if err != nil {
-		return fmt.Errorf("store the refresh token: %w", err)
-	}
-	return nil
 }
 
 // revokeFamily ends the session with all tokens that it ever had.

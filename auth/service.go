@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"runtime"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/uuid"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/hal9-ai/hal9/model"
 )
@@ -33,6 +34,9 @@ type Config struct {
 	RefreshTTL time.Duration
 	// Argon2 are the parameters of new password hashes.
 	Argon2 Argon2
+	// BcryptCost is that of the hashes that imported users have. While such users are
+	// left, a refused login pays for one. 12.
+	BcryptCost int
 	// HashConcurrency is how many passwords are hashed at once. GOMAXPROCS.
 	HashConcurrency int
 	// HashQueue is how many more may wait. 32 for each that runs.
@@ -66,7 +70,8 @@ func (c Config) WithDefaults() Config {
 	c.Argon2 = c.Argon2.WithDefaults()
 	setDefault(&c.AccessTTL, 15*time.Minute)
 	setDefault(&c.RefreshTTL, 7*24*time.Hour)
-	setDefault(&c.HashConcurrency, defaultHashes())
+	setDefault(&c.BcryptCost, 12)
+	setDefault(&c.HashConcurrency, runtime.GOMAXPROCS(0))
 	setDefault(&c.HashQueue, 32*c.HashConcurrency)
 	setDefault(&c.HashQueueTimeout, time.Second)
 	setDefault(&c.FailuresPerAccount, 10)
@@ -112,6 +117,9 @@ func (c *Config) validate() error {
 			return fmt.Errorf("%s is %d: give at least 1", n.key, n.value)
 		}
 	}
+	if c.BcryptCost < bcrypt.MinCost || c.BcryptCost > maxBcryptCost {
+		return fmt.Errorf("Config.BcryptCost is %d: give %d to %d", c.BcryptCost, bcrypt.MinCost, maxBcryptCost)
+	}
 	if c.AccessTTL > c.RefreshTTL {
 		return fmt.Errorf("auth.access_ttl is %v: give at most auth.refresh_ttl (%v)", c.AccessTTL, c.RefreshTTL)
 	}
@@ -128,12 +136,13 @@ type Service struct {
 	log      *slog.Logger
 	hashes   *hashGate
 	guesses  *guessLimit
-	attempts attempts
+	counts   counts
 	lastUsed lastUsed
+	legacy   legacy
 
-	// decoy is verified when there is no hash to verify, so that an unknown user
-	// takes the time of a known one. Made at its first use.
-	decoy func() string
+	// Verified where there is no hash of the kind to verify, so that all refusals
+	// take the same time.
+	decoyArgon2, decoyBcrypt string
 }
 
 // New makes a service.
@@ -144,11 +153,11 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, store: cfg.Store, ids: cfg.IDs, now: cfg.Clock, log: cfg.Logger,
-		hashes:   newHashGate(cfg.HashConcurrency, cfg.HashQueue, cfg.HashQueueTimeout, cfg.Metrics),
-		guesses:  newGuessLimit(cfg.FailuresPerAccount, cfg.FailuresPerAddress, cfg.FailureWindow),
-		attempts: newAttempts(cfg.Metrics),
+		hashes:      newHashGate(cfg.HashConcurrency, cfg.HashQueue, cfg.HashQueueTimeout, cfg.Metrics),
+		counts:      newCounts(cfg.Metrics),
+		decoyArgon2: cfg.Argon2.decoy(), decoyBcrypt: decoyBcrypt(cfg.BcryptCost),
 	}
+	s.guesses = newGuessLimit(cfg.FailuresPerAccount, cfg.FailuresPerAddress, cfg.FailureWindow, &s.counts)
 	s.lastUsed.seen = map[uuid.UUID]time.Time{}
-	s.decoy = sync.OnceValue(func() string { return cfg.Argon2.hash(newToken("")) })
 	return s, nil
 }

@@ -77,9 +77,9 @@ func (s *Service) UserUpdate(ctx context.Context, by Principal, id uuid.UUID, ar
 		if err != nil {
 			return err
 		}
-		before, err := tx.UserGet(ctx, model.UserGetParams{ID: id})
+		before, err := tx.UserLock(ctx, model.UserLockParams{ID: id})
 		if err != nil {
-			return fmt.Errorf("read the user: %w", err)
+			return fmt.Errorf("lock the user: %w", err)
 		}
 		next := model.UserSetRoleParams{ID: id, Role: before.Role, IsActive: before.IsActive, UpdatedAt: s.now()}
 		if arg.Role != nil {
@@ -119,16 +119,12 @@ func (s *Service) UserSetPassword(ctx context.Context, by Principal, id uuid.UUI
 	if err != nil {
 		return err
 	}
-	return s.replacePassword(ctx, by, id, hash, c)
+	return s.replacePassword(ctx, by, id, hash, c, func(*model.User) error { return nil })
 }
 
 // UserDelete removes a user with sessions and keys. The last active admin stays:
 // ErrConflict.
 func (s *Service) UserDelete(ctx context.Context, by Principal, id uuid.UUID, c Client) error {
-	return s.deleteUser(ctx, by, id, c)
-}
-
-func (s *Service) deleteUser(ctx context.Context, by Principal, id uuid.UUID, c Client) error {
 	return s.store.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
 		admins, err := lockAdmins(ctx, tx)
 		if err != nil {
@@ -137,9 +133,9 @@ func (s *Service) deleteUser(ctx context.Context, by Principal, id uuid.UUID, c 
 		if admins.last(id) {
 			return errLastAdmin()
 		}
-		user, err := tx.UserGet(ctx, model.UserGetParams{ID: id})
+		user, err := tx.UserLock(ctx, model.UserLockParams{ID: id})
 		if err != nil {
-			return fmt.Errorf("read the user: %w", err)
+			return fmt.Errorf("lock the user: %w", err)
 		}
 		if _, err := tx.UserDelete(ctx, model.UserDeleteParams{ID: id}); err != nil {
 			return fmt.Errorf("delete the user: %w", err)

@@ -36,7 +36,7 @@ type APIKeyQueries interface {
 	APIKeyListByUser(ctx context.Context, arg APIKeyListByUserParams) ([]APIKey, error)
 	// APIKeyRevoke makes one key of the user void for good.
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
-	// APIKeySetLastUsed notes a use.
+	// APIKeySetLastUsed notes a use, unless a later one is noted.
 	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
 	// APIKeyDelete removes one key of the user.
 	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error)
@@ -233,6 +233,12 @@ type UserQueries interface {
 	// UserLockByRole returns the ids of the active users of a role, and keeps others from
 	// changing these users until the transaction ends.
 	UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error)
+	// UserLock returns one user, ErrNotFound if there is none, and keeps others from
+	// changing the user until the transaction ends. It changes nothing itself.
+	UserLock(ctx context.Context, arg UserLockParams) (User, error)
+	// UserCountBcrypt tells whether there are users whose password hash is bcrypt's, as
+	// that of imported ones is: 1 if so, otherwise 0. It reads users until it finds one.
+	UserCountBcrypt(ctx context.Context) (int64, error)
 }
 
 // APIKey is a row that APIKeyInsert, APIKeyGetByHash and 2 more queries return.
@@ -374,7 +380,7 @@ type Signal struct {
 	Timestamp       time.Time
 }
 
-// User is a row that UserInsert, UserGet and 7 more queries return.
+// User is a row that UserInsert, UserGet and 8 more queries return.
 type User struct {
 	ID            uuid.UUID
 	Username      string
@@ -1860,6 +1866,11 @@ func (p *UserLockByRoleParams) Normalize() error {
 	return nil
 }
 
+// UserLockParams are the parameters of UserLock.
+type UserLockParams struct {
+	ID uuid.UUID
+}
+
 // EntityOf names the entity that a query is about, as errors speak of it; ""
 // for a name that is no query. It knows the queries of one engine alone too.
 func EntityOf(query string) string {
@@ -1943,7 +1954,9 @@ func EntityOf(query string) string {
 		"UserDelete",
 		"UserCountByRole",
 		"UserGetFirstByRole",
-		"UserLockByRole":
+		"UserLockByRole",
+		"UserLock",
+		"UserCountBcrypt":
 		return "user"
 	default:
 		return ""

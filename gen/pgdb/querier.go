@@ -21,7 +21,7 @@ type Querier interface {
 	APIKeyListByUser(ctx context.Context, arg APIKeyListByUserParams) ([]APIKey, error)
 	// APIKeyRevoke makes one key of the user void for good.
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
-	// APIKeySetLastUsed notes a use.
+	// APIKeySetLastUsed notes a use, unless a later one is noted.
 	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
 	// AuditDeleteOld removes up to page_limit entries older than the given moment.
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
@@ -153,6 +153,9 @@ type Querier interface {
 	// SignalListStoredIDs returns those of the given ids, a JSON array of strings, that
 	// are stored in any partition.
 	SignalListStoredIDs(ctx context.Context, arg SignalListStoredIDsParams) ([]uuid.UUID, error)
+	// UserCountBcrypt tells whether there are users whose password hash is bcrypt's, as
+	// that of imported ones is: 1 if so, otherwise 0. It reads users until it finds one.
+	UserCountBcrypt(ctx context.Context) (int64, error)
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
 	// UserDelete removes a user with all sessions, refresh tokens and API keys.
@@ -173,6 +176,9 @@ type Querier interface {
 	// UserList returns the users in order of their names, from the first one after
 	// after_username ('' for the first page).
 	UserList(ctx context.Context, arg UserListParams) ([]User, error)
+	// UserLock returns one user, ErrNotFound if there is none, and keeps others from
+	// changing the user until the transaction ends. It changes nothing itself.
+	UserLock(ctx context.Context, arg UserLockParams) (User, error)
 	// UserLockByRole returns the ids of the active users of a role, and keeps others from
 	// changing these users until the transaction ends.
 	UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error)

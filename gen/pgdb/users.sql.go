@@ -12,6 +12,20 @@ import (
 	"github.com/google/uuid"
 )
 
+const userCountBcrypt = `-- name: UserCountBcrypt :one
+SELECT count(*)
+FROM (SELECT 1 AS found FROM users WHERE substr(password_hash, 1, 2) = '$2' LIMIT 1) AS hits
+`
+
+// UserCountBcrypt tells whether there are users whose password hash is bcrypt's, as
+// that of imported ones is: 1 if so, otherwise 0. It reads users until it finds one.
+func (q *Queries) UserCountBcrypt(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, userCountBcrypt)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const userCountByRole = `-- name: UserCountByRole :one
 SELECT count(*)
 FROM users
@@ -305,6 +319,38 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 		return nil, err
 	}
 	return items, nil
+}
+
+const userLock = `-- name: UserLock :one
+UPDATE users
+SET role = role
+WHERE id = $1
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+`
+
+type UserLockParams struct {
+	ID uuid.UUID
+}
+
+// UserLock returns one user, ErrNotFound if there is none, and keeps others from
+// changing the user until the transaction ends. It changes nothing itself.
+func (q *Queries) UserLock(ctx context.Context, arg UserLockParams) (User, error) {
+	row := q.db.QueryRow(ctx, userLock, arg.ID)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.Email,
+		&i.PasswordHash,
+		&i.Role,
+		&i.IsActive,
+		&i.EmailVerified,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLogin,
+		&i.Version,
+	)
+	return i, err
 }
 
 const userLockByRole = `-- name: UserLockByRole :many

@@ -189,6 +189,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.signalListStoredIDsStmt, err = db.PrepareContext(ctx, signalListStoredIDs); err != nil {
 		return nil, fmt.Errorf("error preparing query SignalListStoredIDs: %w", err)
 	}
+	if q.userCountBcryptStmt, err = db.PrepareContext(ctx, userCountBcrypt); err != nil {
+		return nil, fmt.Errorf("error preparing query UserCountBcrypt: %w", err)
+	}
 	if q.userCountByRoleStmt, err = db.PrepareContext(ctx, userCountByRole); err != nil {
 		return nil, fmt.Errorf("error preparing query UserCountByRole: %w", err)
 	}
@@ -215,6 +218,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.userListStmt, err = db.PrepareContext(ctx, userList); err != nil {
 		return nil, fmt.Errorf("error preparing query UserList: %w", err)
+	}
+	if q.userLockStmt, err = db.PrepareContext(ctx, userLock); err != nil {
+		return nil, fmt.Errorf("error preparing query UserLock: %w", err)
 	}
 	if q.userLockByRoleStmt, err = db.PrepareContext(ctx, userLockByRole); err != nil {
 		return nil, fmt.Errorf("error preparing query UserLockByRole: %w", err)
@@ -511,6 +517,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing signalListStoredIDsStmt: %w", cerr)
 		}
 	}
+	if q.userCountBcryptStmt != nil {
+		if cerr := q.userCountBcryptStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userCountBcryptStmt: %w", cerr)
+		}
+	}
 	if q.userCountByRoleStmt != nil {
 		if cerr := q.userCountByRoleStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userCountByRoleStmt: %w", cerr)
@@ -554,6 +565,11 @@ func (q *Queries) Close() error {
 	if q.userListStmt != nil {
 		if cerr := q.userListStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userListStmt: %w", cerr)
+		}
+	}
+	if q.userLockStmt != nil {
+		if cerr := q.userLockStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userLockStmt: %w", cerr)
 		}
 	}
 	if q.userLockByRoleStmt != nil {
@@ -675,6 +691,7 @@ type Queries struct {
 	signalListByNeuronStmt        *sql.Stmt
 	signalListByReferenceStmt     *sql.Stmt
 	signalListStoredIDsStmt       *sql.Stmt
+	userCountBcryptStmt           *sql.Stmt
 	userCountByRoleStmt           *sql.Stmt
 	userDeleteStmt                *sql.Stmt
 	userGetStmt                   *sql.Stmt
@@ -684,6 +701,7 @@ type Queries struct {
 	userImportStmt                *sql.Stmt
 	userInsertStmt                *sql.Stmt
 	userListStmt                  *sql.Stmt
+	userLockStmt                  *sql.Stmt
 	userLockByRoleStmt            *sql.Stmt
 	userSetLastLoginStmt          *sql.Stmt
 	userSetPasswordStmt           *sql.Stmt
@@ -750,6 +768,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		signalListByNeuronStmt:        q.signalListByNeuronStmt,
 		signalListByReferenceStmt:     q.signalListByReferenceStmt,
 		signalListStoredIDsStmt:       q.signalListStoredIDsStmt,
+		userCountBcryptStmt:           q.userCountBcryptStmt,
 		userCountByRoleStmt:           q.userCountByRoleStmt,
 		userDeleteStmt:                q.userDeleteStmt,
 		userGetStmt:                   q.userGetStmt,
@@ -759,6 +778,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		userImportStmt:                q.userImportStmt,
 		userInsertStmt:                q.userInsertStmt,
 		userListStmt:                  q.userListStmt,
+		userLockStmt:                  q.userLockStmt,
 		userLockByRoleStmt:            q.userLockByRoleStmt,
 		userSetLastLoginStmt:          q.userSetLastLoginStmt,
 		userSetPasswordStmt:           q.userSetPasswordStmt,

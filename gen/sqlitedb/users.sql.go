@@ -12,6 +12,18 @@ import (
 	"github.com/google/uuid"
 )
 
+const userCountBcrypt = `-- name: UserCountBcrypt :one
+SELECT count(*)
+FROM (SELECT 1 AS found FROM users WHERE substr(password_hash, 1, 2) = '$2' LIMIT 1) AS hits
+`
+
+func (q *Queries) UserCountBcrypt(ctx context.Context) (int64, error) {
+	row := q.queryRow(ctx, q.userCountBcryptStmt, userCountBcrypt)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const userCountByRole = `-- name: UserCountByRole :one
 SELECT count(*)
 FROM users
@@ -297,6 +309,36 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 		return nil, err
 	}
 	return items, nil
+}
+
+const userLock = `-- name: UserLock :one
+UPDATE users
+SET role = role
+WHERE id = ?1
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+`
+
+type UserLockParams struct {
+	ID uuid.UUID
+}
+
+func (q *Queries) UserLock(ctx context.Context, arg UserLockParams) (User, error) {
+	row := q.queryRow(ctx, q.userLockStmt, userLock, arg.ID)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.Email,
+		&i.PasswordHash,
+		&i.Role,
+		&i.IsActive,
+		&i.EmailVerified,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLogin,
+		&i.Version,
+	)
+	return i, err
 }
 
 const userLockByRole = `-- name: UserLockByRole :many

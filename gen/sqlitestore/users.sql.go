@@ -259,3 +259,32 @@ func (s *Store) UserLockByRole(ctx context.Context, arg model.UserLockByRolePara
 	}
 	return out, nil
 }
+
+// UserLock answers model.Queries.
+func (s *Store) UserLock(ctx context.Context, arg model.UserLockParams) (model.User, error) {
+	params := sqlitedb.UserLockParams(arg)
+	var row sqlitedb.User
+	err := s.db.Write(ctx, "UserLock", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		row, err = q.UserLock(ctx, params)
+		return err
+	})
+	if err != nil {
+		return model.User{}, s.translate("UserLock", err)
+	}
+	return model.User(row), nil
+}
+
+// UserCountBcrypt answers model.Queries.
+func (s *Store) UserCountBcrypt(ctx context.Context) (int64, error) {
+	var out int64
+	err := s.db.Read(ctx, "UserCountBcrypt", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		out, err = q.UserCountBcrypt(ctx)
+		return err
+	})
+	if err != nil {
+		return 0, s.translate("UserCountBcrypt", err)
+	}
+	return out, nil
+}
