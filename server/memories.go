@@ -62,6 +62,7 @@ func (s *Server) registerMemories() {
 	register(s, operation{
 		id: "MemoryCreate", method: http.MethodPost, path: path, tag: tagMemories,
 		summary: "Create a memory", status: http.StatusCreated, created: true, example: example,
+		idempotency: idempotencyAtomic, etag: true,
 	}, s.memoryCreate)
 	register(s, operation{
 		id: "MemoryList", method: http.MethodGet, path: path, tag: tagMemories,
@@ -88,8 +89,8 @@ func (s *Server) memoryCreate(ctx context.Context, in *struct{ Body memoryFields
 		return nil, err
 	}
 	b := &in.Body
-	row, err := s.store.MemoryInsert(ctx, model.MemoryInsertParams{
-		ID: s.ids.New(), NeuronID: b.NeuronID, Layer: b.Layer, EntryType: b.EntryType,
+	row, err := s.queries(ctx).MemoryInsert(ctx, model.MemoryInsertParams{
+		ID: s.idsOf(ctx).New(), NeuronID: b.NeuronID, Layer: b.Layer, EntryType: b.EntryType,
 		Content: string(b.Content), Importance: *b.Importance, Context: b.Context.value(), Metadata: b.Metadata.value(),
 		Embedding: b.Embedding, CreatedAt: s.now(),
 	})

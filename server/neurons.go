@@ -58,8 +58,8 @@ func (s *Server) registerNeurons() {
 	register(s, operation{
 		id: "NeuronCreate", method: http.MethodPost, path: path, tag: tagNeurons,
 		summary: "Create a neuron", status: http.StatusCreated, created: true,
-		problems: []int{http.StatusConflict},
-		example:  map[string]any{"id": "strategic-planner", "layer": "L4", "system_prompt": "You plan.", "settings": map[string]any{"temperature": 0.2}},
+		problems: []int{http.StatusConflict}, idempotency: idempotencyAtomic, etag: true,
+		example: map[string]any{"id": "strategic-planner", "layer": "L4", "system_prompt": "You plan.", "settings": map[string]any{"temperature": 0.2}},
 	}, s.neuronCreate)
 	register(s, operation{
 		id: "NeuronList", method: http.MethodGet, path: path, tag: tagNeurons,
@@ -95,7 +95,7 @@ func (s *Server) neuronCreate(ctx context.Context, in *struct{ Body neuronCreate
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.store.NeuronInsert(ctx, model.NeuronInsertParams{
+	n, err := s.queries(ctx).NeuronInsert(ctx, model.NeuronInsertParams{
 		ID: in.Body.ID, Layer: layer,
 		SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(),
 		State: in.Body.State, Condition: model.ConditionOf(in.Body.State), CreatedAt: s.now(),

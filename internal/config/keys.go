@@ -51,6 +51,7 @@ func Sections() []Section {
 		{"cache", "Cache (read and checked, but not used in this version)"},
 		{"signals", "Signals"},
 		{"neurons", "Neurons"},
+		{"idempotency", "Repeated requests"},
 		{"auth", "Access"},
 		{"log", "Log"},
 	}
@@ -238,6 +239,10 @@ func otherKeys() []Key {
 		{
 			Name: "neurons.stale_after", Default: "5m", check: atLeast(time.Second),
 			Help: "How long a neuron may be silent before it counts as unhealthy.",
+		},
+		{
+			Name: "idempotency.ttl", Default: "24h", check: atLeast(time.Minute),
+			Help: "How long an Idempotency-Key is remembered: a request repeated with it within this time has no second effect.",
 		},
 		{
 			Name: "auth.mode", Default: AuthOpen, check: authMode(),

@@ -58,9 +58,10 @@ func TestDefaults(t *testing.T) {
 		Cache: config.Cache{
 			MaxConnections: 50, DefaultTTL: time.Hour, Strategy: "cache_aside", KeyPrefix: "hal9:", LocalMaxTTL: 2 * time.Second,
 		},
-		Neurons: config.Neurons{StaleAfter: 5 * time.Minute},
-		Auth:    config.Auth{Mode: "open"},
-		Log:     config.Log{Level: "info", Format: "auto", AccessSample: 1},
+		Neurons:     config.Neurons{StaleAfter: 5 * time.Minute},
+		Idempotency: config.Idempotency{TTL: 24 * time.Hour},
+		Auth:        config.Auth{Mode: "open"},
+		Log:         config.Log{Level: "info", Format: "auto", AccessSample: 1},
 	}
 	for name, got := range map[string]config.Config{"Load": *c, "WithDefaults": config.Config{}.WithDefaults()} {
 		for _, section := range []struct{ got, want any }{
