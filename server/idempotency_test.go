@@ -140,7 +140,9 @@ type crashing struct {
 	dead bool
 }
 
-func (f *crashing) gone() error { return &model.Error{Kind: model.ErrUnavailable, Entity: "idempotency_key"} }
+func (f *crashing) gone() error {
+	return &model.Error{Kind: model.ErrUnavailable, Entity: "idempotency_key"}
+}
 
 func (f *crashing) IdempotencyKeyFinish(ctx context.Context, arg model.IdempotencyKeyFinishParams) (int64, error) {
 	if f.dead {
