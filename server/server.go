@@ -113,8 +113,15 @@ type Server struct {
 	documentTag string // its ETag
 	http        *httpMetrics
 
+	// bulkStreams holds one for each stream of signals under way.
+	bulkStreams chan struct{}
+	bulkActive  *metrics.Gauge
+
 	started time.Time
 	ready   atomic.Bool
+	// stopping ends when streams, which may have no end of their own, are to stop.
+	stopping context.Context //nolint:containedctx // a signal to all handlers, not the context of a call
+	stop     context.CancelFunc
 }
 
 // New makes a server that serves nothing yet.
@@ -127,6 +134,9 @@ func New(d Deps) (*Server, error) {
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, identities: d.Identities, ids: d.IDs,
 		now: d.Clock, log: d.Logger, metrics: d.Metrics, build: d.Build, started: d.Clock(),
 	}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.bulkStreams = make(chan struct{}, s.cfg.BulkStreams)
+	s.bulkActive = s.metrics.NewGauge("hal9_ingest_bulk_streams", nil)
 	s.router = newRouter()
 	s.router.Use(s.observe, s.recover, s.secure, s.guard)
 	s.router.NoRoute(s.noRoute)

@@ -37,6 +37,7 @@ func (s *Server) registerSignals() {
 	s.registerContractSignals()
 	const path, one = "/api/v1/signals", "/api/v1/signals/{id}"
 	s.registerSignalSubmit(path)
+	s.registerSignalBulk()
 	register(s, operation{
 		id: "SignalList", method: http.MethodGet, path: path, tag: tagSignals,
 		summary: "List the signals", description: "The newest first.",

@@ -181,7 +181,11 @@ func (s *Server) readSignals(ctx context.Context, body []byte) (rows []model.Sig
 	bad := 0
 	for i, text := range texts {
 		var rowFaults []problemField
-		rows[i], rowFaults = r.read(text, i, isArray)
+		index := i
+		if !isArray {
+			index = -1
+		}
+		rows[i], rowFaults = r.read(text, index)
 		if len(rowFaults) == 0 {
 			continue
 		}
@@ -219,10 +223,12 @@ func (s *Server) newSignalReader() *signalReader {
 	}
 }
 
-func (r *signalReader) read(text []byte, index int, isArray bool) (model.SignalInsertParams, []problemField) {
+// read is the row to be stored, or all that is wrong with it, told by places in the
+// body: below body[index], or below body if the index is negative.
+func (r *signalReader) read(text []byte, index int) (model.SignalInsertParams, []problemField) {
 	r.path.Reset()
 	r.path.Push("body")
-	if isArray {
+	if index >= 0 {
 		r.path.PushIndex(index)
 	}
 	at := r.path.String()

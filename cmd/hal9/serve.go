@@ -121,7 +121,10 @@ func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) erro
 	log := g.Logger(cfg.Log)
 	set := metrics.NewSet()
 	ids := model.NewIDGenerator(time.Now)
-	in := ingest.New(ingest.Config{Store: st, Logger: log, Metrics: set})
+	in := ingest.New(ingest.Config{
+		Store: st, Logger: log, Metrics: set,
+		Committers: cfg.Ingest.Committers, MaxBatch: cfg.Ingest.MaxBatch, MaxQueue: cfg.Ingest.QueueLength,
+	})
 	srv, err := server.New(server.Deps{
 		Config: serverConfig(cfg), Store: st, Ingest: in, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
@@ -160,6 +163,7 @@ func serverConfig(cfg *config.Config) server.Config {
 		AuthMode: cfg.Auth.Mode, RequestTimeout: s.RequestTimeout, ReadHeaderTimeout: s.ReadHeaderTimeout,
 		ReadTimeout: s.ReadTimeout, IdleTimeout: s.IdleTimeout, ShutdownTimeout: s.ShutdownTimeout, DrainDelay: s.DrainDelay,
 		MaxBodyBytes: int64(s.MaxBodyBytes), MaxJSONDepth: s.MaxJSONDepth, MaxPage: s.MaxPage,
+		BulkStreams: cfg.Ingest.BulkStreams, BulkChunkRows: cfg.Ingest.BulkChunkRows, BulkIdleTimeout: cfg.Ingest.BulkIdleTimeout,
 		StaleAfter: cfg.Neurons.StaleAfter, IdempotencyTTL: cfg.Idempotency.TTL, AccessSample: cfg.Log.AccessSample,
 	}
 }

@@ -21,6 +21,7 @@ type Config struct { //nolint:recvcheck // WithDefaults returns a copy on purpos
 	Database    Database    `koanf:"database"`
 	Cache       Cache       `koanf:"cache"`
 	Signals     Signals     `koanf:"signals"`
+	Ingest      Ingest      `koanf:"ingest"`
 	Neurons     Neurons     `koanf:"neurons"`
 	Idempotency Idempotency `koanf:"idempotency"`
 	Auth        Auth        `koanf:"auth"`
@@ -84,6 +85,16 @@ type Cache struct {
 type Signals struct {
 	// Retention is zero when signals are kept for ever.
 	Retention time.Duration `koanf:"retention"`
+}
+
+// Ingest holds the settings of how signals come in.
+type Ingest struct {
+	Committers      int           `koanf:"committers"`
+	MaxBatch        int           `koanf:"max_batch"`
+	QueueLength     int           `koanf:"queue_length"`
+	BulkStreams     int           `koanf:"bulk_streams"`
+	BulkChunkRows   int           `koanf:"bulk_chunk_rows"`
+	BulkIdleTimeout time.Duration `koanf:"bulk_idle_timeout"`
 }
 
 // Neurons holds the settings of neurons.
