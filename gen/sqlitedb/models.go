@@ -36,6 +36,14 @@ type AuditLog struct {
 	CreatedAt    time.Time
 }
 
+type LegacyDetail struct {
+	Entity    string
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	Details   model.JSON
+	CreatedAt time.Time
+}
+
 type MetricsAggregate struct {
 	ID         uuid.UUID
 	MetricName string

@@ -92,3 +92,11 @@ RETURNING id, neuron_id, layer, entry_type, content, importance, context, metada
 -- MemoryDelete removes a memory.
 DELETE FROM memories
 WHERE id = @id;
+
+-- name: MemoryListStoredIDs :many
+-- MemoryListStoredIDs returns those of the given ids, a JSON array of strings, that are
+-- stored.
+SELECT id
+FROM memories
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
+ORDER BY id;

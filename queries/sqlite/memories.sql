@@ -71,3 +71,9 @@ RETURNING id, neuron_id, layer, entry_type, content, importance, context, metada
 -- name: MemoryDelete :execrows
 DELETE FROM memories
 WHERE id = @id;
+
+-- name: MemoryListStoredIDs :many
+SELECT id
+FROM memories
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
+ORDER BY id;

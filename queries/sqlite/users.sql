@@ -61,3 +61,16 @@ WHERE id = @id;
 SELECT count(*)
 FROM users
 WHERE role = @role AND is_active;
+
+-- name: UserListClaims :many
+SELECT id, username, email
+FROM users
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
+UNION
+SELECT id, username, email
+FROM users
+WHERE username IN (SELECT value FROM json_each(CAST(@usernames AS JSON_TEXT)))
+UNION
+SELECT id, username, email
+FROM users
+WHERE email IN (SELECT value FROM json_each(CAST(@emails AS JSON_TEXT)));
