@@ -27,7 +27,7 @@ type Querier interface {
 	APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error)
 	// APIKeyRevoke makes one key of the user void for good.
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
-	// APIKeySetLastUsed notes a use.
+	// APIKeySetLastUsed notes a use, unless a later one is noted.
 	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
 	// AuditDeleteOld removes up to page_limit entries older than the given moment.
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
@@ -146,6 +146,8 @@ type Querier interface {
 	// SessionDeleteExpired removes up to page_limit sessions whose access token and
 	// refresh tokens are all past the given moment.
 	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) (int64, error)
+	// SessionGet returns one session, expired or not; ErrNotFound if there is none.
+	SessionGet(ctx context.Context, arg SessionGetParams) (Session, error)
 	// SessionGetByTokenHash returns the session of an access token, expired or not.
 	SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error)
 	// SessionImport stores a login that another database held, unless the id is there
@@ -186,6 +188,9 @@ type Querier interface {
 	// SignalListStoredIDs returns those of the given ids, a JSON array of strings, that
 	// are stored in any partition.
 	SignalListStoredIDs(ctx context.Context, arg SignalListStoredIDsParams) ([]uuid.UUID, error)
+	// UserCountBcrypt tells whether there are users whose password hash is bcrypt's, as
+	// that of imported ones is: 1 if so, otherwise 0. It reads users until it finds one.
+	UserCountBcrypt(ctx context.Context) (int64, error)
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
 	// UserDelete removes a user with all sessions, refresh tokens and API keys.
@@ -196,6 +201,8 @@ type Querier interface {
 	UserGetByEmail(ctx context.Context, arg UserGetByEmailParams) (User, error)
 	// UserGetByUsername returns one user, ErrNotFound if there is none.
 	UserGetByUsername(ctx context.Context, arg UserGetByUsernameParams) (User, error)
+	// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
+	UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error)
 	// UserImport stores a user that another database held, unless the id is there
 	// already; it returns the number of rows written. ErrConflict names username or email.
 	UserImport(ctx context.Context, arg UserImportParams) (int64, error)
@@ -207,6 +214,12 @@ type Querier interface {
 	// UserListClaims returns the users that have one of the ids, usernames or emails, all
 	// three JSON arrays of strings, in no order.
 	UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error)
+	// UserLock returns one user, ErrNotFound if there is none, and keeps others from
+	// changing the user until the transaction ends. It changes nothing itself.
+	UserLock(ctx context.Context, arg UserLockParams) (User, error)
+	// UserLockByRole returns the ids of the active users of a role, and keeps others from
+	// changing these users until the transaction ends.
+	UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error)
 	// UserSetLastLogin notes a login.
 	UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (int64, error)
 	// UserSetPassword replaces the password hash. It leaves sessions alone: the caller

@@ -177,6 +177,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.sessionDeleteExpiredStmt, err = db.PrepareContext(ctx, sessionDeleteExpired); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionDeleteExpired: %w", err)
 	}
+	if q.sessionGetStmt, err = db.PrepareContext(ctx, sessionGet); err != nil {
+		return nil, fmt.Errorf("error preparing query SessionGet: %w", err)
+	}
 	if q.sessionGetByTokenHashStmt, err = db.PrepareContext(ctx, sessionGetByTokenHash); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionGetByTokenHash: %w", err)
 	}
@@ -219,6 +222,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.signalListStoredIDsStmt, err = db.PrepareContext(ctx, signalListStoredIDs); err != nil {
 		return nil, fmt.Errorf("error preparing query SignalListStoredIDs: %w", err)
 	}
+	if q.userCountBcryptStmt, err = db.PrepareContext(ctx, userCountBcrypt); err != nil {
+		return nil, fmt.Errorf("error preparing query UserCountBcrypt: %w", err)
+	}
 	if q.userCountByRoleStmt, err = db.PrepareContext(ctx, userCountByRole); err != nil {
 		return nil, fmt.Errorf("error preparing query UserCountByRole: %w", err)
 	}
@@ -234,6 +240,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.userGetByUsernameStmt, err = db.PrepareContext(ctx, userGetByUsername); err != nil {
 		return nil, fmt.Errorf("error preparing query UserGetByUsername: %w", err)
 	}
+	if q.userGetFirstByRoleStmt, err = db.PrepareContext(ctx, userGetFirstByRole); err != nil {
+		return nil, fmt.Errorf("error preparing query UserGetFirstByRole: %w", err)
+	}
 	if q.userImportStmt, err = db.PrepareContext(ctx, userImport); err != nil {
 		return nil, fmt.Errorf("error preparing query UserImport: %w", err)
 	}
@@ -245,6 +254,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.userListClaimsStmt, err = db.PrepareContext(ctx, userListClaims); err != nil {
 		return nil, fmt.Errorf("error preparing query UserListClaims: %w", err)
+	}
+	if q.userLockStmt, err = db.PrepareContext(ctx, userLock); err != nil {
+		return nil, fmt.Errorf("error preparing query UserLock: %w", err)
+	}
+	if q.userLockByRoleStmt, err = db.PrepareContext(ctx, userLockByRole); err != nil {
+		return nil, fmt.Errorf("error preparing query UserLockByRole: %w", err)
 	}
 	if q.userSetLastLoginStmt, err = db.PrepareContext(ctx, userSetLastLogin); err != nil {
 		return nil, fmt.Errorf("error preparing query UserSetLastLogin: %w", err)
@@ -518,6 +533,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing sessionDeleteExpiredStmt: %w", cerr)
 		}
 	}
+	if q.sessionGetStmt != nil {
+		if cerr := q.sessionGetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionGetStmt: %w", cerr)
+		}
+	}
 	if q.sessionGetByTokenHashStmt != nil {
 		if cerr := q.sessionGetByTokenHashStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sessionGetByTokenHashStmt: %w", cerr)
@@ -588,6 +608,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing signalListStoredIDsStmt: %w", cerr)
 		}
 	}
+	if q.userCountBcryptStmt != nil {
+		if cerr := q.userCountBcryptStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userCountBcryptStmt: %w", cerr)
+		}
+	}
 	if q.userCountByRoleStmt != nil {
 		if cerr := q.userCountByRoleStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userCountByRoleStmt: %w", cerr)
@@ -613,6 +638,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing userGetByUsernameStmt: %w", cerr)
 		}
 	}
+	if q.userGetFirstByRoleStmt != nil {
+		if cerr := q.userGetFirstByRoleStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userGetFirstByRoleStmt: %w", cerr)
+		}
+	}
 	if q.userImportStmt != nil {
 		if cerr := q.userImportStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userImportStmt: %w", cerr)
@@ -631,6 +661,16 @@ func (q *Queries) Close() error {
 	if q.userListClaimsStmt != nil {
 		if cerr := q.userListClaimsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userListClaimsStmt: %w", cerr)
+		}
+	}
+	if q.userLockStmt != nil {
+		if cerr := q.userLockStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userLockStmt: %w", cerr)
+		}
+	}
+	if q.userLockByRoleStmt != nil {
+		if cerr := q.userLockByRoleStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userLockByRoleStmt: %w", cerr)
 		}
 	}
 	if q.userSetLastLoginStmt != nil {
@@ -743,6 +783,7 @@ type Queries struct {
 	sessionDeleteStmt             *sql.Stmt
 	sessionDeleteByUserStmt       *sql.Stmt
 	sessionDeleteExpiredStmt      *sql.Stmt
+	sessionGetStmt                *sql.Stmt
 	sessionGetByTokenHashStmt     *sql.Stmt
 	sessionImportStmt             *sql.Stmt
 	sessionInsertStmt             *sql.Stmt
@@ -757,15 +798,19 @@ type Queries struct {
 	signalListByNeuronStmt        *sql.Stmt
 	signalListByReferenceStmt     *sql.Stmt
 	signalListStoredIDsStmt       *sql.Stmt
+	userCountBcryptStmt           *sql.Stmt
 	userCountByRoleStmt           *sql.Stmt
 	userDeleteStmt                *sql.Stmt
 	userGetStmt                   *sql.Stmt
 	userGetByEmailStmt            *sql.Stmt
 	userGetByUsernameStmt         *sql.Stmt
+	userGetFirstByRoleStmt        *sql.Stmt
 	userImportStmt                *sql.Stmt
 	userInsertStmt                *sql.Stmt
 	userListStmt                  *sql.Stmt
 	userListClaimsStmt            *sql.Stmt
+	userLockStmt                  *sql.Stmt
+	userLockByRoleStmt            *sql.Stmt
 	userSetLastLoginStmt          *sql.Stmt
 	userSetPasswordStmt           *sql.Stmt
 	userSetRoleStmt               *sql.Stmt
@@ -827,6 +872,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		sessionDeleteStmt:             q.sessionDeleteStmt,
 		sessionDeleteByUserStmt:       q.sessionDeleteByUserStmt,
 		sessionDeleteExpiredStmt:      q.sessionDeleteExpiredStmt,
+		sessionGetStmt:                q.sessionGetStmt,
 		sessionGetByTokenHashStmt:     q.sessionGetByTokenHashStmt,
 		sessionImportStmt:             q.sessionImportStmt,
 		sessionInsertStmt:             q.sessionInsertStmt,
@@ -841,15 +887,19 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		signalListByNeuronStmt:        q.signalListByNeuronStmt,
 		signalListByReferenceStmt:     q.signalListByReferenceStmt,
 		signalListStoredIDsStmt:       q.signalListStoredIDsStmt,
+		userCountBcryptStmt:           q.userCountBcryptStmt,
 		userCountByRoleStmt:           q.userCountByRoleStmt,
 		userDeleteStmt:                q.userDeleteStmt,
 		userGetStmt:                   q.userGetStmt,
 		userGetByEmailStmt:            q.userGetByEmailStmt,
 		userGetByUsernameStmt:         q.userGetByUsernameStmt,
+		userGetFirstByRoleStmt:        q.userGetFirstByRoleStmt,
 		userImportStmt:                q.userImportStmt,
 		userInsertStmt:                q.userInsertStmt,
 		userListStmt:                  q.userListStmt,
 		userListClaimsStmt:            q.userListClaimsStmt,
+		userLockStmt:                  q.userLockStmt,
+		userLockByRoleStmt:            q.userLockByRoleStmt,
 		userSetLastLoginStmt:          q.userSetLastLoginStmt,
 		userSetPasswordStmt:           q.userSetPasswordStmt,
 		userSetRoleStmt:               q.userSetRoleStmt,
