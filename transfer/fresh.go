@@ -79,6 +79,9 @@ func storedByID[T any](items []T, id func(T) uuid.UUID, list func(ids model.JSON
 
 // jsonList writes strings, which are valid UTF-8, as a JSON array.
 func jsonList(list []string) model.JSON {
+	if list == nil {
+		list = []string{} // not null
+	}
 	b, err := json.Marshal(list)
 	if err != nil {
 		panic(fmt.Sprintf("write strings as JSON: %v", err)) // cannot be

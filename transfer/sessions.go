@@ -12,8 +12,8 @@ import (
 
 type sessionItem = account[model.SessionImportParams]
 
-// sessions imports the logins. A token whose SHA-256 is stored goes on working until
-// it expires.
+// sessions imports the logins, as a record: the original's tokens are not of the form
+// that this service takes.
 type sessions struct{}
 
 func (sessions) table() string { return "sessions" }
@@ -55,7 +55,7 @@ func sessionOf(r *row, now time.Time) (*sessionItem, error) {
 	p := &s.params
 	p.ID, p.UserID = s.id, s.userID
 	var err error
-	if p.TokenHash, err = r.requiredHash("token_hash", "and no token matches it: the user logs in again"); err != nil {
+	if p.TokenHash, err = r.required("token_hash"); err != nil {
 		return nil, err
 	}
 	p.IPAddress = r.optionalText("ip_address", math.MaxInt, &s.about)
@@ -63,8 +63,10 @@ func sessionOf(r *row, now time.Time) (*sessionItem, error) {
 	p.CreatedAt = r.momentOr("created_at", &s.about, now, "the time of the import")
 	// A session must not live on because its end cannot be read.
 	p.ExpiresAt = r.momentOr("expires_at", &s.about, p.CreatedAt, "created_at, so that it is over")
-	if !p.ExpiresAt.After(now) {
-		r.note("the session is over: the server's upkeep may remove it")
+	if p.ExpiresAt.After(now) {
+		r.note("the session was open: it is kept as a record, its token is not taken here, and the user logs in again")
+	} else {
+		r.note("the session was over: the server's upkeep may remove it")
 	}
 	s.about.addAll(r.legacy())
 	return s, r.claim("token_hash")
