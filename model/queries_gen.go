@@ -17,6 +17,7 @@ type Queries interface {
 	AuditLogQueries
 	DatabaseEpochQueries
 	IdempotencyKeyQueries
+	LegacyDetailQueries
 	MemoryQueries
 	MetricsAggregateQueries
 	NeuronActivityQueries
@@ -41,6 +42,12 @@ type APIKeyQueries interface {
 	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
 	// APIKeyDelete removes one key of the user.
 	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error)
+	// APIKeyImport stores a key that another database held, unless the id is there
+	// already; it returns the number of rows written. ErrConflict names key_hash.
+	APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error)
+	// APIKeyListClaims returns the keys that have one of the ids or one of the hashes,
+	// both JSON arrays of strings, in no order.
+	APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error)
 }
 
 // AuditLogQueries are the queries of audit_logs.sql.
@@ -52,6 +59,12 @@ type AuditLogQueries interface {
 	AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error)
 	// AuditDeleteOld removes up to page_limit entries older than the given moment.
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
+	// AuditImport stores an entry that another database held, unless the id is there
+	// already; it returns the number of rows written.
+	AuditImport(ctx context.Context, arg AuditImportParams) (int64, error)
+	// AuditListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	AuditListStoredIDs(ctx context.Context, arg AuditListStoredIDsParams) ([]uuid.UUID, error)
 }
 
 // DatabaseEpochQueries are the queries of database_epochs.sql.
@@ -85,6 +98,18 @@ type IdempotencyKeyQueries interface {
 	IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error)
 }
 
+// LegacyDetailQueries are the queries of legacy_details.sql.
+type LegacyDetailQueries interface {
+	// LegacyDetailImport keeps what an imported user, session or API key held and has no
+	// column here, unless it is kept already; it returns the number of rows written.
+	// entity is user, session or api_key, and id that of its row; ErrInvalid names user_id
+	// when there is no such user.
+	LegacyDetailImport(ctx context.Context, arg LegacyDetailImportParams) (int64, error)
+	// LegacyDetailListByUser returns what is kept of a user and of the user's sessions and
+	// API keys, in order of entity and id.
+	LegacyDetailListByUser(ctx context.Context, arg LegacyDetailListByUserParams) ([]LegacyDetail, error)
+}
+
 // MemoryQueries are the queries of memories.sql.
 type MemoryQueries interface {
 	// MemoryInsert stores a new memory. The store computes search_text from content.
@@ -112,6 +137,9 @@ type MemoryQueries interface {
 	MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (Memory, error)
 	// MemoryDelete removes a memory, with if_version only at that version.
 	MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error)
+	// MemoryListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error)
 }
 
 // MetricsAggregateQueries are the queries of metrics_aggregates.sql.
@@ -122,6 +150,12 @@ type MetricsAggregateQueries interface {
 	MetricList(ctx context.Context, arg MetricListParams) ([]MetricsAggregate, error)
 	// MetricDeleteOld removes up to page_limit values older than the given moment.
 	MetricDeleteOld(ctx context.Context, arg MetricDeleteOldParams) (int64, error)
+	// MetricImport stores a value that another database held, unless the id is there
+	// already; it returns the number of rows written.
+	MetricImport(ctx context.Context, arg MetricImportParams) (int64, error)
+	// MetricListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	MetricListStoredIDs(ctx context.Context, arg MetricListStoredIDsParams) ([]uuid.UUID, error)
 }
 
 // NeuronActivityQueries are the queries of neuron_activities.sql.
@@ -200,6 +234,12 @@ type SessionQueries interface {
 	// SessionDeleteExpired removes up to page_limit sessions whose access token and
 	// refresh tokens are all past the given moment.
 	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) (int64, error)
+	// SessionImport stores a login that another database held, unless the id is there
+	// already; it returns the number of rows written. ErrConflict names token_hash.
+	SessionImport(ctx context.Context, arg SessionImportParams) (int64, error)
+	// SessionListClaims returns the sessions that have one of the ids or one of the
+	// hashes, both JSON arrays of strings, in no order.
+	SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error)
 }
 
 // SignalQueries are the queries of signals.sql.
@@ -258,6 +298,9 @@ type UserQueries interface {
 	UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error)
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
+	// UserListClaims returns the users that have one of the ids, usernames or emails, all
+	// three JSON arrays of strings, in no order.
+	UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error)
 	// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
 	UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error)
 	// UserLockByRole returns the ids of the active users of a role, and keeps others from
@@ -285,6 +328,12 @@ type APIKey struct {
 	Version     int64
 }
 
+// APIKeyListClaimsRow is a row that APIKeyListClaims returns.
+type APIKeyListClaimsRow struct {
+	ID      uuid.UUID
+	KeyHash string
+}
+
 // AuditLog is a row that AuditList returns.
 type AuditLog struct {
 	ID           uuid.UUID
@@ -310,6 +359,15 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 	LockedUntil time.Time
 	ExpiresAt   time.Time
+}
+
+// LegacyDetail is a row that LegacyDetailListByUser returns.
+type LegacyDetail struct {
+	Entity    string
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	Details   JSON
+	CreatedAt time.Time
 }
 
 // Memory is a row that MemoryInsert, MemoryGet and 4 more queries return.
@@ -411,6 +469,12 @@ type Session struct {
 	Version   int64
 }
 
+// SessionListClaimsRow is a row that SessionListClaims returns.
+type SessionListClaimsRow struct {
+	ID        uuid.UUID
+	TokenHash string
+}
+
 // Signal is a row that SignalGet, SignalFind and 4 more queries return.
 type Signal struct {
 	ID              uuid.UUID
@@ -437,6 +501,13 @@ type User struct {
 	UpdatedAt     time.Time
 	LastLogin     *time.Time
 	Version       int64
+}
+
+// UserListClaimsRow is a row that UserListClaims returns.
+type UserListClaimsRow struct {
+	ID       uuid.UUID
+	Username string
+	Email    *string
 }
 
 // APIKeyInsertParams are the parameters of APIKeyInsert.
@@ -542,6 +613,70 @@ type APIKeyDeleteParams struct {
 	UserID uuid.UUID
 }
 
+// APIKeyImportParams are the parameters of APIKeyImport.
+type APIKeyImportParams struct {
+	ID          uuid.UUID
+	UserID      uuid.UUID
+	Name        string
+	KeyHash     string
+	Permissions JSON
+	IsActive    bool
+	LastUsedAt  *time.Time
+	CreatedAt   time.Time
+	ExpiresAt   *time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *APIKeyImportParams) Normalize() error {
+	if err := CheckText("api_key", "name", p.Name); err != nil {
+		return err
+	}
+	if err := CheckText("api_key", "key_hash", p.KeyHash); err != nil {
+		return err
+	}
+	if err := CheckJSON("api_key", "permissions", p.Permissions); err != nil {
+		return err
+	}
+	if p.LastUsedAt != nil {
+		if err := CheckTime("api_key", "last_used_at", *p.LastUsedAt); err != nil {
+			return err
+		}
+		normal := NormalTime(*p.LastUsedAt)
+		p.LastUsedAt = &normal
+	}
+	if err := CheckTime("api_key", "created_at", p.CreatedAt); err != nil {
+		return err
+	}
+	p.CreatedAt = NormalTime(p.CreatedAt)
+	if p.ExpiresAt != nil {
+		if err := CheckTime("api_key", "expires_at", *p.ExpiresAt); err != nil {
+			return err
+		}
+		normal := NormalTime(*p.ExpiresAt)
+		p.ExpiresAt = &normal
+	}
+	return nil
+}
+
+// APIKeyListClaimsParams are the parameters of APIKeyListClaims.
+type APIKeyListClaimsParams struct {
+	Ids       JSON
+	KeyHashes JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *APIKeyListClaimsParams) Normalize() error {
+	if err := CheckJSON("api_key", "ids", p.Ids); err != nil {
+		return err
+	}
+	if err := CheckJSON("api_key", "key_hashes", p.KeyHashes); err != nil {
+		return err
+	}
+	return nil
+}
+
 // AuditInsertParams are the parameters of AuditInsert.
 type AuditInsertParams struct {
 	ID           uuid.UUID
@@ -618,6 +753,61 @@ func (p *AuditDeleteOldParams) Normalize() error {
 	}
 	p.OlderThan = NormalTime(p.OlderThan)
 	if err := CheckPageLimit("audit_log", "page_limit", p.PageLimit); err != nil {
+		return err
+	}
+	return nil
+}
+
+// AuditImportParams are the parameters of AuditImport.
+type AuditImportParams struct {
+	ID           uuid.UUID
+	UserID       *uuid.UUID
+	Action       string
+	ResourceType string
+	ResourceID   *string
+	Details      JSON
+	IPAddress    *string
+	UserAgent    *string
+	CreatedAt    time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *AuditImportParams) Normalize() error {
+	if err := CheckText("audit_log", "action", p.Action); err != nil {
+		return err
+	}
+	if err := CheckText("audit_log", "resource_type", p.ResourceType); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("audit_log", "resource_id", p.ResourceID); err != nil {
+		return err
+	}
+	if err := CheckJSON("audit_log", "details", p.Details); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("audit_log", "ip_address", p.IPAddress); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("audit_log", "user_agent", p.UserAgent); err != nil {
+		return err
+	}
+	if err := CheckTime("audit_log", "created_at", p.CreatedAt); err != nil {
+		return err
+	}
+	p.CreatedAt = NormalTime(p.CreatedAt)
+	return nil
+}
+
+// AuditListStoredIDsParams are the parameters of AuditListStoredIDs.
+type AuditListStoredIDsParams struct {
+	Ids JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *AuditListStoredIDsParams) Normalize() error {
+	if err := CheckJSON("audit_log", "ids", p.Ids); err != nil {
 		return err
 	}
 	return nil
@@ -756,6 +946,46 @@ func (p *IdempotencyKeyDeleteExpiredParams) Normalize() error {
 	}
 	p.Now = NormalTime(p.Now)
 	if err := CheckPageLimit("idempotency_key", "page_limit", p.PageLimit); err != nil {
+		return err
+	}
+	return nil
+}
+
+// LegacyDetailImportParams are the parameters of LegacyDetailImport.
+type LegacyDetailImportParams struct {
+	Entity    string
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	Details   JSON
+	CreatedAt time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *LegacyDetailImportParams) Normalize() error {
+	if err := CheckText("legacy_detail", "entity", p.Entity); err != nil {
+		return err
+	}
+	if err := CheckJSON("legacy_detail", "details", p.Details); err != nil {
+		return err
+	}
+	if err := CheckTime("legacy_detail", "created_at", p.CreatedAt); err != nil {
+		return err
+	}
+	p.CreatedAt = NormalTime(p.CreatedAt)
+	return nil
+}
+
+// LegacyDetailListByUserParams are the parameters of LegacyDetailListByUser.
+type LegacyDetailListByUserParams struct {
+	UserID    uuid.UUID
+	PageLimit int64
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *LegacyDetailListByUserParams) Normalize() error {
+	if err := CheckPageLimit("legacy_detail", "page_limit", p.PageLimit); err != nil {
 		return err
 	}
 	return nil
@@ -1035,6 +1265,20 @@ type MemoryDeleteParams struct {
 	IfVersion *int64
 }
 
+// MemoryListStoredIDsParams are the parameters of MemoryListStoredIDs.
+type MemoryListStoredIDsParams struct {
+	Ids JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *MemoryListStoredIDsParams) Normalize() error {
+	if err := CheckJSON("memory", "ids", p.Ids); err != nil {
+		return err
+	}
+	return nil
+}
+
 // MetricInsertParams are the parameters of MetricInsert.
 type MetricInsertParams struct {
 	ID         uuid.UUID
@@ -1109,6 +1353,52 @@ func (p *MetricDeleteOldParams) Normalize() error {
 	}
 	p.OlderThan = NormalTime(p.OlderThan)
 	if err := CheckPageLimit("metrics_aggregate", "page_limit", p.PageLimit); err != nil {
+		return err
+	}
+	return nil
+}
+
+// MetricImportParams are the parameters of MetricImport.
+type MetricImportParams struct {
+	ID         uuid.UUID
+	MetricName string
+	NeuronID   *string
+	Value      float64
+	Labels     JSON
+	Timestamp  time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *MetricImportParams) Normalize() error {
+	if err := CheckText("metrics_aggregate", "metric_name", p.MetricName); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("metrics_aggregate", "neuron_id", p.NeuronID); err != nil {
+		return err
+	}
+	if err := CheckFinite("metrics_aggregate", "value", p.Value); err != nil {
+		return err
+	}
+	if err := CheckJSON("metrics_aggregate", "labels", p.Labels); err != nil {
+		return err
+	}
+	if err := CheckTime("metrics_aggregate", "timestamp", p.Timestamp); err != nil {
+		return err
+	}
+	p.Timestamp = NormalTime(p.Timestamp)
+	return nil
+}
+
+// MetricListStoredIDsParams are the parameters of MetricListStoredIDs.
+type MetricListStoredIDsParams struct {
+	Ids JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *MetricListStoredIDsParams) Normalize() error {
+	if err := CheckJSON("metrics_aggregate", "ids", p.Ids); err != nil {
 		return err
 	}
 	return nil
@@ -1605,6 +1895,58 @@ func (p *SessionDeleteExpiredParams) Normalize() error {
 	return nil
 }
 
+// SessionImportParams are the parameters of SessionImport.
+type SessionImportParams struct {
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	TokenHash string
+	IPAddress *string
+	UserAgent *string
+	ExpiresAt time.Time
+	CreatedAt time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *SessionImportParams) Normalize() error {
+	if err := CheckText("session", "token_hash", p.TokenHash); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("session", "ip_address", p.IPAddress); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("session", "user_agent", p.UserAgent); err != nil {
+		return err
+	}
+	if err := CheckTime("session", "expires_at", p.ExpiresAt); err != nil {
+		return err
+	}
+	p.ExpiresAt = NormalTime(p.ExpiresAt)
+	if err := CheckTime("session", "created_at", p.CreatedAt); err != nil {
+		return err
+	}
+	p.CreatedAt = NormalTime(p.CreatedAt)
+	return nil
+}
+
+// SessionListClaimsParams are the parameters of SessionListClaims.
+type SessionListClaimsParams struct {
+	Ids         JSON
+	TokenHashes JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *SessionListClaimsParams) Normalize() error {
+	if err := CheckJSON("session", "ids", p.Ids); err != nil {
+		return err
+	}
+	if err := CheckJSON("session", "token_hashes", p.TokenHashes); err != nil {
+		return err
+	}
+	return nil
+}
+
 // SignalInsertParams are the parameters of SignalInsert.
 type SignalInsertParams struct {
 	ID              uuid.UUID
@@ -2041,6 +2383,28 @@ func (p *UserCountByRoleParams) Normalize() error {
 	return nil
 }
 
+// UserListClaimsParams are the parameters of UserListClaims.
+type UserListClaimsParams struct {
+	Ids       JSON
+	Usernames JSON
+	Emails    JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UserListClaimsParams) Normalize() error {
+	if err := CheckJSON("user", "ids", p.Ids); err != nil {
+		return err
+	}
+	if err := CheckJSON("user", "usernames", p.Usernames); err != nil {
+		return err
+	}
+	if err := CheckJSON("user", "emails", p.Emails); err != nil {
+		return err
+	}
+	return nil
+}
+
 // UserGetFirstByRoleParams are the parameters of UserGetFirstByRole.
 type UserGetFirstByRoleParams struct {
 	Role string
@@ -2083,11 +2447,15 @@ func EntityOf(query string) string {
 		"APIKeyListByUser",
 		"APIKeyRevoke",
 		"APIKeySetLastUsed",
-		"APIKeyDelete":
+		"APIKeyDelete",
+		"APIKeyImport",
+		"APIKeyListClaims":
 		return "api_key"
 	case "AuditInsert",
 		"AuditList",
-		"AuditDeleteOld":
+		"AuditDeleteOld",
+		"AuditImport",
+		"AuditListStoredIDs":
 		return "audit_log"
 	case "DatabaseEpochGet",
 		"DatabaseEpochBump":
@@ -2099,6 +2467,9 @@ func EntityOf(query string) string {
 		"IdempotencyKeyDelete",
 		"IdempotencyKeyDeleteExpired":
 		return "idempotency_key"
+	case "LegacyDetailImport",
+		"LegacyDetailListByUser":
+		return "legacy_detail"
 	case "MemoryInsert",
 		"MemoryImport",
 		"MemoryGet",
@@ -2107,11 +2478,14 @@ func EntityOf(query string) string {
 		"MemoryListByReference",
 		"MemorySearch",
 		"MemoryUpdate",
-		"MemoryDelete":
+		"MemoryDelete",
+		"MemoryListStoredIDs":
 		return "memory"
 	case "MetricInsert",
 		"MetricList",
-		"MetricDeleteOld":
+		"MetricDeleteOld",
+		"MetricImport",
+		"MetricListStoredIDs":
 		return "metrics_aggregate"
 	case "NeuronActivityGet",
 		"NeuronActivityList",
@@ -2140,7 +2514,9 @@ func EntityOf(query string) string {
 		"SessionRotate",
 		"SessionDelete",
 		"SessionDeleteByUser",
-		"SessionDeleteExpired":
+		"SessionDeleteExpired",
+		"SessionImport",
+		"SessionListClaims":
 		return "session"
 	case "SignalInsert",
 		"SignalGet",
@@ -2164,6 +2540,7 @@ func EntityOf(query string) string {
 		"UserSetLastLogin",
 		"UserDelete",
 		"UserCountByRole",
+		"UserListClaims",
 		"UserGetFirstByRole",
 		"UserLockByRole",
 		"UserLock",

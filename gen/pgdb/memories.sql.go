@@ -440,6 +440,39 @@ func (q *Queries) MemoryListByReference(ctx context.Context, arg MemoryListByRef
 	return items, nil
 }
 
+const memoryListStoredIDs = `-- name: MemoryListStoredIDs :many
+SELECT id
+FROM memories
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted))
+ORDER BY id
+`
+
+type MemoryListStoredIDsParams struct {
+	Ids model.JSON
+}
+
+// MemoryListStoredIDs returns those of the given ids, a JSON array of strings, that are
+// stored.
+func (q *Queries) MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, memoryListStoredIDs, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const memorySearch = `-- name: MemorySearch :many
 SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
        ts_rank(m.search_vector, websearch_to_tsquery('simple', $1::text))::float8 AS score

@@ -49,6 +49,14 @@ type IdempotencyKey struct {
 	ExpiresAt   time.Time
 }
 
+type LegacyDetail struct {
+	Entity    string
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	Details   model.JSON
+	CreatedAt time.Time
+}
+
 type MetricsAggregate struct {
 	ID         uuid.UUID
 	MetricName string

@@ -15,21 +15,33 @@ type Querier interface {
 	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error)
 	// APIKeyGetByHash returns the key with this hash, revoked and expired ones too.
 	APIKeyGetByHash(ctx context.Context, arg APIKeyGetByHashParams) (APIKey, error)
+	// APIKeyImport stores a key that another database held, unless the id is there
+	// already; it returns the number of rows written. ErrConflict names key_hash.
+	APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error)
 	// APIKeyInsert stores a key's hash. ErrInvalid names user_id when there is no such user.
 	APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (APIKey, error)
 	// APIKeyListByUser returns a user's keys, the newest first.
 	APIKeyListByUser(ctx context.Context, arg APIKeyListByUserParams) ([]APIKey, error)
+	// APIKeyListClaims returns the keys that have one of the ids or one of the hashes,
+	// both JSON arrays of strings, in no order.
+	APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error)
 	// APIKeyRevoke makes one key of the user void for good.
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
 	// APIKeySetLastUsed notes a use, unless a later one is noted.
 	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
 	// AuditDeleteOld removes up to page_limit entries older than the given moment.
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
+	// AuditImport stores an entry that another database held, unless the id is there
+	// already; it returns the number of rows written.
+	AuditImport(ctx context.Context, arg AuditImportParams) (int64, error)
 	// AuditInsert notes a privileged act.
 	AuditInsert(ctx context.Context, arg AuditInsertParams) error
 	// AuditList returns the log, the newest entry first, after the cursor
 	// (cursor_created_at, cursor_id), of one user if it is given.
 	AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error)
+	// AuditListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	AuditListStoredIDs(ctx context.Context, arg AuditListStoredIDsParams) ([]uuid.UUID, error)
 	// DatabaseEpochBump puts everything that was cached out of reach, and returns the new epoch.
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
 	// DatabaseEpochGet returns the epoch that every cache key bears.
@@ -53,6 +65,14 @@ type Querier interface {
 	// IdempotencyKeyRelease lets a key go at once, so that the same request may be tried
 	// again; its seed stays.
 	IdempotencyKeyRelease(ctx context.Context, arg IdempotencyKeyReleaseParams) (int64, error)
+	// LegacyDetailImport keeps what an imported user, session or API key held and has no
+	// column here, unless it is kept already; it returns the number of rows written.
+	// entity is user, session or api_key, and id that of its row; ErrInvalid names user_id
+	// when there is no such user.
+	LegacyDetailImport(ctx context.Context, arg LegacyDetailImportParams) (int64, error)
+	// LegacyDetailListByUser returns what is kept of a user and of the user's sessions and
+	// API keys, in order of entity and id.
+	LegacyDetailListByUser(ctx context.Context, arg LegacyDetailListByUserParams) ([]LegacyDetail, error)
 	// MemoryDelete removes a memory, with if_version only at that version.
 	MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error)
 	// MemoryGet returns one memory, ErrNotFound if there is none.
@@ -75,6 +95,9 @@ type Querier interface {
 	// signal_id or parent_id, the oldest first.
 	// returns: Memory
 	MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]MemoryListByReferenceRow, error)
+	// MemoryListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error)
 	// MemorySearch returns the memories that hold every term of match and every phrase,
 	// the best first, of one neuron if it is given. match and phrases come from the
 	// analyzer: quoted terms, and a JSON array of term sequences. The higher the score
@@ -86,10 +109,16 @@ type Querier interface {
 	MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (MemoryUpdateRow, error)
 	// MetricDeleteOld removes up to page_limit values older than the given moment.
 	MetricDeleteOld(ctx context.Context, arg MetricDeleteOldParams) (int64, error)
+	// MetricImport stores a value that another database held, unless the id is there
+	// already; it returns the number of rows written.
+	MetricImport(ctx context.Context, arg MetricImportParams) (int64, error)
 	// MetricInsert stores one aggregated value.
 	MetricInsert(ctx context.Context, arg MetricInsertParams) error
 	// MetricList returns one metric's values from since to before until, the oldest first.
 	MetricList(ctx context.Context, arg MetricListParams) ([]MetricsAggregate, error)
+	// MetricListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	MetricListStoredIDs(ctx context.Context, arg MetricListStoredIDsParams) ([]uuid.UUID, error)
 	// NeuronActivityAdd adds a batch of counts to one neuron; a neuron that is unknown
 	// is passed over. last_signal_at only ever moves forward.
 	NeuronActivityAdd(ctx context.Context, arg NeuronActivityAddParams) (int64, error)
@@ -146,10 +175,16 @@ type Querier interface {
 	SessionGet(ctx context.Context, arg SessionGetParams) (Session, error)
 	// SessionGetByTokenHash returns the session of an access token, expired or not.
 	SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error)
+	// SessionImport stores a login that another database held, unless the id is there
+	// already; it returns the number of rows written. ErrConflict names token_hash.
+	SessionImport(ctx context.Context, arg SessionImportParams) (int64, error)
 	// SessionInsert stores a login. ErrInvalid names user_id when there is no such user.
 	SessionInsert(ctx context.Context, arg SessionInsertParams) (Session, error)
 	// SessionListByUser returns a user's sessions, the newest first.
 	SessionListByUser(ctx context.Context, arg SessionListByUserParams) ([]Session, error)
+	// SessionListClaims returns the sessions that have one of the ids or one of the
+	// hashes, both JSON arrays of strings, in no order.
+	SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error)
 	// SessionRotate gives a session a new access token. The old one is void from then on.
 	SessionRotate(ctx context.Context, arg SessionRotateParams) (Session, error)
 	// SignalFind returns the signal with this id, whatever its time: each partition is
@@ -201,6 +236,9 @@ type Querier interface {
 	// UserList returns the users in order of their names, from the first one after
 	// after_username ('' for the first page).
 	UserList(ctx context.Context, arg UserListParams) ([]User, error)
+	// UserListClaims returns the users that have one of the ids, usernames or emails, all
+	// three JSON arrays of strings, in no order.
+	UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error)
 	// UserLock returns one user, ErrNotFound if there is none, and keeps others from
 	// changing the user until the transaction ends. It changes nothing itself.
 	UserLock(ctx context.Context, arg UserLockParams) (User, error)

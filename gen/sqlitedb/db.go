@@ -30,11 +30,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.aPIKeyGetByHashStmt, err = db.PrepareContext(ctx, aPIKeyGetByHash); err != nil {
 		return nil, fmt.Errorf("error preparing query APIKeyGetByHash: %w", err)
 	}
+	if q.aPIKeyImportStmt, err = db.PrepareContext(ctx, aPIKeyImport); err != nil {
+		return nil, fmt.Errorf("error preparing query APIKeyImport: %w", err)
+	}
 	if q.aPIKeyInsertStmt, err = db.PrepareContext(ctx, aPIKeyInsert); err != nil {
 		return nil, fmt.Errorf("error preparing query APIKeyInsert: %w", err)
 	}
 	if q.aPIKeyListByUserStmt, err = db.PrepareContext(ctx, aPIKeyListByUser); err != nil {
 		return nil, fmt.Errorf("error preparing query APIKeyListByUser: %w", err)
+	}
+	if q.aPIKeyListClaimsStmt, err = db.PrepareContext(ctx, aPIKeyListClaims); err != nil {
+		return nil, fmt.Errorf("error preparing query APIKeyListClaims: %w", err)
 	}
 	if q.aPIKeyRevokeStmt, err = db.PrepareContext(ctx, aPIKeyRevoke); err != nil {
 		return nil, fmt.Errorf("error preparing query APIKeyRevoke: %w", err)
@@ -45,11 +51,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.auditDeleteOldStmt, err = db.PrepareContext(ctx, auditDeleteOld); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditDeleteOld: %w", err)
 	}
+	if q.auditImportStmt, err = db.PrepareContext(ctx, auditImport); err != nil {
+		return nil, fmt.Errorf("error preparing query AuditImport: %w", err)
+	}
 	if q.auditInsertStmt, err = db.PrepareContext(ctx, auditInsert); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditInsert: %w", err)
 	}
 	if q.auditListStmt, err = db.PrepareContext(ctx, auditList); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditList: %w", err)
+	}
+	if q.auditListStoredIDsStmt, err = db.PrepareContext(ctx, auditListStoredIDs); err != nil {
+		return nil, fmt.Errorf("error preparing query AuditListStoredIDs: %w", err)
 	}
 	if q.databaseEpochBumpStmt, err = db.PrepareContext(ctx, databaseEpochBump); err != nil {
 		return nil, fmt.Errorf("error preparing query DatabaseEpochBump: %w", err)
@@ -75,6 +87,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.idempotencyKeyReleaseStmt, err = db.PrepareContext(ctx, idempotencyKeyRelease); err != nil {
 		return nil, fmt.Errorf("error preparing query IdempotencyKeyRelease: %w", err)
 	}
+	if q.legacyDetailImportStmt, err = db.PrepareContext(ctx, legacyDetailImport); err != nil {
+		return nil, fmt.Errorf("error preparing query LegacyDetailImport: %w", err)
+	}
+	if q.legacyDetailListByUserStmt, err = db.PrepareContext(ctx, legacyDetailListByUser); err != nil {
+		return nil, fmt.Errorf("error preparing query LegacyDetailListByUser: %w", err)
+	}
 	if q.memoryDeleteStmt, err = db.PrepareContext(ctx, memoryDelete); err != nil {
 		return nil, fmt.Errorf("error preparing query MemoryDelete: %w", err)
 	}
@@ -96,6 +114,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.memoryListByReferenceStmt, err = db.PrepareContext(ctx, memoryListByReference); err != nil {
 		return nil, fmt.Errorf("error preparing query MemoryListByReference: %w", err)
 	}
+	if q.memoryListStoredIDsStmt, err = db.PrepareContext(ctx, memoryListStoredIDs); err != nil {
+		return nil, fmt.Errorf("error preparing query MemoryListStoredIDs: %w", err)
+	}
 	if q.memorySearchStmt, err = db.PrepareContext(ctx, memorySearch); err != nil {
 		return nil, fmt.Errorf("error preparing query MemorySearch: %w", err)
 	}
@@ -105,11 +126,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.metricDeleteOldStmt, err = db.PrepareContext(ctx, metricDeleteOld); err != nil {
 		return nil, fmt.Errorf("error preparing query MetricDeleteOld: %w", err)
 	}
+	if q.metricImportStmt, err = db.PrepareContext(ctx, metricImport); err != nil {
+		return nil, fmt.Errorf("error preparing query MetricImport: %w", err)
+	}
 	if q.metricInsertStmt, err = db.PrepareContext(ctx, metricInsert); err != nil {
 		return nil, fmt.Errorf("error preparing query MetricInsert: %w", err)
 	}
 	if q.metricListStmt, err = db.PrepareContext(ctx, metricList); err != nil {
 		return nil, fmt.Errorf("error preparing query MetricList: %w", err)
+	}
+	if q.metricListStoredIDsStmt, err = db.PrepareContext(ctx, metricListStoredIDs); err != nil {
+		return nil, fmt.Errorf("error preparing query MetricListStoredIDs: %w", err)
 	}
 	if q.neuronActivityAddStmt, err = db.PrepareContext(ctx, neuronActivityAdd); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronActivityAdd: %w", err)
@@ -177,11 +204,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.sessionGetByTokenHashStmt, err = db.PrepareContext(ctx, sessionGetByTokenHash); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionGetByTokenHash: %w", err)
 	}
+	if q.sessionImportStmt, err = db.PrepareContext(ctx, sessionImport); err != nil {
+		return nil, fmt.Errorf("error preparing query SessionImport: %w", err)
+	}
 	if q.sessionInsertStmt, err = db.PrepareContext(ctx, sessionInsert); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionInsert: %w", err)
 	}
 	if q.sessionListByUserStmt, err = db.PrepareContext(ctx, sessionListByUser); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionListByUser: %w", err)
+	}
+	if q.sessionListClaimsStmt, err = db.PrepareContext(ctx, sessionListClaims); err != nil {
+		return nil, fmt.Errorf("error preparing query SessionListClaims: %w", err)
 	}
 	if q.sessionRotateStmt, err = db.PrepareContext(ctx, sessionRotate); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionRotate: %w", err)
@@ -240,6 +273,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.userListStmt, err = db.PrepareContext(ctx, userList); err != nil {
 		return nil, fmt.Errorf("error preparing query UserList: %w", err)
 	}
+	if q.userListClaimsStmt, err = db.PrepareContext(ctx, userListClaims); err != nil {
+		return nil, fmt.Errorf("error preparing query UserListClaims: %w", err)
+	}
 	if q.userLockStmt, err = db.PrepareContext(ctx, userLock); err != nil {
 		return nil, fmt.Errorf("error preparing query UserLock: %w", err)
 	}
@@ -273,6 +309,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing aPIKeyGetByHashStmt: %w", cerr)
 		}
 	}
+	if q.aPIKeyImportStmt != nil {
+		if cerr := q.aPIKeyImportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing aPIKeyImportStmt: %w", cerr)
+		}
+	}
 	if q.aPIKeyInsertStmt != nil {
 		if cerr := q.aPIKeyInsertStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing aPIKeyInsertStmt: %w", cerr)
@@ -281,6 +322,11 @@ func (q *Queries) Close() error {
 	if q.aPIKeyListByUserStmt != nil {
 		if cerr := q.aPIKeyListByUserStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing aPIKeyListByUserStmt: %w", cerr)
+		}
+	}
+	if q.aPIKeyListClaimsStmt != nil {
+		if cerr := q.aPIKeyListClaimsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing aPIKeyListClaimsStmt: %w", cerr)
 		}
 	}
 	if q.aPIKeyRevokeStmt != nil {
@@ -298,6 +344,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing auditDeleteOldStmt: %w", cerr)
 		}
 	}
+	if q.auditImportStmt != nil {
+		if cerr := q.auditImportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing auditImportStmt: %w", cerr)
+		}
+	}
 	if q.auditInsertStmt != nil {
 		if cerr := q.auditInsertStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing auditInsertStmt: %w", cerr)
@@ -306,6 +357,11 @@ func (q *Queries) Close() error {
 	if q.auditListStmt != nil {
 		if cerr := q.auditListStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing auditListStmt: %w", cerr)
+		}
+	}
+	if q.auditListStoredIDsStmt != nil {
+		if cerr := q.auditListStoredIDsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing auditListStoredIDsStmt: %w", cerr)
 		}
 	}
 	if q.databaseEpochBumpStmt != nil {
@@ -348,6 +404,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing idempotencyKeyReleaseStmt: %w", cerr)
 		}
 	}
+	if q.legacyDetailImportStmt != nil {
+		if cerr := q.legacyDetailImportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing legacyDetailImportStmt: %w", cerr)
+		}
+	}
+	if q.legacyDetailListByUserStmt != nil {
+		if cerr := q.legacyDetailListByUserStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing legacyDetailListByUserStmt: %w", cerr)
+		}
+	}
 	if q.memoryDeleteStmt != nil {
 		if cerr := q.memoryDeleteStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing memoryDeleteStmt: %w", cerr)
@@ -383,6 +449,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing memoryListByReferenceStmt: %w", cerr)
 		}
 	}
+	if q.memoryListStoredIDsStmt != nil {
+		if cerr := q.memoryListStoredIDsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing memoryListStoredIDsStmt: %w", cerr)
+		}
+	}
 	if q.memorySearchStmt != nil {
 		if cerr := q.memorySearchStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing memorySearchStmt: %w", cerr)
@@ -398,6 +469,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing metricDeleteOldStmt: %w", cerr)
 		}
 	}
+	if q.metricImportStmt != nil {
+		if cerr := q.metricImportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing metricImportStmt: %w", cerr)
+		}
+	}
 	if q.metricInsertStmt != nil {
 		if cerr := q.metricInsertStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing metricInsertStmt: %w", cerr)
@@ -406,6 +482,11 @@ func (q *Queries) Close() error {
 	if q.metricListStmt != nil {
 		if cerr := q.metricListStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing metricListStmt: %w", cerr)
+		}
+	}
+	if q.metricListStoredIDsStmt != nil {
+		if cerr := q.metricListStoredIDsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing metricListStoredIDsStmt: %w", cerr)
 		}
 	}
 	if q.neuronActivityAddStmt != nil {
@@ -518,6 +599,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing sessionGetByTokenHashStmt: %w", cerr)
 		}
 	}
+	if q.sessionImportStmt != nil {
+		if cerr := q.sessionImportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionImportStmt: %w", cerr)
+		}
+	}
 	if q.sessionInsertStmt != nil {
 		if cerr := q.sessionInsertStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sessionInsertStmt: %w", cerr)
@@ -526,6 +612,11 @@ func (q *Queries) Close() error {
 	if q.sessionListByUserStmt != nil {
 		if cerr := q.sessionListByUserStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sessionListByUserStmt: %w", cerr)
+		}
+	}
+	if q.sessionListClaimsStmt != nil {
+		if cerr := q.sessionListClaimsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionListClaimsStmt: %w", cerr)
 		}
 	}
 	if q.sessionRotateStmt != nil {
@@ -623,6 +714,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing userListStmt: %w", cerr)
 		}
 	}
+	if q.userListClaimsStmt != nil {
+		if cerr := q.userListClaimsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userListClaimsStmt: %w", cerr)
+		}
+	}
 	if q.userLockStmt != nil {
 		if cerr := q.userLockStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userLockStmt: %w", cerr)
@@ -694,13 +790,17 @@ type Queries struct {
 	tx                              *sql.Tx
 	aPIKeyDeleteStmt                *sql.Stmt
 	aPIKeyGetByHashStmt             *sql.Stmt
+	aPIKeyImportStmt                *sql.Stmt
 	aPIKeyInsertStmt                *sql.Stmt
 	aPIKeyListByUserStmt            *sql.Stmt
+	aPIKeyListClaimsStmt            *sql.Stmt
 	aPIKeyRevokeStmt                *sql.Stmt
 	aPIKeySetLastUsedStmt           *sql.Stmt
 	auditDeleteOldStmt              *sql.Stmt
+	auditImportStmt                 *sql.Stmt
 	auditInsertStmt                 *sql.Stmt
 	auditListStmt                   *sql.Stmt
+	auditListStoredIDsStmt          *sql.Stmt
 	databaseEpochBumpStmt           *sql.Stmt
 	databaseEpochGetStmt            *sql.Stmt
 	idempotencyKeyClaimStmt         *sql.Stmt
@@ -709,6 +809,8 @@ type Queries struct {
 	idempotencyKeyFinishStmt        *sql.Stmt
 	idempotencyKeyGetStmt           *sql.Stmt
 	idempotencyKeyReleaseStmt       *sql.Stmt
+	legacyDetailImportStmt          *sql.Stmt
+	legacyDetailListByUserStmt      *sql.Stmt
 	memoryDeleteStmt                *sql.Stmt
 	memoryGetStmt                   *sql.Stmt
 	memoryImportStmt                *sql.Stmt
@@ -716,11 +818,14 @@ type Queries struct {
 	memoryListStmt                  *sql.Stmt
 	memoryListByNeuronStmt          *sql.Stmt
 	memoryListByReferenceStmt       *sql.Stmt
+	memoryListStoredIDsStmt         *sql.Stmt
 	memorySearchStmt                *sql.Stmt
 	memoryUpdateStmt                *sql.Stmt
 	metricDeleteOldStmt             *sql.Stmt
+	metricImportStmt                *sql.Stmt
 	metricInsertStmt                *sql.Stmt
 	metricListStmt                  *sql.Stmt
+	metricListStoredIDsStmt         *sql.Stmt
 	neuronActivityAddStmt           *sql.Stmt
 	neuronActivityGetStmt           *sql.Stmt
 	neuronActivityListStmt          *sql.Stmt
@@ -743,8 +848,10 @@ type Queries struct {
 	sessionDeleteExpiredStmt        *sql.Stmt
 	sessionGetStmt                  *sql.Stmt
 	sessionGetByTokenHashStmt       *sql.Stmt
+	sessionImportStmt               *sql.Stmt
 	sessionInsertStmt               *sql.Stmt
 	sessionListByUserStmt           *sql.Stmt
+	sessionListClaimsStmt           *sql.Stmt
 	sessionRotateStmt               *sql.Stmt
 	signalFindStmt                  *sql.Stmt
 	signalGetStmt                   *sql.Stmt
@@ -764,6 +871,7 @@ type Queries struct {
 	userImportStmt                  *sql.Stmt
 	userInsertStmt                  *sql.Stmt
 	userListStmt                    *sql.Stmt
+	userListClaimsStmt              *sql.Stmt
 	userLockStmt                    *sql.Stmt
 	userLockByRoleStmt              *sql.Stmt
 	userSetLastLoginStmt            *sql.Stmt
@@ -778,13 +886,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		tx:                              tx,
 		aPIKeyDeleteStmt:                q.aPIKeyDeleteStmt,
 		aPIKeyGetByHashStmt:             q.aPIKeyGetByHashStmt,
+		aPIKeyImportStmt:                q.aPIKeyImportStmt,
 		aPIKeyInsertStmt:                q.aPIKeyInsertStmt,
 		aPIKeyListByUserStmt:            q.aPIKeyListByUserStmt,
+		aPIKeyListClaimsStmt:            q.aPIKeyListClaimsStmt,
 		aPIKeyRevokeStmt:                q.aPIKeyRevokeStmt,
 		aPIKeySetLastUsedStmt:           q.aPIKeySetLastUsedStmt,
 		auditDeleteOldStmt:              q.auditDeleteOldStmt,
+		auditImportStmt:                 q.auditImportStmt,
 		auditInsertStmt:                 q.auditInsertStmt,
 		auditListStmt:                   q.auditListStmt,
+		auditListStoredIDsStmt:          q.auditListStoredIDsStmt,
 		databaseEpochBumpStmt:           q.databaseEpochBumpStmt,
 		databaseEpochGetStmt:            q.databaseEpochGetStmt,
 		idempotencyKeyClaimStmt:         q.idempotencyKeyClaimStmt,
@@ -793,6 +905,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		idempotencyKeyFinishStmt:        q.idempotencyKeyFinishStmt,
 		idempotencyKeyGetStmt:           q.idempotencyKeyGetStmt,
 		idempotencyKeyReleaseStmt:       q.idempotencyKeyReleaseStmt,
+		legacyDetailImportStmt:          q.legacyDetailImportStmt,
+		legacyDetailListByUserStmt:      q.legacyDetailListByUserStmt,
 		memoryDeleteStmt:                q.memoryDeleteStmt,
 		memoryGetStmt:                   q.memoryGetStmt,
 		memoryImportStmt:                q.memoryImportStmt,
@@ -800,11 +914,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		memoryListStmt:                  q.memoryListStmt,
 		memoryListByNeuronStmt:          q.memoryListByNeuronStmt,
 		memoryListByReferenceStmt:       q.memoryListByReferenceStmt,
+		memoryListStoredIDsStmt:         q.memoryListStoredIDsStmt,
 		memorySearchStmt:                q.memorySearchStmt,
 		memoryUpdateStmt:                q.memoryUpdateStmt,
 		metricDeleteOldStmt:             q.metricDeleteOldStmt,
+		metricImportStmt:                q.metricImportStmt,
 		metricInsertStmt:                q.metricInsertStmt,
 		metricListStmt:                  q.metricListStmt,
+		metricListStoredIDsStmt:         q.metricListStoredIDsStmt,
 		neuronActivityAddStmt:           q.neuronActivityAddStmt,
 		neuronActivityGetStmt:           q.neuronActivityGetStmt,
 		neuronActivityListStmt:          q.neuronActivityListStmt,
@@ -827,8 +944,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		sessionDeleteExpiredStmt:        q.sessionDeleteExpiredStmt,
 		sessionGetStmt:                  q.sessionGetStmt,
 		sessionGetByTokenHashStmt:       q.sessionGetByTokenHashStmt,
+		sessionImportStmt:               q.sessionImportStmt,
 		sessionInsertStmt:               q.sessionInsertStmt,
 		sessionListByUserStmt:           q.sessionListByUserStmt,
+		sessionListClaimsStmt:           q.sessionListClaimsStmt,
 		sessionRotateStmt:               q.sessionRotateStmt,
 		signalFindStmt:                  q.signalFindStmt,
 		signalGetStmt:                   q.signalGetStmt,
@@ -848,6 +967,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		userImportStmt:                  q.userImportStmt,
 		userInsertStmt:                  q.userInsertStmt,
 		userListStmt:                    q.userListStmt,
+		userListClaimsStmt:              q.userListClaimsStmt,
 		userLockStmt:                    q.userLockStmt,
 		userLockByRoleStmt:              q.userLockByRoleStmt,
 		userSetLastLoginStmt:            q.userSetLastLoginStmt,

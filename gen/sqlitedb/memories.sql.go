@@ -433,6 +433,40 @@ func (q *Queries) MemoryListByReference(ctx context.Context, arg MemoryListByRef
 	return items, nil
 }
 
+const memoryListStoredIDs = `-- name: MemoryListStoredIDs :many
+SELECT id
+FROM memories
+WHERE id IN (SELECT value FROM json_each(CAST(?1 AS JSON_TEXT)))
+ORDER BY id
+`
+
+type MemoryListStoredIDsParams struct {
+	Ids model.JSON
+}
+
+func (q *Queries) MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error) {
+	rows, err := q.query(ctx, q.memoryListStoredIDsStmt, memoryListStoredIDs, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const memorySearch = `-- name: MemorySearch :many
 SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
        CAST(-bm25(memories_fts) AS REAL) AS score

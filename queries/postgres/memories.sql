@@ -95,3 +95,11 @@ RETURNING id, neuron_id, layer, entry_type, content, importance, context, metada
 DELETE FROM memories
 WHERE id = @id
   AND (sqlc.narg('if_version')::bigint IS NULL OR version = sqlc.narg('if_version')::bigint);
+
+-- name: MemoryListStoredIDs :many
+-- MemoryListStoredIDs returns those of the given ids, a JSON array of strings, that are
+-- stored.
+SELECT id
+FROM memories
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
+ORDER BY id;

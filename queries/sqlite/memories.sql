@@ -73,3 +73,9 @@ RETURNING id, neuron_id, layer, entry_type, content, importance, context, metada
 DELETE FROM memories
 WHERE id = @id
   AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL);
+
+-- name: MemoryListStoredIDs :many
+SELECT id
+FROM memories
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
+ORDER BY id;
