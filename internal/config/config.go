@@ -23,6 +23,9 @@ type Config struct { //nolint:recvcheck // WithDefaults returns a copy on purpos
 	Signals  Signals  `koanf:"signals"`
 	Neurons  Neurons  `koanf:"neurons"`
 	Auth     Auth     `koanf:"auth"`
+	Audit    Audit    `koanf:"audit"`
+	Metrics  Metrics  `koanf:"metrics"`
+	Upkeep   Upkeep   `koanf:"upkeep"`
 	Log      Log      `koanf:"log"`
 
 	// sources tells by key where a value came from; nil in a Config made by hand.
@@ -84,6 +87,23 @@ type Neurons struct {
 // Auth holds the settings of access control.
 type Auth struct {
 	Mode string `koanf:"mode"`
+}
+
+// Audit holds the settings of the audit log.
+type Audit struct {
+	// Retention is zero when entries are kept for ever.
+	Retention time.Duration `koanf:"retention"`
+}
+
+// Metrics holds the settings of metrics.
+type Metrics struct {
+	// Retention is zero when stored metrics are kept for ever.
+	Retention time.Duration `koanf:"retention"`
+}
+
+// Upkeep holds the settings of the housekeeping.
+type Upkeep struct {
+	Interval time.Duration `koanf:"interval"`
 }
 
 // Log holds the settings of the log.

@@ -52,6 +52,9 @@ func Sections() []Section {
 		{"signals", "Signals"},
 		{"neurons", "Neurons"},
 		{"auth", "Access"},
+		{"audit", "Audit log"},
+		{"metrics", "Metrics"},
+		{"upkeep", "Housekeeping"},
 		{"log", "Log"},
 	}
 }
@@ -69,6 +72,8 @@ func keyTable() []Key {
 	rows = append(rows, databaseKeys()...)
 	rows = append(rows, cacheKeys()...)
 	rows = append(rows, otherKeys()...)
+	rows = append(rows, upkeepKeys()...)
+	rows = append(rows, logKeys()...)
 	var zero Config
 	for i := range rows {
 		k := &rows[i]
@@ -232,8 +237,8 @@ func cacheKeys() []Key {
 func otherKeys() []Key {
 	return []Key{
 		{
-			Name: "signals.retention", Default: "0s", check: retention(),
-			Help: "How long signals are kept, as in 90d. 0 keeps them for ever.",
+			Name: "signals.retention", Default: "0s", check: retention("signal"),
+			Help: "How long signals are kept, as in 90d: whole months go, each when its last signal is older. 0 keeps them for ever.",
 		},
 		{
 			Name: "neurons.stale_after", Default: "5m", check: atLeast(time.Second),
@@ -243,6 +248,11 @@ func otherKeys() []Key {
 			Name: "auth.mode", Default: AuthOpen, check: authMode(),
 			Help: "Who may call: open lets everybody on this machine in. Accounts are not in this version.",
 		},
+	}
+}
+
+func logKeys() []Key {
+	return []Key{
 		{
 			Name: "log.level", Default: "info", check: oneOf("debug", "info", "warn", "error"),
 			Help: "The least severe messages that are logged.",
