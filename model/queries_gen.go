@@ -37,7 +37,7 @@ type APIKeyQueries interface {
 	APIKeyListByUser(ctx context.Context, arg APIKeyListByUserParams) ([]APIKey, error)
 	// APIKeyRevoke makes one key of the user void for good.
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
-	// APIKeySetLastUsed notes a use.
+	// APIKeySetLastUsed notes a use, unless a later one is noted.
 	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
 	// APIKeyDelete removes one key of the user.
 	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error)
@@ -158,6 +158,8 @@ type RefreshTokenQueries interface {
 type SessionQueries interface {
 	// SessionInsert stores a login. ErrInvalid names user_id when there is no such user.
 	SessionInsert(ctx context.Context, arg SessionInsertParams) (Session, error)
+	// SessionGet returns one session, expired or not; ErrNotFound if there is none.
+	SessionGet(ctx context.Context, arg SessionGetParams) (Session, error)
 	// SessionGetByTokenHash returns the session of an access token, expired or not.
 	SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error)
 	// SessionListByUser returns a user's sessions, the newest first.
@@ -240,6 +242,17 @@ type UserQueries interface {
 	UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error)
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
+	// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
+	UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error)
+	// UserLockByRole returns the ids of the active users of a role, and keeps others from
+	// changing these users until the transaction ends.
+	UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error)
+	// UserLock returns one user, ErrNotFound if there is none, and keeps others from
+	// changing the user until the transaction ends. It changes nothing itself.
+	UserLock(ctx context.Context, arg UserLockParams) (User, error)
+	// UserCountBcrypt tells whether there are users whose password hash is bcrypt's, as
+	// that of imported ones is: 1 if so, otherwise 0. It reads users until it finds one.
+	UserCountBcrypt(ctx context.Context) (int64, error)
 }
 
 // APIKey is a row that APIKeyInsert, APIKeyGetByHash and 2 more queries return.
@@ -356,7 +369,7 @@ type RefreshToken struct {
 	SpentAt   *time.Time
 }
 
-// Session is a row that SessionInsert, SessionGetByTokenHash and 2 more queries return.
+// Session is a row that SessionInsert, SessionGet and 3 more queries return.
 type Session struct {
 	ID        uuid.UUID
 	UserID    uuid.UUID
@@ -389,7 +402,7 @@ type UpkeepLease struct {
 	ExpiresAt time.Time
 }
 
-// User is a row that UserInsert, UserGet and 6 more queries return.
+// User is a row that UserInsert, UserGet and 8 more queries return.
 type User struct {
 	ID            uuid.UUID
 	Username      string
@@ -1327,6 +1340,11 @@ func (p *SessionInsertParams) Normalize() error {
 	return nil
 }
 
+// SessionGetParams are the parameters of SessionGet.
+type SessionGetParams struct {
+	ID uuid.UUID
+}
+
 // SessionGetByTokenHashParams are the parameters of SessionGetByTokenHash.
 type SessionGetByTokenHashParams struct {
 	TokenHash string
@@ -1902,6 +1920,39 @@ func (p *UserCountByRoleParams) Normalize() error {
 	return nil
 }
 
+// UserGetFirstByRoleParams are the parameters of UserGetFirstByRole.
+type UserGetFirstByRoleParams struct {
+	Role string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UserGetFirstByRoleParams) Normalize() error {
+	if err := CheckText("user", "role", p.Role); err != nil {
+		return err
+	}
+	return nil
+}
+
+// UserLockByRoleParams are the parameters of UserLockByRole.
+type UserLockByRoleParams struct {
+	Role string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UserLockByRoleParams) Normalize() error {
+	if err := CheckText("user", "role", p.Role); err != nil {
+		return err
+	}
+	return nil
+}
+
+// UserLockParams are the parameters of UserLock.
+type UserLockParams struct {
+	ID uuid.UUID
+}
+
 // EntityOf names the entity that a query is about, as errors speak of it; ""
 // for a name that is no query. It knows the queries of one engine alone too.
 func EntityOf(query string) string {
@@ -1954,6 +2005,7 @@ func EntityOf(query string) string {
 		"RefreshTokenDeleteExpired":
 		return "refresh_token"
 	case "SessionInsert",
+		"SessionGet",
 		"SessionGetByTokenHash",
 		"SessionListByUser",
 		"SessionRotate",
@@ -1986,7 +2038,11 @@ func EntityOf(query string) string {
 		"UserSetRole",
 		"UserSetLastLogin",
 		"UserDelete",
-		"UserCountByRole":
+		"UserCountByRole",
+		"UserGetFirstByRole",
+		"UserLockByRole",
+		"UserLock",
+		"UserCountBcrypt":
 		return "user"
 	default:
 		return ""

@@ -104,7 +104,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{[]string{"healthcheck", "--url=http://h", "--server-listen=127.0.0.1:1"}, "--url leaves no use for"},
 		{[]string{"healthcheck", "--server-listen=127.0.0.1:0"}, "give the server's address by --url"},
 		{[]string{"config", "check", "--config=/nonexistent.yaml"}, "config (--config): open /nonexistent.yaml"},
-		{[]string{"config", "check", "--auth-mode=required"}, "accounts are not in this version"},
+		{[]string{"config", "check", "--auth-mode=closed"}, "use one of open, required"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			t.Parallel()

@@ -187,7 +187,7 @@ func (q *Queries) APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (API
 const aPIKeySetLastUsed = `-- name: APIKeySetLastUsed :execrows
 UPDATE api_keys
 SET last_used_at = $1::timestamptz, version = nextval('row_version_seq')
-WHERE id = $2
+WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1::timestamptz)
 `
 
 type APIKeySetLastUsedParams struct {
@@ -195,7 +195,7 @@ type APIKeySetLastUsedParams struct {
 	ID         uuid.UUID
 }
 
-// APIKeySetLastUsed notes a use.
+// APIKeySetLastUsed notes a use, unless a later one is noted.
 func (q *Queries) APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error) {
 	result, err := q.db.Exec(ctx, aPIKeySetLastUsed, arg.LastUsedAt, arg.ID)
 	if err != nil {

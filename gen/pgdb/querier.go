@@ -21,7 +21,7 @@ type Querier interface {
 	APIKeyListByUser(ctx context.Context, arg APIKeyListByUserParams) ([]APIKey, error)
 	// APIKeyRevoke makes one key of the user void for good.
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
-	// APIKeySetLastUsed notes a use.
+	// APIKeySetLastUsed notes a use, unless a later one is noted.
 	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
 	// AuditDeleteOld removes up to page_limit entries older than the given moment.
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
@@ -119,6 +119,8 @@ type Querier interface {
 	// SessionDeleteExpired removes up to page_limit sessions whose access token and
 	// refresh tokens are all past the given moment.
 	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) (int64, error)
+	// SessionGet returns one session, expired or not; ErrNotFound if there is none.
+	SessionGet(ctx context.Context, arg SessionGetParams) (Session, error)
 	// SessionGetByTokenHash returns the session of an access token, expired or not.
 	SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error)
 	// SessionInsert stores a login. ErrInvalid names user_id when there is no such user.
@@ -160,6 +162,9 @@ type Querier interface {
 	UpkeepLeaseGet(ctx context.Context, arg UpkeepLeaseGetParams) (UpkeepLease, error)
 	// UpkeepLeaseRelease gives the lease back, if the holder still has it.
 	UpkeepLeaseRelease(ctx context.Context, arg UpkeepLeaseReleaseParams) (int64, error)
+	// UserCountBcrypt tells whether there are users whose password hash is bcrypt's, as
+	// that of imported ones is: 1 if so, otherwise 0. It reads users until it finds one.
+	UserCountBcrypt(ctx context.Context) (int64, error)
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
 	// UserDelete removes a user with all sessions, refresh tokens and API keys.
@@ -170,6 +175,8 @@ type Querier interface {
 	UserGetByEmail(ctx context.Context, arg UserGetByEmailParams) (User, error)
 	// UserGetByUsername returns one user, ErrNotFound if there is none.
 	UserGetByUsername(ctx context.Context, arg UserGetByUsernameParams) (User, error)
+	// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
+	UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error)
 	// UserImport stores a user that another database held, unless the id is there
 	// already; it returns the number of rows written. ErrConflict names username or email.
 	UserImport(ctx context.Context, arg UserImportParams) (int64, error)
@@ -178,6 +185,12 @@ type Querier interface {
 	// UserList returns the users in order of their names, from the first one after
 	// after_username ('' for the first page).
 	UserList(ctx context.Context, arg UserListParams) ([]User, error)
+	// UserLock returns one user, ErrNotFound if there is none, and keeps others from
+	// changing the user until the transaction ends. It changes nothing itself.
+	UserLock(ctx context.Context, arg UserLockParams) (User, error)
+	// UserLockByRole returns the ids of the active users of a role, and keeps others from
+	// changing these users until the transaction ends.
+	UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error)
 	// UserSetLastLogin notes a login.
 	UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (int64, error)
 	// UserSetPassword replaces the password hash. It leaves sessions alone: the caller

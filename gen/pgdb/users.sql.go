@@ -12,6 +12,20 @@ import (
 	"github.com/google/uuid"
 )
 
+const userCountBcrypt = `-- name: UserCountBcrypt :one
+SELECT count(*)
+FROM (SELECT 1 AS found FROM users WHERE substr(password_hash, 1, 2) = '$2' LIMIT 1) AS hits
+`
+
+// UserCountBcrypt tells whether there are users whose password hash is bcrypt's, as
+// that of imported ones is: 1 if so, otherwise 0. It reads users until it finds one.
+func (q *Queries) UserCountBcrypt(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, userCountBcrypt)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const userCountByRole = `-- name: UserCountByRole :one
 SELECT count(*)
 FROM users
@@ -121,6 +135,38 @@ type UserGetByUsernameParams struct {
 // UserGetByUsername returns one user, ErrNotFound if there is none.
 func (q *Queries) UserGetByUsername(ctx context.Context, arg UserGetByUsernameParams) (User, error) {
 	row := q.db.QueryRow(ctx, userGetByUsername, arg.Username)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.Email,
+		&i.PasswordHash,
+		&i.Role,
+		&i.IsActive,
+		&i.EmailVerified,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLogin,
+		&i.Version,
+	)
+	return i, err
+}
+
+const userGetFirstByRole = `-- name: UserGetFirstByRole :one
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE role = $1 AND is_active
+ORDER BY created_at, id
+LIMIT 1
+`
+
+type UserGetFirstByRoleParams struct {
+	Role string
+}
+
+// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
+func (q *Queries) UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error) {
+	row := q.db.QueryRow(ctx, userGetFirstByRole, arg.Role)
 	var i User
 	err := row.Scan(
 		&i.ID,
@@ -268,6 +314,71 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const userLock = `-- name: UserLock :one
+UPDATE users
+SET role = role
+WHERE id = $1
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+`
+
+type UserLockParams struct {
+	ID uuid.UUID
+}
+
+// UserLock returns one user, ErrNotFound if there is none, and keeps others from
+// changing the user until the transaction ends. It changes nothing itself.
+func (q *Queries) UserLock(ctx context.Context, arg UserLockParams) (User, error) {
+	row := q.db.QueryRow(ctx, userLock, arg.ID)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.Email,
+		&i.PasswordHash,
+		&i.Role,
+		&i.IsActive,
+		&i.EmailVerified,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLogin,
+		&i.Version,
+	)
+	return i, err
+}
+
+const userLockByRole = `-- name: UserLockByRole :many
+UPDATE users
+SET role = role
+WHERE role = $1 AND is_active
+RETURNING id
+`
+
+type UserLockByRoleParams struct {
+	Role string
+}
+
+// UserLockByRole returns the ids of the active users of a role, and keeps others from
+// changing these users until the transaction ends.
+func (q *Queries) UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, userLockByRole, arg.Role)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

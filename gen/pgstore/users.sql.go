@@ -5,6 +5,7 @@ package pgstore
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/hal9-ai/hal9/gen/pgdb"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -219,6 +220,71 @@ func (s *Store) UserCountByRole(ctx context.Context, arg model.UserCountByRolePa
 	})
 	if err != nil {
 		return 0, s.translate("UserCountByRole", err)
+	}
+	return out, nil
+}
+
+// UserGetFirstByRole answers model.Queries.
+func (s *Store) UserGetFirstByRole(ctx context.Context, arg model.UserGetFirstByRoleParams) (model.User, error) {
+	if err := arg.Normalize(); err != nil {
+		return model.User{}, err
+	}
+	params := pgdb.UserGetFirstByRoleParams(arg)
+	var row pgdb.User
+	err := s.db.Read(ctx, "UserGetFirstByRole", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		row, err = q.UserGetFirstByRole(ctx, params)
+		return err
+	})
+	if err != nil {
+		return model.User{}, s.translate("UserGetFirstByRole", err)
+	}
+	return model.User(row), nil
+}
+
+// UserLockByRole answers model.Queries.
+func (s *Store) UserLockByRole(ctx context.Context, arg model.UserLockByRoleParams) ([]uuid.UUID, error) {
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
+	params := pgdb.UserLockByRoleParams(arg)
+	var out []uuid.UUID
+	err := s.db.Write(ctx, "UserLockByRole", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		out, err = q.UserLockByRole(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("UserLockByRole", err)
+	}
+	return out, nil
+}
+
+// UserLock answers model.Queries.
+func (s *Store) UserLock(ctx context.Context, arg model.UserLockParams) (model.User, error) {
+	params := pgdb.UserLockParams(arg)
+	var row pgdb.User
+	err := s.db.Write(ctx, "UserLock", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		row, err = q.UserLock(ctx, params)
+		return err
+	})
+	if err != nil {
+		return model.User{}, s.translate("UserLock", err)
+	}
+	return model.User(row), nil
+}
+
+// UserCountBcrypt answers model.Queries.
+func (s *Store) UserCountBcrypt(ctx context.Context) (int64, error) {
+	var out int64
+	err := s.db.Read(ctx, "UserCountBcrypt", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		out, err = q.UserCountBcrypt(ctx)
+		return err
+	})
+	if err != nil {
+		return 0, s.translate("UserCountBcrypt", err)
 	}
 	return out, nil
 }

@@ -185,7 +185,7 @@ func (q *Queries) APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (API
 const aPIKeySetLastUsed = `-- name: APIKeySetLastUsed :execrows
 UPDATE api_keys
 SET last_used_at = CAST(?1 AS DATETIME), version = (SELECT value + 1 FROM row_version)
-WHERE id = ?2
+WHERE id = ?2 AND (last_used_at IS NULL OR last_used_at < CAST(?1 AS DATETIME))
 `
 
 type APIKeySetLastUsedParams struct {

@@ -150,6 +150,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.sessionDeleteExpiredStmt, err = db.PrepareContext(ctx, sessionDeleteExpired); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionDeleteExpired: %w", err)
 	}
+	if q.sessionGetStmt, err = db.PrepareContext(ctx, sessionGet); err != nil {
+		return nil, fmt.Errorf("error preparing query SessionGet: %w", err)
+	}
 	if q.sessionGetByTokenHashStmt, err = db.PrepareContext(ctx, sessionGetByTokenHash); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionGetByTokenHash: %w", err)
 	}
@@ -195,6 +198,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.upkeepLeaseReleaseStmt, err = db.PrepareContext(ctx, upkeepLeaseRelease); err != nil {
 		return nil, fmt.Errorf("error preparing query UpkeepLeaseRelease: %w", err)
 	}
+	if q.userCountBcryptStmt, err = db.PrepareContext(ctx, userCountBcrypt); err != nil {
+		return nil, fmt.Errorf("error preparing query UserCountBcrypt: %w", err)
+	}
 	if q.userCountByRoleStmt, err = db.PrepareContext(ctx, userCountByRole); err != nil {
 		return nil, fmt.Errorf("error preparing query UserCountByRole: %w", err)
 	}
@@ -210,6 +216,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.userGetByUsernameStmt, err = db.PrepareContext(ctx, userGetByUsername); err != nil {
 		return nil, fmt.Errorf("error preparing query UserGetByUsername: %w", err)
 	}
+	if q.userGetFirstByRoleStmt, err = db.PrepareContext(ctx, userGetFirstByRole); err != nil {
+		return nil, fmt.Errorf("error preparing query UserGetFirstByRole: %w", err)
+	}
 	if q.userImportStmt, err = db.PrepareContext(ctx, userImport); err != nil {
 		return nil, fmt.Errorf("error preparing query UserImport: %w", err)
 	}
@@ -218,6 +227,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.userListStmt, err = db.PrepareContext(ctx, userList); err != nil {
 		return nil, fmt.Errorf("error preparing query UserList: %w", err)
+	}
+	if q.userLockStmt, err = db.PrepareContext(ctx, userLock); err != nil {
+		return nil, fmt.Errorf("error preparing query UserLock: %w", err)
+	}
+	if q.userLockByRoleStmt, err = db.PrepareContext(ctx, userLockByRole); err != nil {
+		return nil, fmt.Errorf("error preparing query UserLockByRole: %w", err)
 	}
 	if q.userSetLastLoginStmt, err = db.PrepareContext(ctx, userSetLastLogin); err != nil {
 		return nil, fmt.Errorf("error preparing query UserSetLastLogin: %w", err)
@@ -446,6 +461,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing sessionDeleteExpiredStmt: %w", cerr)
 		}
 	}
+	if q.sessionGetStmt != nil {
+		if cerr := q.sessionGetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionGetStmt: %w", cerr)
+		}
+	}
 	if q.sessionGetByTokenHashStmt != nil {
 		if cerr := q.sessionGetByTokenHashStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sessionGetByTokenHashStmt: %w", cerr)
@@ -521,6 +541,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing upkeepLeaseReleaseStmt: %w", cerr)
 		}
 	}
+	if q.userCountBcryptStmt != nil {
+		if cerr := q.userCountBcryptStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userCountBcryptStmt: %w", cerr)
+		}
+	}
 	if q.userCountByRoleStmt != nil {
 		if cerr := q.userCountByRoleStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userCountByRoleStmt: %w", cerr)
@@ -546,6 +571,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing userGetByUsernameStmt: %w", cerr)
 		}
 	}
+	if q.userGetFirstByRoleStmt != nil {
+		if cerr := q.userGetFirstByRoleStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userGetFirstByRoleStmt: %w", cerr)
+		}
+	}
 	if q.userImportStmt != nil {
 		if cerr := q.userImportStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userImportStmt: %w", cerr)
@@ -559,6 +589,16 @@ func (q *Queries) Close() error {
 	if q.userListStmt != nil {
 		if cerr := q.userListStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userListStmt: %w", cerr)
+		}
+	}
+	if q.userLockStmt != nil {
+		if cerr := q.userLockStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userLockStmt: %w", cerr)
+		}
+	}
+	if q.userLockByRoleStmt != nil {
+		if cerr := q.userLockByRoleStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userLockByRoleStmt: %w", cerr)
 		}
 	}
 	if q.userSetLastLoginStmt != nil {
@@ -662,6 +702,7 @@ type Queries struct {
 	sessionDeleteStmt             *sql.Stmt
 	sessionDeleteByUserStmt       *sql.Stmt
 	sessionDeleteExpiredStmt      *sql.Stmt
+	sessionGetStmt                *sql.Stmt
 	sessionGetByTokenHashStmt     *sql.Stmt
 	sessionInsertStmt             *sql.Stmt
 	sessionListByUserStmt         *sql.Stmt
@@ -677,14 +718,18 @@ type Queries struct {
 	upkeepLeaseAcquireStmt        *sql.Stmt
 	upkeepLeaseGetStmt            *sql.Stmt
 	upkeepLeaseReleaseStmt        *sql.Stmt
+	userCountBcryptStmt           *sql.Stmt
 	userCountByRoleStmt           *sql.Stmt
 	userDeleteStmt                *sql.Stmt
 	userGetStmt                   *sql.Stmt
 	userGetByEmailStmt            *sql.Stmt
 	userGetByUsernameStmt         *sql.Stmt
+	userGetFirstByRoleStmt        *sql.Stmt
 	userImportStmt                *sql.Stmt
 	userInsertStmt                *sql.Stmt
 	userListStmt                  *sql.Stmt
+	userLockStmt                  *sql.Stmt
+	userLockByRoleStmt            *sql.Stmt
 	userSetLastLoginStmt          *sql.Stmt
 	userSetPasswordStmt           *sql.Stmt
 	userSetRoleStmt               *sql.Stmt
@@ -737,6 +782,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		sessionDeleteStmt:             q.sessionDeleteStmt,
 		sessionDeleteByUserStmt:       q.sessionDeleteByUserStmt,
 		sessionDeleteExpiredStmt:      q.sessionDeleteExpiredStmt,
+		sessionGetStmt:                q.sessionGetStmt,
 		sessionGetByTokenHashStmt:     q.sessionGetByTokenHashStmt,
 		sessionInsertStmt:             q.sessionInsertStmt,
 		sessionListByUserStmt:         q.sessionListByUserStmt,
@@ -752,14 +798,18 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		upkeepLeaseAcquireStmt:        q.upkeepLeaseAcquireStmt,
 		upkeepLeaseGetStmt:            q.upkeepLeaseGetStmt,
 		upkeepLeaseReleaseStmt:        q.upkeepLeaseReleaseStmt,
+		userCountBcryptStmt:           q.userCountBcryptStmt,
 		userCountByRoleStmt:           q.userCountByRoleStmt,
 		userDeleteStmt:                q.userDeleteStmt,
 		userGetStmt:                   q.userGetStmt,
 		userGetByEmailStmt:            q.userGetByEmailStmt,
 		userGetByUsernameStmt:         q.userGetByUsernameStmt,
+		userGetFirstByRoleStmt:        q.userGetFirstByRoleStmt,
 		userImportStmt:                q.userImportStmt,
 		userInsertStmt:                q.userInsertStmt,
 		userListStmt:                  q.userListStmt,
+		userLockStmt:                  q.userLockStmt,
+		userLockByRoleStmt:            q.userLockByRoleStmt,
 		userSetLastLoginStmt:          q.userSetLastLoginStmt,
 		userSetPasswordStmt:           q.userSetPasswordStmt,
 		userSetRoleStmt:               q.userSetRoleStmt,

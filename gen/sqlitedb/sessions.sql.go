@@ -72,6 +72,32 @@ func (q *Queries) SessionDeleteExpired(ctx context.Context, arg SessionDeleteExp
 	return result.RowsAffected()
 }
 
+const sessionGet = `-- name: SessionGet :one
+SELECT id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
+FROM sessions
+WHERE id = ?1
+`
+
+type SessionGetParams struct {
+	ID uuid.UUID
+}
+
+func (q *Queries) SessionGet(ctx context.Context, arg SessionGetParams) (Session, error) {
+	row := q.queryRow(ctx, q.sessionGetStmt, sessionGet, arg.ID)
+	var i Session
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.TokenHash,
+		&i.IPAddress,
+		&i.UserAgent,
+		&i.ExpiresAt,
+		&i.CreatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
 const sessionGetByTokenHash = `-- name: SessionGetByTokenHash :one
 SELECT id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
 FROM sessions

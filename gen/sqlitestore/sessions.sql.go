@@ -27,6 +27,21 @@ func (s *Store) SessionInsert(ctx context.Context, arg model.SessionInsertParams
 	return model.Session(row), nil
 }
 
+// SessionGet answers model.Queries.
+func (s *Store) SessionGet(ctx context.Context, arg model.SessionGetParams) (model.Session, error) {
+	params := sqlitedb.SessionGetParams(arg)
+	var row sqlitedb.Session
+	err := s.db.Read(ctx, "SessionGet", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		row, err = q.SessionGet(ctx, params)
+		return err
+	})
+	if err != nil {
+		return model.Session{}, s.translate("SessionGet", err)
+	}
+	return model.Session(row), nil
+}
+
 // SessionGetByTokenHash answers model.Queries.
 func (s *Store) SessionGetByTokenHash(ctx context.Context, arg model.SessionGetByTokenHashParams) (model.Session, error) {
 	if err := arg.Normalize(); err != nil {

@@ -23,6 +23,12 @@ const (
 	AuthRequired = "required"
 )
 
+// The values of auth.registration.
+const (
+	RegistrationOpen   = "open"
+	RegistrationClosed = "closed"
+)
+
 // The values of log.format.
 const (
 	LogAuto = "auto"
@@ -113,19 +119,6 @@ func oneOfOrNone(words ...string) check {
 			return nil
 		}
 		return c.run(v)
-	}}
-}
-
-func authMode() check {
-	known := oneOf(AuthOpen)
-	return check{known.allowed, func(v any) *fault {
-		if v == AuthRequired {
-			return &fault{
-				"accounts are not in this version, so nobody could be let in",
-				"use open and keep server.listen on a loopback address",
-			}
-		}
-		return known.run(v)
 	}}
 }
 

@@ -23,6 +23,7 @@ type Config struct { //nolint:recvcheck // WithDefaults returns a copy on purpos
 	Signals  Signals  `koanf:"signals"`
 	Neurons  Neurons  `koanf:"neurons"`
 	Auth     Auth     `koanf:"auth"`
+	Limits   Limits   `koanf:"limits"`
 	Audit    Audit    `koanf:"audit"`
 	Metrics  Metrics  `koanf:"metrics"`
 	Upkeep   Upkeep   `koanf:"upkeep"`
@@ -45,6 +46,13 @@ type Server struct {
 	MaxBodyBytes    ByteSize      `koanf:"max_body_bytes"`
 	MaxJSONDepth    int           `koanf:"max_json_depth"`
 	MaxPage         int           `koanf:"max_page"`
+	// TLSCert and TLSKey are both set or both empty.
+	TLSCert string `koanf:"tls_cert"`
+	TLSKey  string `koanf:"tls_key"`
+	// HSTSMaxAge is 0 for no such header.
+	HSTSMaxAge     time.Duration `koanf:"hsts_max_age"`
+	TrustedProxies List          `koanf:"trusted_proxies"`
+	CORSOrigins    List          `koanf:"cors_origins"`
 }
 
 // Database holds the settings of the database and its connection pool.
@@ -87,17 +95,47 @@ type Neurons struct {
 // Auth holds the settings of access control.
 type Auth struct {
 	Mode string `koanf:"mode"`
+	// Registration is empty when Mode decides; RegistrationOpen tells in either case.
+	Registration string `koanf:"registration"`
+
+	AccessTTL  time.Duration `koanf:"access_ttl"`
+	RefreshTTL time.Duration `koanf:"refresh_ttl"`
+	// HashConcurrency is 0 for as many as there are cores.
+	HashConcurrency    int           `koanf:"hash_concurrency"`
+	HashQueueTimeout   time.Duration `koanf:"hash_queue_timeout"`
+	FailuresPerAccount int           `koanf:"failures_per_account"`
+	FailuresPerAddress int           `koanf:"failures_per_address"`
+	FailureWindow      time.Duration `koanf:"failure_window"`
+}
+
+// RegistrationOpen tells whether strangers may make themselves users.
+func (a Auth) RegistrationOpen() bool {
+	if a.Registration == "" {
+		return a.Mode == AuthOpen
+	}
+	return a.Registration == RegistrationOpen
+}
+
+// Limits holds the general limits on requests; 0 is none.
+type Limits struct {
+	// PerKey is for each API key, or user who logged in; PerAddress for who shows
+	// no credential.
+	PerKey     int           `koanf:"per_key"`
+	PerAddress int           `koanf:"per_address"`
+	Window     time.Duration `koanf:"window"`
+}
+
+// Metrics holds the settings of metrics.
+type Metrics struct {
+	// Public lets everybody read /metrics also where accounts are asked for.
+	Public bool `koanf:"public"`
+	// Retention is zero when stored metrics are kept for ever.
+	Retention time.Duration `koanf:"retention"`
 }
 
 // Audit holds the settings of the audit log.
 type Audit struct {
 	// Retention is zero when entries are kept for ever.
-	Retention time.Duration `koanf:"retention"`
-}
-
-// Metrics holds the settings of metrics.
-type Metrics struct {
-	// Retention is zero when stored metrics are kept for ever.
 	Retention time.Duration `koanf:"retention"`
 }
 
@@ -148,6 +186,11 @@ func (c *Config) Warnings() []string {
 	var all []string
 	if keys := c.given(func(k *Key) bool { return k.Section() == "cache" }); keys != "" {
 		all = append(all, "this version does not use a cache server yet; without effect: "+keys)
+	}
+	if c.Auth.Mode == AuthOpen {
+		if keys := c.given(func(k *Key) bool { return k.RequiredModeOnly }); keys != "" {
+			all = append(all, "auth.mode is open; without effect: "+keys)
+		}
 	}
 	if c.Database.Engine() == dburl.SQLite {
 		if keys := c.given(func(k *Key) bool { return k.PostgresOnly }); keys != "" {

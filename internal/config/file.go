@@ -120,6 +120,8 @@ func (w *walker) setting(key string, name, value *yaml.Node) {
 		w.mapping(value, key)
 	case findKey(w.table, key) == nil:
 		w.faults = append(w.faults, unknownKey(key, w.source(name), w.table))
+	case value.Kind == yaml.SequenceNode && findKey(w.table, key).Type == TypeList:
+		w.list(key, value)
 	case value.Kind != yaml.ScalarNode:
 		w.fault(key, value, "it takes one value, not a list or a section", "write "+key+" as one value")
 	case isNull(value):
@@ -127,6 +129,20 @@ func (w *walker) setting(key string, name, value *yaml.Node) {
 	default:
 		w.entries = append(w.entries, entry{key, value.Value, w.source(value)})
 	}
+}
+
+// list takes the words of a YAML list.
+func (w *walker) list(key string, value *yaml.Node) {
+	items := make([]string, 0, len(value.Content))
+	for _, node := range value.Content {
+		node = target(node)
+		if node.Kind != yaml.ScalarNode || isNull(node) || strings.Contains(node.Value, ",") {
+			w.fault(key, node, "each entry of its list is one word", "write one word after each dash")
+			return
+		}
+		items = append(items, node.Value)
+	}
+	w.entries = append(w.entries, entry{key, strings.Join(items, ","), w.source(value)})
 }
 
 func (w *walker) isSection(key string) bool {

@@ -16,6 +16,8 @@ const (
 	TypeFraction = "fraction"
 	TypeDuration = "duration"
 	TypeSize     = "size"
+	TypeBoolean  = "boolean"
+	TypeList     = "list"
 )
 
 // Key describes one setting.
@@ -30,6 +32,8 @@ type Key struct {
 	Secret  bool   // a URL that may carry a password
 
 	PostgresOnly bool // without effect on SQLite; Help says so
+	// RequiredModeOnly is without effect while auth.mode is open.
+	RequiredModeOnly bool
 
 	check check
 }
@@ -52,6 +56,7 @@ func Sections() []Section {
 		{"signals", "Signals"},
 		{"neurons", "Neurons"},
 		{"auth", "Access"},
+		{"limits", "Limits on requests"},
 		{"audit", "Audit log"},
 		{"metrics", "Metrics"},
 		{"upkeep", "Housekeeping"},
@@ -67,11 +72,14 @@ type Section struct {
 
 // keyTable completes the hand-written rows with what follows from them.
 func keyTable() []Key {
-	rows := make([]Key, 0, 40)
+	rows := make([]Key, 0, 60)
 	rows = append(rows, serverKeys()...)
+	rows = append(rows, edgeKeys()...)
 	rows = append(rows, databaseKeys()...)
 	rows = append(rows, cacheKeys()...)
 	rows = append(rows, otherKeys()...)
+	rows = append(rows, accessKeys()...)
+	rows = append(rows, accountKeys()...)
 	rows = append(rows, upkeepKeys()...)
 	rows = append(rows, logKeys()...)
 	var zero Config
@@ -105,6 +113,10 @@ func typeOf(field reflect.Value) string {
 		return TypeDuration
 	case ByteSize:
 		return TypeSize
+	case bool:
+		return TypeBoolean
+	case List:
+		return TypeList
 	default:
 		return TypeText
 	}
@@ -243,10 +255,6 @@ func otherKeys() []Key {
 		{
 			Name: "neurons.stale_after", Default: "5m", check: atLeast(time.Second),
 			Help: "How long a neuron may be silent before it counts as unhealthy.",
-		},
-		{
-			Name: "auth.mode", Default: AuthOpen, check: authMode(),
-			Help: "Who may call: open lets everybody on this machine in. Accounts are not in this version.",
 		},
 	}
 }

@@ -49,6 +49,7 @@ func TestDefaults(t *testing.T) {
 			Listen: "127.0.0.1:8080", RequestTimeout: 10 * time.Second, ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout: 30 * time.Second, IdleTimeout: 120 * time.Second, ShutdownTimeout: 20 * time.Second,
 			MaxBodyBytes: 16 << 20, MaxJSONDepth: 64, MaxPage: 1000,
+			HSTSMaxAge: 365 * 24 * time.Hour,
 		},
 		Database: config.Database{
 			URL: "sqlite://hal9.db", MaxConnections: 20, MinConnections: 2, ConnectionLifetime: time.Hour,
@@ -59,8 +60,12 @@ func TestDefaults(t *testing.T) {
 			MaxConnections: 50, DefaultTTL: time.Hour, Strategy: "cache_aside", KeyPrefix: "hal9:", LocalMaxTTL: 2 * time.Second,
 		},
 		Neurons: config.Neurons{StaleAfter: 5 * time.Minute},
-		Auth:    config.Auth{Mode: "open"},
-		Log:     config.Log{Level: "info", Format: "auto", AccessSample: 1},
+		Auth: config.Auth{
+			Mode: config.AuthOpen, AccessTTL: 15 * time.Minute, RefreshTTL: 7 * 24 * time.Hour, HashQueueTimeout: time.Second,
+			FailuresPerAccount: 10, FailuresPerAddress: 100, FailureWindow: 15 * time.Minute,
+		},
+		Limits: config.Limits{Window: time.Minute},
+		Log:    config.Log{Level: "info", Format: "auto", AccessSample: 1},
 	}
 	for name, got := range map[string]config.Config{"Load": *c, "WithDefaults": config.Config{}.WithDefaults()} {
 		for _, section := range []struct{ got, want any }{
@@ -70,6 +75,8 @@ func TestDefaults(t *testing.T) {
 			{got.Signals, want.Signals},
 			{got.Neurons, want.Neurons},
 			{got.Auth, want.Auth},
+			{got.Limits, want.Limits},
+			{got.Metrics, want.Metrics},
 			{got.Log, want.Log},
 		} {
 			if section.got != section.want {
@@ -79,6 +86,44 @@ func TestDefaults(t *testing.T) {
 	}
 	if w := c.Warnings(); w != nil {
 		t.Errorf("warnings about defaults: %q", w)
+	}
+}
+
+func TestListsAndBooleans(t *testing.T) {
+	t.Parallel()
+	const yaml = `server:
+  trusted_proxies: [10.1.2.3/8, "::1"]
+  cors_origins:
+    - https://a.example
+    - http://b.example:8080
+metrics:
+  public: true
+auth:
+  mode: required
+`
+	fromFile := load(t, config.Options{File: writeFile(t, yaml)})
+	fromFlags := load(t, flags("server.trusted_proxies", " 10.1.2.3/8,::1 ", "server.cors_origins", "https://a.example,http://b.example:8080",
+		"metrics.public", "true", "auth.mode", "required"))
+	for _, c := range []*config.Config{fromFile, fromFlags} {
+		prefixes := c.Server.TrustedPrefixes()
+		if len(prefixes) != 2 || prefixes[0].String() != "10.0.0.0/8" || prefixes[1].String() != "::1/128" {
+			t.Errorf("trusted_proxies %v", prefixes)
+		}
+		if got := c.Server.CORSOrigins.Items(); !slices.Equal(got, []string{"https://a.example", "http://b.example:8080"}) {
+			t.Errorf("cors_origins %q", got)
+		}
+		if !c.Metrics.Public || c.Auth.RegistrationOpen() || c.Warnings() != nil {
+			t.Errorf("%+v %+v %q", c.Metrics, c.Auth, c.Warnings())
+		}
+	}
+	loadFaults(t, config.Options{File: writeFile(t, "server:\n  cors_origins: [[a]]\n")})
+	loadFaults(t, config.Options{File: writeFile(t, "server:\n  listen: [a]\n")})
+	open := load(t, flags("server.trusted_proxies", "10.0.0.1"))
+	if w := strings.Join(open.Warnings(), ""); !open.Auth.RegistrationOpen() || !strings.Contains(w, "server.trusted_proxies") {
+		t.Errorf("%+v %q", open.Auth, w)
+	}
+	if !load(t, flags("auth.mode", "required", "auth.registration", "open", "server.listen", "0.0.0.0:8080")).Auth.RegistrationOpen() {
+		t.Error("registration is closed although it was opened")
 	}
 }
 

@@ -34,7 +34,7 @@ func (c *Config) shown(k *Key) any {
 	switch {
 	case k.Secret:
 		return MaskURL(format(v))
-	case k.Type == TypeInteger || k.Type == TypeFraction:
+	case k.Type == TypeInteger || k.Type == TypeFraction || k.Type == TypeBoolean:
 		return v
 	default:
 		return format(v)

@@ -21,6 +21,7 @@ func pairs() []pair {
 		{low: "database.min_connections", high: "database.max_connections"},
 		{low: "database.connection_lifetime_jitter", high: "database.connection_lifetime"},
 		{low: "cache.local_max_ttl", high: "cache.default_ttl"},
+		{low: "auth.access_ttl", high: "auth.refresh_ttl"},
 	}
 }
 
@@ -58,8 +59,15 @@ func (c *Config) Validate() error {
 	if !faulty["server.listen"] && c.Auth.Mode == AuthOpen && !IsLoopback(c.Server.Listen) {
 		all = append(all, c.fault("server.listen", &fault{
 			strconv.Quote(c.Server.Listen) + " can be reached from other machines while auth.mode is open",
-			"use a loopback address such as 127.0.0.1:8080",
+			"use a loopback address such as 127.0.0.1:8080, or set auth.mode to required",
 		}))
+	}
+	if c.Server.TLSCert == "" != (c.Server.TLSKey == "") {
+		given, missing := "server.tls_cert", "server.tls_key"
+		if c.Server.TLSCert == "" {
+			given, missing = missing, given
+		}
+		all = append(all, c.fault(given, &fault{"it has no use without " + missing, "set both, or neither to serve without TLS"}))
 	}
 	return all.asError()
 }

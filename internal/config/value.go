@@ -31,8 +31,29 @@ func (b ByteSize) String() string {
 	return strconv.FormatInt(int64(b), 10)
 }
 
+// List is a list of words, written with commas between them; in YAML it may be a
+// list as well.
+type List string
+
+// Items returns the words, without the spaces around them.
+func (l List) Items() []string {
+	var items []string
+	for item := range strings.SplitSeq(string(l), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
 // fault is what is wrong with a value and how to mend it, not yet tied to a source.
 type fault struct{ problem, mend string }
+
+// How a boolean is written.
+const (
+	wordTrue  = "true"
+	wordFalse = "false"
+)
 
 // parse reads the text of a value; the result has the type of the key's field.
 func (k *Key) parse(text string) (any, *fault) {
@@ -41,6 +62,10 @@ func (k *Key) parse(text string) (any, *fault) {
 	var ok bool
 	var mend string
 	switch k.Type {
+	case TypeList:
+		return List(strings.Join(List(trimmed).Items(), ", ")), nil
+	case TypeBoolean:
+		v, ok, mend = trimmed == wordTrue, trimmed == wordTrue || trimmed == wordFalse, "write true or false"
 	case TypeInteger:
 		n, err := strconv.ParseInt(trimmed, 10, 32)
 		v, ok, mend = int(n), err == nil, "write a whole number, such as 20"

@@ -26,10 +26,10 @@ WHERE id = @id AND user_id = @user_id
 RETURNING id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version;
 
 -- name: APIKeySetLastUsed :execrows
--- APIKeySetLastUsed notes a use.
+-- APIKeySetLastUsed notes a use, unless a later one is noted.
 UPDATE api_keys
 SET last_used_at = @last_used_at::timestamptz, version = nextval('row_version_seq')
-WHERE id = @id;
+WHERE id = @id AND (last_used_at IS NULL OR last_used_at < @last_used_at::timestamptz);
 
 -- name: APIKeyDelete :execrows
 -- APIKeyDelete removes one key of the user.

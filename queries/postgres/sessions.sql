@@ -4,6 +4,12 @@ INSERT INTO sessions (id, user_id, token_hash, ip_address, user_agent, expires_a
 VALUES (@id, @user_id, @token_hash, @ip_address, @user_agent, @expires_at, @created_at, nextval('row_version_seq'))
 RETURNING id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version;
 
+-- name: SessionGet :one
+-- SessionGet returns one session, expired or not; ErrNotFound if there is none.
+SELECT id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
+FROM sessions
+WHERE id = @id;
+
 -- name: SessionGetByTokenHash :one
 -- SessionGetByTokenHash returns the session of an access token, expired or not.
 SELECT id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version

@@ -77,3 +77,33 @@ WHERE id = @id;
 SELECT count(*)
 FROM users
 WHERE role = @role AND is_active;
+
+-- name: UserGetFirstByRole :one
+-- UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE role = @role AND is_active
+ORDER BY created_at, id
+LIMIT 1;
+
+-- name: UserLockByRole :many
+-- UserLockByRole returns the ids of the active users of a role, and keeps others from
+-- changing these users until the transaction ends.
+UPDATE users
+SET role = role
+WHERE role = @role AND is_active
+RETURNING id;
+
+-- name: UserLock :one
+-- UserLock returns one user, ErrNotFound if there is none, and keeps others from
+-- changing the user until the transaction ends. It changes nothing itself.
+UPDATE users
+SET role = role
+WHERE id = @id
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
+
+-- name: UserCountBcrypt :one
+-- UserCountBcrypt tells whether there are users whose password hash is bcrypt's, as
+-- that of imported ones is: 1 if so, otherwise 0. It reads users until it finds one.
+SELECT count(*)
+FROM (SELECT 1 AS found FROM users WHERE substr(password_hash, 1, 2) = '$2' LIMIT 1) AS hits;

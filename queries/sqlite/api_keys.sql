@@ -24,7 +24,7 @@ RETURNING id, user_id, name, key_hash, permissions, is_active, last_used_at, cre
 -- name: APIKeySetLastUsed :execrows
 UPDATE api_keys
 SET last_used_at = CAST(@last_used_at AS DATETIME), version = (SELECT value + 1 FROM row_version)
-WHERE id = @id;
+WHERE id = @id AND (last_used_at IS NULL OR last_used_at < CAST(@last_used_at AS DATETIME));
 
 -- name: APIKeyDelete :execrows
 DELETE FROM api_keys

@@ -3,6 +3,11 @@ INSERT INTO sessions (id, user_id, token_hash, ip_address, user_agent, expires_a
 VALUES (@id, @user_id, @token_hash, @ip_address, @user_agent, @expires_at, @created_at, (SELECT value + 1 FROM row_version))
 RETURNING id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version;
 
+-- name: SessionGet :one
+SELECT id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
+FROM sessions
+WHERE id = @id;
+
 -- name: SessionGetByTokenHash :one
 SELECT id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
 FROM sessions

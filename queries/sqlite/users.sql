@@ -61,3 +61,26 @@ WHERE id = @id;
 SELECT count(*)
 FROM users
 WHERE role = @role AND is_active;
+
+-- name: UserGetFirstByRole :one
+SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE role = @role AND is_active
+ORDER BY created_at, id
+LIMIT 1;
+
+-- name: UserLockByRole :many
+UPDATE users
+SET role = role
+WHERE role = @role AND is_active
+RETURNING id;
+
+-- name: UserLock :one
+UPDATE users
+SET role = role
+WHERE id = @id
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
+
+-- name: UserCountBcrypt :one
+SELECT count(*)
+FROM (SELECT 1 AS found FROM users WHERE substr(password_hash, 1, 2) = '$2' LIMIT 1) AS hits;

@@ -1,0 +1,71 @@
+package auth
+
+import (
+	"context"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// hashGate lets a bounded number of password hashes run at once. Each takes tens of
+// milliseconds of a core and 19 MiB: without a bound a flood of logins would take
+// the machine from all other routes. A few may wait, for a short time.
+type hashGate struct {
+	places  chan struct{}
+	waiting chan struct{}
+	timeout time.Duration
+	waited  *metrics.PrometheusHistogram
+	took    *metrics.PrometheusHistogram
+	refused *metrics.Counter
+}
+
+func newHashGate(concurrency, queue int, timeout time.Duration, set *metrics.Set) *hashGate {
+	g := &hashGate{
+		places: make(chan struct{}, concurrency), waiting: make(chan struct{}, queue), timeout: timeout,
+		waited:  set.NewPrometheusHistogramExt("hal9_auth_hash_wait_seconds", metrics.ExponentialBuckets(0.001, 2, 12)),
+		took:    set.NewPrometheusHistogramExt("hal9_auth_hash_duration_seconds", metrics.ExponentialBuckets(0.005, 2, 10)),
+		refused: set.NewCounter("hal9_auth_hash_refused_total"),
+	}
+	set.NewGauge("hal9_auth_hash_running", func() float64 { return float64(len(g.places)) })
+	set.NewGauge("hal9_auth_hash_waiting", func() float64 { return float64(len(g.waiting)) })
+	return g
+}
+
+// do runs a hash when there is room, or says when to come back.
+func (g *hashGate) do(ctx context.Context, hash func()) error {
+	arrived := time.Now()
+	select {
+	case g.places <- struct{}{}:
+	default:
+		if err := g.wait(ctx); err != nil {
+			return err
+		}
+	}
+	defer func() { <-g.places }()
+	g.waited.UpdateDuration(arrived)
+	begin := time.Now()
+	hash()
+	g.took.UpdateDuration(begin)
+	return nil
+}
+
+func (g *hashGate) wait(ctx context.Context) error {
+	select {
+	case g.waiting <- struct{}{}:
+	default:
+		g.refused.Inc()
+		return &BusyError{RetryAfter: g.timeout}
+	}
+	defer func() { <-g.waiting }()
+	timer := time.NewTimer(g.timeout)
+	defer timer.Stop()
+	select {
+	case g.places <- struct{}{}:
+		return nil
+	case <-timer.C:
+		g.refused.Inc()
+		return &BusyError{RetryAfter: g.timeout}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
