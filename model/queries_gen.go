@@ -25,6 +25,7 @@ type Queries interface {
 	RefreshTokenQueries
 	SessionQueries
 	SignalQueries
+	UpkeepLeaseQueries
 	UserQueries
 }
 
@@ -71,7 +72,9 @@ type AuditLogQueries interface {
 type DatabaseEpochQueries interface {
 	// DatabaseEpochGet returns the epoch that every cache key bears.
 	DatabaseEpochGet(ctx context.Context) (int64, error)
-	// DatabaseEpochBump puts everything that was cached out of reach, and returns the new epoch.
+	// DatabaseEpochBump puts everything that was cached out of reach, and returns the new
+	// epoch: one more, or the seconds since 1970 if they are more. So two databases that
+	// were restored from one backup do not come to the same epoch.
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
 }
 
@@ -266,6 +269,17 @@ type SignalQueries interface {
 	// SignalListByReference returns the signals whose metadata names the given id as
 	// signal_id or parent_id, the oldest first.
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)
+}
+
+// UpkeepLeaseQueries are the queries of upkeep_leases.sql.
+type UpkeepLeaseQueries interface {
+	// UpkeepLeaseAcquire takes the lease, or renews it for who holds it; 0 rows say that
+	// another holds it, and that it had not expired at renewed_at, which is now.
+	UpkeepLeaseAcquire(ctx context.Context, arg UpkeepLeaseAcquireParams) (int64, error)
+	// UpkeepLeaseGet tells who holds the lease, or held it last.
+	UpkeepLeaseGet(ctx context.Context, arg UpkeepLeaseGetParams) (UpkeepLease, error)
+	// UpkeepLeaseRelease gives the lease back, if the holder still has it.
+	UpkeepLeaseRelease(ctx context.Context, arg UpkeepLeaseReleaseParams) (int64, error)
 }
 
 // UserQueries are the queries of users.sql.
@@ -486,6 +500,14 @@ type Signal struct {
 	Content         string
 	Metadata        JSON
 	Timestamp       time.Time
+}
+
+// UpkeepLease is a row that UpkeepLeaseGet returns.
+type UpkeepLease struct {
+	Name      string
+	Holder    string
+	RenewedAt time.Time
+	ExpiresAt time.Time
 }
 
 // User is a row that UserInsert, UserGet and 8 more queries return.
@@ -2137,6 +2159,66 @@ func (p *SignalListByReferenceParams) Normalize() error {
 	return nil
 }
 
+// UpkeepLeaseAcquireParams are the parameters of UpkeepLeaseAcquire.
+type UpkeepLeaseAcquireParams struct {
+	Name      string
+	Holder    string
+	RenewedAt time.Time
+	ExpiresAt time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UpkeepLeaseAcquireParams) Normalize() error {
+	if err := CheckText("upkeep_lease", "name", p.Name); err != nil {
+		return err
+	}
+	if err := CheckText("upkeep_lease", "holder", p.Holder); err != nil {
+		return err
+	}
+	if err := CheckTime("upkeep_lease", "renewed_at", p.RenewedAt); err != nil {
+		return err
+	}
+	p.RenewedAt = NormalTime(p.RenewedAt)
+	if err := CheckTime("upkeep_lease", "expires_at", p.ExpiresAt); err != nil {
+		return err
+	}
+	p.ExpiresAt = NormalTime(p.ExpiresAt)
+	return nil
+}
+
+// UpkeepLeaseGetParams are the parameters of UpkeepLeaseGet.
+type UpkeepLeaseGetParams struct {
+	Name string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UpkeepLeaseGetParams) Normalize() error {
+	if err := CheckText("upkeep_lease", "name", p.Name); err != nil {
+		return err
+	}
+	return nil
+}
+
+// UpkeepLeaseReleaseParams are the parameters of UpkeepLeaseRelease.
+type UpkeepLeaseReleaseParams struct {
+	Name   string
+	Holder string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UpkeepLeaseReleaseParams) Normalize() error {
+	if err := CheckText("upkeep_lease", "name", p.Name); err != nil {
+		return err
+	}
+	if err := CheckText("upkeep_lease", "holder", p.Holder); err != nil {
+		return err
+	}
+	return nil
+}
+
 // UserInsertParams are the parameters of UserInsert.
 type UserInsertParams struct {
 	ID            uuid.UUID
@@ -2528,6 +2610,10 @@ func EntityOf(query string) string {
 		"SignalListByReference",
 		"SignalInsertUnnest":
 		return "signal"
+	case "UpkeepLeaseAcquire",
+		"UpkeepLeaseGet",
+		"UpkeepLeaseRelease":
+		return "upkeep_lease"
 	case "UserInsert",
 		"UserImport",
 		"UserGet",

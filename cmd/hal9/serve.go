@@ -133,14 +133,17 @@ func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) erro
 		return errors.Join(err, ln.Close())
 	}
 
+	keeper, err := newKeeper(cfg, st, log, set)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+
 	// What works beside the server ends after it, so not with the command's context.
 	beside, stop := context.WithCancel(context.WithoutCancel(g.Context))
 	defer stop()
 	var group errgroup.Group
 	group.Go(func() error { return in.Run(beside) })
-	if st.Engine() == dburl.Postgres {
-		group.Go(func() error { return keepPartitions(beside, st, cfg.Database.PartitionsAhead, log) })
-	}
+	group.Go(func() error { return keeper.Run(beside) })
 	if err := g.announce(log, cfg, st, ln.Addr()); err != nil {
 		log.WarnContext(g.Context, "cannot write to the terminal", slog.String("error", err.Error()))
 	}

@@ -42,7 +42,9 @@ type Querier interface {
 	// AuditListStoredIDs returns those of the given ids, a JSON array of strings, that are
 	// stored.
 	AuditListStoredIDs(ctx context.Context, arg AuditListStoredIDsParams) ([]uuid.UUID, error)
-	// DatabaseEpochBump puts everything that was cached out of reach, and returns the new epoch.
+	// DatabaseEpochBump puts everything that was cached out of reach, and returns the new
+	// epoch: one more, or the seconds since 1970 if they are more. So two databases that
+	// were restored from one backup do not come to the same epoch.
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
 	// DatabaseEpochGet returns the epoch that every cache key bears.
 	DatabaseEpochGet(ctx context.Context) (int64, error)
@@ -213,6 +215,13 @@ type Querier interface {
 	// SignalListStoredIDs returns those of the given ids, a JSON array of strings, that
 	// are stored in any partition.
 	SignalListStoredIDs(ctx context.Context, arg SignalListStoredIDsParams) ([]uuid.UUID, error)
+	// UpkeepLeaseAcquire takes the lease, or renews it for who holds it; 0 rows say that
+	// another holds it, and that it had not expired at renewed_at, which is now.
+	UpkeepLeaseAcquire(ctx context.Context, arg UpkeepLeaseAcquireParams) (int64, error)
+	// UpkeepLeaseGet tells who holds the lease, or held it last.
+	UpkeepLeaseGet(ctx context.Context, arg UpkeepLeaseGetParams) (UpkeepLease, error)
+	// UpkeepLeaseRelease gives the lease back, if the holder still has it.
+	UpkeepLeaseRelease(ctx context.Context, arg UpkeepLeaseReleaseParams) (int64, error)
 	// UserCountBcrypt tells whether there are users whose password hash is bcrypt's, as
 	// that of imported ones is: 1 if so, otherwise 0. It reads users until it finds one.
 	UserCountBcrypt(ctx context.Context) (int64, error)

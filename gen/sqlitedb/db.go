@@ -243,6 +243,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.signalListStoredIDsStmt, err = db.PrepareContext(ctx, signalListStoredIDs); err != nil {
 		return nil, fmt.Errorf("error preparing query SignalListStoredIDs: %w", err)
 	}
+	if q.upkeepLeaseAcquireStmt, err = db.PrepareContext(ctx, upkeepLeaseAcquire); err != nil {
+		return nil, fmt.Errorf("error preparing query UpkeepLeaseAcquire: %w", err)
+	}
+	if q.upkeepLeaseGetStmt, err = db.PrepareContext(ctx, upkeepLeaseGet); err != nil {
+		return nil, fmt.Errorf("error preparing query UpkeepLeaseGet: %w", err)
+	}
+	if q.upkeepLeaseReleaseStmt, err = db.PrepareContext(ctx, upkeepLeaseRelease); err != nil {
+		return nil, fmt.Errorf("error preparing query UpkeepLeaseRelease: %w", err)
+	}
 	if q.userCountBcryptStmt, err = db.PrepareContext(ctx, userCountBcrypt); err != nil {
 		return nil, fmt.Errorf("error preparing query UserCountBcrypt: %w", err)
 	}
@@ -664,6 +673,21 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing signalListStoredIDsStmt: %w", cerr)
 		}
 	}
+	if q.upkeepLeaseAcquireStmt != nil {
+		if cerr := q.upkeepLeaseAcquireStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing upkeepLeaseAcquireStmt: %w", cerr)
+		}
+	}
+	if q.upkeepLeaseGetStmt != nil {
+		if cerr := q.upkeepLeaseGetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing upkeepLeaseGetStmt: %w", cerr)
+		}
+	}
+	if q.upkeepLeaseReleaseStmt != nil {
+		if cerr := q.upkeepLeaseReleaseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing upkeepLeaseReleaseStmt: %w", cerr)
+		}
+	}
 	if q.userCountBcryptStmt != nil {
 		if cerr := q.userCountBcryptStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userCountBcryptStmt: %w", cerr)
@@ -861,6 +885,9 @@ type Queries struct {
 	signalListByNeuronStmt          *sql.Stmt
 	signalListByReferenceStmt       *sql.Stmt
 	signalListStoredIDsStmt         *sql.Stmt
+	upkeepLeaseAcquireStmt          *sql.Stmt
+	upkeepLeaseGetStmt              *sql.Stmt
+	upkeepLeaseReleaseStmt          *sql.Stmt
 	userCountBcryptStmt             *sql.Stmt
 	userCountByRoleStmt             *sql.Stmt
 	userDeleteStmt                  *sql.Stmt
@@ -957,6 +984,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		signalListByNeuronStmt:          q.signalListByNeuronStmt,
 		signalListByReferenceStmt:       q.signalListByReferenceStmt,
 		signalListStoredIDsStmt:         q.signalListStoredIDsStmt,
+		upkeepLeaseAcquireStmt:          q.upkeepLeaseAcquireStmt,
+		upkeepLeaseGetStmt:              q.upkeepLeaseGetStmt,
+		upkeepLeaseReleaseStmt:          q.upkeepLeaseReleaseStmt,
 		userCountBcryptStmt:             q.userCountBcryptStmt,
 		userCountByRoleStmt:             q.userCountByRoleStmt,
 		userDeleteStmt:                  q.userDeleteStmt,

@@ -119,6 +119,13 @@ type Signal struct {
 	Timestamp       time.Time
 }
 
+type UpkeepLease struct {
+	Name      string
+	Holder    string
+	RenewedAt time.Time
+	ExpiresAt time.Time
+}
+
 type User struct {
 	ID            uuid.UUID
 	Username      string

@@ -27,6 +27,8 @@ type Config struct { //nolint:recvcheck // WithDefaults returns a copy on purpos
 	Auth        Auth        `koanf:"auth"`
 	Limits      Limits      `koanf:"limits"`
 	Metrics     Metrics     `koanf:"metrics"`
+	Audit       Audit       `koanf:"audit"`
+	Upkeep      Upkeep      `koanf:"upkeep"`
 	Log         Log         `koanf:"log"`
 
 	// sources tells by key where a value came from; nil in a Config made by hand.
@@ -140,10 +142,23 @@ type Limits struct {
 	Window     time.Duration `koanf:"window"`
 }
 
-// Metrics holds the settings of /metrics.
+// Metrics holds the settings of metrics.
 type Metrics struct {
-	// Public lets everybody read them also where accounts are asked for.
+	// Public lets everybody read /metrics also where accounts are asked for.
 	Public bool `koanf:"public"`
+	// Retention is zero when stored metrics are kept for ever.
+	Retention time.Duration `koanf:"retention"`
+}
+
+// Audit holds the settings of the audit log.
+type Audit struct {
+	// Retention is zero when entries are kept for ever.
+	Retention time.Duration `koanf:"retention"`
+}
+
+// Upkeep holds the settings of the housekeeping.
+type Upkeep struct {
+	Interval time.Duration `koanf:"interval"`
 }
 
 // Log holds the settings of the log.

@@ -59,7 +59,9 @@ func Sections() []Section {
 		{"idempotency", "Repeated requests"},
 		{"auth", "Access"},
 		{"limits", "Limits on requests"},
+		{"audit", "Audit log"},
 		{"metrics", "Metrics"},
+		{"upkeep", "Housekeeping"},
 		{"log", "Log"},
 	}
 }
@@ -81,6 +83,7 @@ func keyTable() []Key {
 	rows = append(rows, otherKeys()...)
 	rows = append(rows, accessKeys()...)
 	rows = append(rows, accountKeys()...)
+	rows = append(rows, upkeepKeys()...)
 	rows = append(rows, logKeys()...)
 	var zero Config
 	for i := range rows {
@@ -278,8 +281,8 @@ func ingestKeys() []Key {
 func otherKeys() []Key {
 	return []Key{
 		{
-			Name: "signals.retention", Default: "0s", check: retention(),
-			Help: "How long signals are kept, as in 90d. 0 keeps them for ever.",
+			Name: "signals.retention", Default: "0s", check: retention("signal"),
+			Help: "How long signals are kept, as in 90d: whole months go, each when its last signal is older. 0 keeps them for ever.",
 		},
 		{
 			Name: "neurons.stale_after", Default: "5m", check: atLeast(time.Second),
