@@ -41,6 +41,9 @@ func (s *Server) writeGauges(b *bytes.Buffer) {
 	_, _ = fmt.Fprintf(b, "hal9_server_ready %d\n", ready)
 	held, _ := processFigures()
 	_, _ = fmt.Fprintf(b, "hal9_server_memory_bytes{type=\"held\"} %d\n", held)
+	if s.certs != nil {
+		_, _ = fmt.Fprintf(b, "hal9_tls_certificate_expiry_timestamp_seconds %d\n", s.certs.leaf().NotAfter.Unix())
+	}
 	p := s.store.PoolStats()
 	_, _ = fmt.Fprintf(b, "hal9_db_pool_max_connections %d\n", p.Max)
 	_, _ = fmt.Fprintf(b, "hal9_db_pool_active_connections %d\n", p.InUse)
@@ -148,6 +151,13 @@ func families() map[string]family {
 		{"hal9_signals_sent_total", "counter", "Signals accepted."},
 		{"hal9_signals_processed_total", "counter", "Signals by what became of them."},
 		{"hal9_signal_processing_duration_seconds", "histogram", "Time from a signal's acceptance to its commit."},
+		{"hal9_tls_certificate_expiry_timestamp_seconds", "gauge", "When the certificate in service expires, in seconds since 1970."},
+		{"hal9_rate_limit_hits_total", "counter", "Requests refused by the limits on requests."},
+		{"hal9_auth_attempts_total", "counter", "Logins and checks of passwords, by how they ended."},
+		{"hal9_auth_hash_duration_seconds", "histogram", "Time that hashing a password took."},
+		{"hal9_auth_hash_refused_total", "counter", "Passwords that found no room to be hashed."},
+		{"hal9_auth_hash_running", "gauge", "Passwords that are being hashed."},
+		{"hal9_auth_hash_waiting", "gauge", "Passwords that wait to be hashed."},
 		{"go_gc_duration_seconds", "summary", "Pauses of the garbage collector."},
 		{"go_gc_pauses_seconds", "histogram", "Pauses of the garbage collector."},
 		{"go_sched_latencies_seconds", "histogram", "Time that goroutines waited to run."},

@@ -28,7 +28,8 @@ type Querier interface {
 	// AuditInsert notes a privileged act.
 	AuditInsert(ctx context.Context, arg AuditInsertParams) error
 	// AuditList returns the log, the newest entry first, after the cursor
-	// (cursor_created_at, cursor_id), of one user if it is given.
+	// (cursor_created_at, cursor_id) and not before since; where they are given, of one
+	// user, action, resource type and resource id alone.
 	AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error)
 	// DatabaseEpochBump puts everything that was cached out of reach, and returns the new epoch.
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
