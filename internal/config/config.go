@@ -95,6 +95,15 @@ type Auth struct {
 	Mode string `koanf:"mode"`
 	// Registration is empty when Mode decides; RegistrationOpen tells in either case.
 	Registration string `koanf:"registration"`
+
+	AccessTTL  time.Duration `koanf:"access_ttl"`
+	RefreshTTL time.Duration `koanf:"refresh_ttl"`
+	// HashConcurrency is 0 for as many as there are cores.
+	HashConcurrency    int           `koanf:"hash_concurrency"`
+	HashQueueTimeout   time.Duration `koanf:"hash_queue_timeout"`
+	FailuresPerAccount int           `koanf:"failures_per_account"`
+	FailuresPerAddress int           `koanf:"failures_per_address"`
+	FailureWindow      time.Duration `koanf:"failure_window"`
 }
 
 // RegistrationOpen tells whether strangers may make themselves users.

@@ -77,6 +77,7 @@ func keyTable() []Key {
 	rows = append(rows, cacheKeys()...)
 	rows = append(rows, otherKeys()...)
 	rows = append(rows, accessKeys()...)
+	rows = append(rows, accountKeys()...)
 	rows = append(rows, logKeys()...)
 	var zero Config
 	for i := range rows {

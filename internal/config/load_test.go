@@ -60,9 +60,12 @@ func TestDefaults(t *testing.T) {
 			MaxConnections: 50, DefaultTTL: time.Hour, Strategy: "cache_aside", KeyPrefix: "hal9:", LocalMaxTTL: 2 * time.Second,
 		},
 		Neurons: config.Neurons{StaleAfter: 5 * time.Minute},
-		Auth:    config.Auth{Mode: "open"},
-		Limits:  config.Limits{Window: time.Minute},
-		Log:     config.Log{Level: "info", Format: "auto", AccessSample: 1},
+		Auth: config.Auth{
+			Mode: config.AuthOpen, AccessTTL: 15 * time.Minute, RefreshTTL: 7 * 24 * time.Hour, HashQueueTimeout: time.Second,
+			FailuresPerAccount: 10, FailuresPerAddress: 100, FailureWindow: 15 * time.Minute,
+		},
+		Limits: config.Limits{Window: time.Minute},
+		Log:    config.Log{Level: "info", Format: "auto", AccessSample: 1},
 	}
 	for name, got := range map[string]config.Config{"Load": *c, "WithDefaults": config.Config{}.WithDefaults()} {
 		for _, section := range []struct{ got, want any }{

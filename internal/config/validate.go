@@ -21,6 +21,7 @@ func pairs() []pair {
 		{low: "database.min_connections", high: "database.max_connections"},
 		{low: "database.connection_lifetime_jitter", high: "database.connection_lifetime"},
 		{low: "cache.local_max_ttl", high: "cache.default_ttl"},
+		{low: "auth.access_ttl", high: "auth.refresh_ttl"},
 	}
 }
 

@@ -1,0 +1,37 @@
+package config
+
+import "time"
+
+// accountKeys are about logins; how they work is in docs/accounts.md.
+func accountKeys() []Key {
+	return []Key{
+		{
+			Name: "auth.access_ttl", Default: "15m", check: atLeast(time.Second),
+			Help: "How long an access token lives. At most auth.refresh_ttl.",
+		},
+		{
+			Name: "auth.refresh_ttl", Default: "7d", check: atLeast(time.Second),
+			Help: "How long a refresh token lives, and with it a session that is not renewed.",
+		},
+		{
+			Name: "auth.hash_concurrency", Default: "0", check: between(0, 1024),
+			Help: "How many passwords are hashed at once, each on one core and in 19 MiB. 0 is one for each core. 32 times as many may wait.",
+		},
+		{
+			Name: "auth.hash_queue_timeout", Default: "1s", check: atLeast(time.Millisecond),
+			Help: "How long a login waits for its turn to be hashed; after it it is answered 503.",
+		},
+		{
+			Name: "auth.failures_per_account", Default: "10", check: between(1, 1_000_000),
+			Help: "How many logins to one account may fail within auth.failure_window; further ones are answered 429. Addresses from which the account logged in before have a budget of their own.",
+		},
+		{
+			Name: "auth.failures_per_address", Default: "100", check: between(1, 1_000_000),
+			Help: "How many logins from one address may fail within auth.failure_window, whatever the account. IPv6 addresses count by their first 64 bits.",
+		},
+		{
+			Name: "auth.failure_window", Default: "15m", check: atLeast(time.Second),
+			Help: "The time in which a budget of failures is filled again, bit by bit.",
+		},
+	}
+}
