@@ -19,7 +19,7 @@ func unwrap(ctx huma.Context) *gin.Context { return humagin.Unwrap(ctx) }
 // client's broken transfer with 500.
 func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
 	c := unwrap(ctx)
-	if c.Request.Body == nil || c.Request.Body == http.NoBody {
+	if c.Request.Body == nil || c.Request.ContentLength == 0 {
 		next(ctx)
 		return
 	}

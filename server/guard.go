@@ -28,7 +28,8 @@ func (s *Server) guard(c *gin.Context) {
 			return
 		}
 	}
-	if r.Body != nil && r.Body != http.NoBody && !acceptedBody(r.Header.Get("Content-Type")) {
+	// Over HTTP/2 a request without a body has one that is empty: the length tells.
+	if r.ContentLength != 0 && !acceptedBody(r.Header.Get("Content-Type")) {
 		newProblem(http.StatusUnsupportedMediaType,
 			"the body's Content-Type must be application/json, or application/x-ndjson for streams").abort(c)
 		return

@@ -34,24 +34,24 @@ type rateLimits struct {
 }
 
 type rateLimit struct {
-	name   string // as the headers and the metric say it
+	name   string // as the headers say it
 	policy string
 	limit  *auth.RateLimit
 	hits   *metrics.Counter
 }
 
 func newRateLimits(l Limits, set *metrics.Set) rateLimits {
-	make1 := func(name string, count int) *rateLimit {
+	newLimit := func(name string, count int) *rateLimit {
 		if count == 0 {
 			return nil
 		}
 		return &rateLimit{
 			name: name, policy: fmt.Sprintf(`"%s";q=%d;w=%d`, name, count, seconds(l.Window)),
 			limit: auth.NewRateLimit(count, l.Window, maxLimitedKeys),
-			hits:  set.GetOrCreateCounter(`hal9_rate_limit_hits_total{limit="` + name + `"}`),
+			hits:  set.GetOrCreateCounter(`hal9_rate_limit_hits_total{limit="requests_per_` + name + `"}`),
 		}
 	}
-	return rateLimits{key: make1("key", l.PerKey), address: make1("address", l.PerAddress)}
+	return rateLimits{key: newLimit("key", l.PerKey), address: newLimit("address", l.PerAddress)}
 }
 
 // take takes the request from the budget of who sends it, and says so in the headers

@@ -20,7 +20,7 @@ func newCLI() *CLI {
 	c.Config.Print.Settings = newSettings()
 	c.Config.Check.Settings = newSettings()
 	c.Healthcheck.Settings = newSettings("server.listen")
-	c.Serve.Settings = newSettings("server", "database", "signals", "neurons", "auth", "log")
+	c.Serve.Settings = newSettings("server", "database", "signals", "neurons", "auth", "limits", "metrics", "log")
 	for _, s := range []*Settings{
 		&c.Migrate.Up.Settings, &c.Migrate.Down.Settings, &c.Migrate.Status.Settings, &c.Migrate.Redo.Settings,
 		&c.Partitions.List.Settings, &c.Partitions.Drop.Settings,

@@ -30,14 +30,15 @@ type ServeCmd struct {
 
 // Help describes the command.
 func (ServeCmd) Help() string {
-	return `Serves until SIGTERM or SIGINT, then finishes the requests under way; a second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes.
+	return `Serves until SIGTERM or SIGINT, then finishes the requests under way; a second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes, and asks for no accounts; --auth-mode required does, and lets other machines in. With TLS the certificate is read again when its files change, and at SIGHUP.
 
 Exits with 0 after a clean shutdown, 1 if it cannot serve, 2 if the configuration is wrong, 3 if the database does not answer, and 4 if migrations are pending: 'hal9 migrate up' runs them.
 
 Example:
 
     hal9 serve
-    HAL9_DATABASE_URL=postgres://hal9@localhost/hal9 hal9 serve --migrate`
+    HAL9_DATABASE_URL=postgres://hal9@localhost/hal9 hal9 serve --migrate
+    hal9 serve --auth-mode required --server-listen 0.0.0.0:8443 --server-tls-cert cert.pem --server-tls-key key.pem`
 }
 
 // Run serves until the context ends.
@@ -122,8 +123,12 @@ func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) erro
 	set := metrics.NewSet()
 	ids := model.NewIDGenerator(time.Now)
 	in := ingest.New(ingest.Config{Store: st, Logger: log, Metrics: set})
+	accounts, err := newAccounts(cfg, st, ids, log, set)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
 	srv, err := server.New(server.Deps{
-		Config: serverConfig(cfg), Store: st, Ingest: in, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(),
+		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})
 	if err != nil {
@@ -135,6 +140,8 @@ func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) erro
 	defer stop()
 	var group errgroup.Group
 	group.Go(func() error { return in.Run(beside) })
+	group.Go(func() error { return accounts.Run(beside) })
+	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log) })
 	if st.Engine() == dburl.Postgres {
 		group.Go(func() error { return keepPartitions(beside, st, cfg.Database.PartitionsAhead, log) })
 	}
@@ -161,6 +168,9 @@ func serverConfig(cfg *config.Config) server.Config {
 		ReadTimeout: s.ReadTimeout, IdleTimeout: s.IdleTimeout, ShutdownTimeout: s.ShutdownTimeout, DrainDelay: s.DrainDelay,
 		MaxBodyBytes: int64(s.MaxBodyBytes), MaxJSONDepth: s.MaxJSONDepth, MaxPage: s.MaxPage,
 		StaleAfter: cfg.Neurons.StaleAfter, AccessSample: cfg.Log.AccessSample,
+		MetricsPublic: cfg.Metrics.Public, TLSCert: s.TLSCert, TLSKey: s.TLSKey, HSTSMaxAge: s.HSTSMaxAge,
+		TrustedProxies: s.TrustedPrefixes(), CORSOrigins: s.CORSOrigins.Items(),
+		Limits: server.Limits{PerKey: cfg.Limits.PerKey, PerAddress: cfg.Limits.PerAddress, Window: cfg.Limits.Window},
 	}
 }
 
@@ -176,7 +186,11 @@ func (g *Globals) announce(log *slog.Logger, cfg *config.Config, st model.Store,
 	if !isTerminal(g.Stdout) {
 		return nil
 	}
-	return welcome(g.Stdout, "http://"+addr.String(), config.MaskURL(cfg.Database.URL))
+	scheme := "http://"
+	if cfg.Server.TLSCert != "" {
+		scheme = "https://"
+	}
+	return welcome(g.Stdout, scheme+addr.String(), config.MaskURL(cfg.Database.URL))
 }
 
 func welcome(w io.Writer, url, database string) error {
