@@ -56,7 +56,8 @@ type AuditLogQueries interface {
 	// AuditInsert notes a privileged act.
 	AuditInsert(ctx context.Context, arg AuditInsertParams) error
 	// AuditList returns the log, the newest entry first, after the cursor
-	// (cursor_created_at, cursor_id), of one user if it is given.
+	// (cursor_created_at, cursor_id) and not before since; where they are given, of one
+	// user, action, resource type and resource id alone.
 	AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error)
 	// AuditDeleteOld removes up to page_limit entries older than the given moment.
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
@@ -745,6 +746,10 @@ type AuditListParams struct {
 	CursorCreatedAt time.Time
 	CursorID        uuid.UUID
 	UserID          *uuid.UUID
+	Since           time.Time
+	Action          *string
+	ResourceType    *string
+	ResourceID      *string
 	PageLimit       int64
 }
 
@@ -755,6 +760,19 @@ func (p *AuditListParams) Normalize() error {
 		return err
 	}
 	p.CursorCreatedAt = NormalTime(p.CursorCreatedAt)
+	if err := CheckTime("audit_log", "since", p.Since); err != nil {
+		return err
+	}
+	p.Since = NormalTime(p.Since)
+	if err := CheckTextPtr("audit_log", "action", p.Action); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("audit_log", "resource_type", p.ResourceType); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("audit_log", "resource_id", p.ResourceID); err != nil {
+		return err
+	}
 	if err := CheckPageLimit("audit_log", "page_limit", p.PageLimit); err != nil {
 		return err
 	}

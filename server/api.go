@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -15,6 +16,8 @@ const (
 	tagMemories = "Memories"
 	tagStatus   = "Status"
 	tagProbes   = "Health"
+	tagAccounts = "Accounts"
+	tagAdmin    = "Administration"
 )
 
 // envelope is what every successful answer of the API looks like.
@@ -107,12 +110,14 @@ type operation struct {
 	created bool
 	// problems are the statuses of failures beyond those of every route.
 	problems []int
-	// access is who may call.
+	// access is who may call. It must be said.
 	access access
 	// idempotency says what Idempotency-Key does here.
 	idempotency idempotency
 	// etag says that the answer bears an ETag, and that a GET may be conditional.
 	etag bool
+	// noBody says that a POST or PUT takes none.
+	noBody bool
 	// example of the body of the request.
 	example any
 	// anyQuery lets parameters pass that the operation does not know: probes
@@ -122,22 +127,13 @@ type operation struct {
 	responses map[string]*huma.Response
 }
 
-// access says who may call an operation.
-type access int
-
-const (
-	// accessOpen lets everybody in while the server is in open mode.
-	accessOpen access = iota //nolint:unused // the zero value, which most operations have
-	// accessAccount asks for an account, which nobody has in open mode.
-	accessAccount
-)
-
 // register adds an operation to the router and to the document. The handler gets
 // what the schema of its input accepts; its error is answered by the one table.
 func register[I, O any](s *Server, op operation, handler func(context.Context, *I) (*O, error)) {
 	h := huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag},
-		Summary: op.summary, Description: op.description,
+		Summary: op.summary, Description: strings.TrimSpace(op.description + " " + op.access.sentence()),
+		Security:                     s.securityOf(&op.access),
 		DefaultStatus:                op.status,
 		RejectUnknownQueryParameters: !op.anyQuery,
 		// The body comes from memory: readBody has bounded it and the time it took.
@@ -155,9 +151,6 @@ func register[I, O any](s *Server, op operation, handler func(context.Context, *
 	if op.hasBody() {
 		h.Middlewares = append(h.Middlewares, s.readBody)
 	}
-	if op.access == accessAccount {
-		h.Middlewares = append(h.Middlewares, refuseNobody)
-	}
 	h.Middlewares = append(h.Middlewares, s.limitTime)
 	if op.takesKey() {
 		h.Middlewares = append(h.Middlewares, s.idempotent(&op))
@@ -171,10 +164,11 @@ func register[I, O any](s *Server, op operation, handler func(context.Context, *
 		return out, nil
 	})
 	s.finishOperation(&op)
+	s.declare(op.method, strings.NewReplacer("{", ":", "}", "").Replace(op.path), op.access)
 }
 
 func (op *operation) hasBody() bool {
-	return op.method == http.MethodPost || op.method == http.MethodPut
+	return !op.noBody && (op.method == http.MethodPost || op.method == http.MethodPut || op.method == http.MethodPatch)
 }
 
 // failures are the statuses of the problems that an operation may answer.
@@ -183,8 +177,11 @@ func (op *operation) failures() []int {
 	if op.hasBody() {
 		statuses = append(statuses, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
-	if op.access == accessAccount {
-		statuses = append(statuses, http.StatusUnauthorized)
+	if op.access.kind != accessPublic {
+		statuses = append(statuses, http.StatusBadRequest, http.StatusUnauthorized)
+	}
+	if !op.access.probe {
+		statuses = append(statuses, http.StatusTooManyRequests)
 	}
 	if !op.anyQuery {
 		statuses = append(statuses, http.StatusServiceUnavailable, http.StatusGatewayTimeout)
@@ -193,11 +190,4 @@ func (op *operation) failures() []int {
 		statuses = append(statuses, http.StatusConflict)
 	}
 	return statuses
-}
-
-// refuseNobody answers 401: who calls without an account is nobody, and this
-// version has no accounts.
-func refuseNobody(ctx huma.Context, _ func(huma.Context)) {
-	newProblem(http.StatusUnauthorized, "this needs an account with the right to do it; accounts are not in this version").
-		with("WWW-Authenticate", `Bearer realm="hal9"`).abort(unwrap(ctx))
 }

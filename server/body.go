@@ -27,7 +27,7 @@ func (*memoryBody) Close() error { return nil }
 // client's broken transfer with 500.
 func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
 	c := unwrap(ctx)
-	if c.Request.Body == nil || c.Request.Body == http.NoBody {
+	if c.Request.Body == nil || c.Request.ContentLength == 0 {
 		next(ctx)
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/hal9-ai/hal9/auth"
 )
 
 const bulkExample = `{"content":"Plan the mission.","layer_to":"L4"}` + "\n" +
@@ -14,14 +16,16 @@ const bulkExample = `{"content":"Plan the mission.","layer_to":"L4"}` + "\n" +
 // registerSignalBulk adds the stream's route, and describes it by hand: huma knows
 // only handlers that take a body from memory.
 func (s *Server) registerSignalBulk() {
-	s.router.POST(bulkPath, s.signalBulk)
+	who := scoped(auth.ScopeSendSignal)
+	s.handle(http.MethodPost, bulkPath, who, s.signalBulk)
 
 	schemas := s.api.OpenAPI().Components.Schemas
 	result := schemas.Schema(reflect.TypeFor[envelope[bulkResult]](), true, "EnvelopeSignalBulk")
 	stopped := schemas.Schema(reflect.TypeFor[bulkProblem](), true, "SignalBulkProblem")
 	op := &huma.Operation{
 		OperationID: "SignalCreateBulk", Method: http.MethodPost, Path: bulkPath, Tags: []string{tagSignals},
-		Summary: "Store a stream of signals of any length",
+		Security: s.securityOf(&who),
+		Summary:  "Store a stream of signals of any length",
 		Description: "One signal a line, as SignalFields, in a body of any length; Content-Encoding may be gzip or zstd. " +
 			"It is committed in chunks while it comes, and answered at its end. A line that is malformed or cannot be stored takes no other along. " +
 			"A stream that stops early, by whatever fault, is answered by a problem whose data tells what was decided and the offset from which to send the rest; " +
@@ -38,7 +42,7 @@ func (s *Server) registerSignalBulk() {
 			"207": {Description: "Some lines were refused: see data.errors. The others are stored.", Content: map[string]*huma.MediaType{typeJSON: {Schema: result}}},
 		},
 	}
-	for _, status := range []int{http.StatusForbidden, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity} {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity} {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Ref: problemRef(status)}
 	}
 	for _, status := range []int{

@@ -1,18 +1,40 @@
 package server
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
-// AuthOpen is the mode without accounts: whoever is on this machine may call.
-const AuthOpen = "open"
+// The modes of access.
+const (
+	// AuthOpen lets in whoever is on this machine; an account brings more.
+	AuthOpen = "open"
+	// AuthRequired asks everybody for an account.
+	AuthRequired = "required"
+)
 
 // Config holds the settings of the server. Zero fields get a default, but for
 // those whose zero says something.
 type Config struct {
-	// AuthMode is AuthOpen, the only mode of this version.
+	// AuthMode is AuthOpen by default.
 	AuthMode string
+	// MetricsPublic lets everybody read /metrics with AuthRequired too.
+	MetricsPublic bool
+	// TLSCert and TLSKey are files in PEM; empty serves without TLS.
+	TLSCert, TLSKey string
+	// TLSReload is how often the files are looked at. 10 s.
+	TLSReload time.Duration
+	// HSTSMaxAge is for how long browsers are told to use HTTPS alone. Zero does not
+	// tell them.
+	HSTSMaxAge time.Duration
+	// TrustedProxies are the addresses whose X-Forwarded-For and Forwarded are read.
+	TrustedProxies []netip.Prefix
+	// CORSOrigins are the origins whose pages may call, spelt as browsers spell them.
+	CORSOrigins []string
+	// Limits are off by default.
+	Limits Limits
 	// RequestTimeout bounds the work on one request.
 	RequestTimeout time.Duration
 	// ReadHeaderTimeout, ReadTimeout and IdleTimeout bound slow and idle clients.
@@ -62,6 +84,8 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.BulkChunkRows, 5000)
 	setDefault(&c.BulkIdleTimeout, 30*time.Second)
 	setDefault(&c.BulkCommitTimeout, time.Minute)
+	setDefault(&c.TLSReload, 10*time.Second)
+	setDefault(&c.Limits.Window, time.Minute)
 	setDefault(&c.StaleAfter, 5*time.Minute)
 	setDefault(&c.IdempotencyTTL, 24*time.Hour)
 	return c
@@ -75,8 +99,11 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 func (c *Config) validate() error {
-	if c.AuthMode != AuthOpen {
-		return fmt.Errorf("auth.mode %q is unknown: this version knows %q alone", c.AuthMode, AuthOpen)
+	if c.AuthMode != AuthOpen && c.AuthMode != AuthRequired {
+		return fmt.Errorf("auth.mode %q is unknown: give %q or %q", c.AuthMode, AuthOpen, AuthRequired)
+	}
+	if bad := checkOrigins(c.CORSOrigins); bad != "" {
+		return fmt.Errorf("server.cors_origins: %q is no origin; write https://app.example.org", bad)
 	}
 	for _, d := range []struct {
 		key   string
@@ -90,12 +117,18 @@ func (c *Config) validate() error {
 		{"ingest.bulk_idle_timeout", c.BulkIdleTimeout},
 		{"neurons.stale_after", c.StaleAfter},
 		{"idempotency.ttl", c.IdempotencyTTL},
+		{"server.hsts_max_age", c.HSTSMaxAge},
+		{"limits.window", c.Limits.Window},
 	} {
 		if d.value < 0 {
 			return fmt.Errorf("%s is %v: give a time above 0", d.key, d.value)
 		}
 	}
 	switch {
+	case c.TLSCert == "" != (c.TLSKey == ""):
+		return errors.New("server.tls_cert and server.tls_key are of use together alone: set both or neither")
+	case c.Limits.PerKey < 0 || c.Limits.PerAddress < 0:
+		return errors.New("limits.per_key and limits.per_address are numbers of requests: give 0 or more")
 	case c.DrainDelay < 0 || c.DrainDelay >= c.ShutdownTimeout:
 		return fmt.Errorf("server.drain_delay is %v: give 0 or more, less than server.shutdown_timeout (%v)", c.DrainDelay, c.ShutdownTimeout)
 	case c.MaxBodyBytes < 1:

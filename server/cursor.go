@@ -20,6 +20,8 @@ const (
 	cursorNeurons  = 'n'
 	cursorSignals  = 's'
 	cursorMemories = 'm'
+	cursorUsers    = 'u'
+	cursorAudit    = 'a'
 )
 
 var errCursor = errors.New("broken cursor")

@@ -25,7 +25,7 @@ func UndocumentedRoutes() []string {
 }
 
 func (s *Server) registerDocs() error {
-	s.router.GET("/openapi.json", func(c *gin.Context) {
+	s.handle(http.MethodGet, "/openapi.json", public(), func(c *gin.Context) {
 		serveContent(c, s.document, "application/openapi+json", s.documentTag)
 	})
 	for _, f := range []struct{ route, file, contentType string }{
@@ -38,7 +38,7 @@ func (s *Server) registerDocs() error {
 		if err != nil {
 			return err //nolint:wrapcheck // names the file
 		}
-		s.router.GET(f.route, staticFile(content, f.contentType))
+		s.handle(http.MethodGet, f.route, public(), staticFile(content, f.contentType))
 	}
 	return nil
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -34,6 +36,10 @@ func errorRules() []errorRule {
 		{kind: model.ErrNotFound, status: http.StatusNotFound, name: "not_found"},
 		{kind: model.ErrConflict, status: http.StatusConflict, name: "conflict"},
 		{kind: model.ErrInvalid, status: http.StatusUnprocessableEntity, name: "invalid"},
+		{kind: auth.ErrBadCredentials, status: http.StatusUnauthorized, name: "bad_credentials"},
+		{kind: auth.ErrUnauthenticated, status: http.StatusUnauthorized, name: "unauthenticated"},
+		{kind: auth.ErrForbidden, status: http.StatusForbidden, name: "forbidden", detail: "this is not allowed with the credential that was sent"},
+		{kind: auth.ErrRegistrationClosed, status: http.StatusForbidden, name: "registration_closed", detail: "registration is closed: ask an admin for an account"},
 		{
 			kind: model.ErrUnavailable, status: http.StatusServiceUnavailable, name: "unavailable",
 			detail: "the database cannot be asked at the moment; try again later", retryAfter: "1",
@@ -64,6 +70,9 @@ func (s *Server) fail(ctx context.Context, err error) *problem {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		err = context.Canceled
 	}
+	if p := s.failWaiting(err); p != nil {
+		return p
+	}
 	for _, rule := range errorRules() {
 		if !errors.Is(err, rule.kind) {
 			continue
@@ -82,6 +91,20 @@ func (s *Server) fail(ctx context.Context, err error) *problem {
 	return internalProblem()
 }
 
+// failWaiting answers those failures that tell themselves when to try again.
+func (s *Server) failWaiting(err error) *problem {
+	if limited, ok := errors.AsType[*auth.LimitedError](err); ok {
+		s.countError("limited")
+		return tooManyRequests("too many attempts failed; try again after the time that Retry-After tells", limited.RetryAfter)
+	}
+	if busy, ok := errors.AsType[*auth.BusyError](err); ok {
+		s.countError("busy")
+		return newProblem(http.StatusServiceUnavailable, "too many passwords wait to be checked; try again later").
+			with("Retry-After", strconv.Itoa(max(1, seconds(busy.RetryAfter))))
+	}
+	return nil
+}
+
 func (s *Server) countError(name string) {
 	s.metrics.GetOrCreateCounter(`hal9_errors_total{error_type="` + name + `"}`).Inc()
 }
@@ -97,6 +120,9 @@ func (r *errorRule) problem(err error) *problem {
 		detail = r.kind.Error()
 		if m, ok := errors.AsType[*model.Error](err); ok {
 			detail = m.Error()
+			if r.kind == model.ErrConflict && m.Reason != "" { //nolint:errorlint // a sentinel
+				detail = m.Entity + "." + m.Field + ": " + m.Reason // more than that something exists
+			}
 			if m.Field != "" {
 				reason := m.Reason
 				if reason == "" {
@@ -107,6 +133,9 @@ func (r *errorRule) problem(err error) *problem {
 		}
 	}
 	p := newProblem(r.status, detail, fields...)
+	if r.status == http.StatusUnauthorized {
+		_ = p.with("WWW-Authenticate", `Bearer realm="hal9"`) // p itself
+	}
 	if r.retryAfter != "" {
 		_ = p.with("Retry-After", r.retryAfter) // p itself
 	}

@@ -13,12 +13,14 @@ import (
 )
 
 // guard refuses what open mode must not answer, and requests that are broken in
-// ways that every route shares.
+// ways that every route shares, in either mode.
 func (s *Server) guard(c *gin.Context) {
 	r := c.Request
-	if p := guardOpen(r); p != nil {
-		p.abort(c)
-		return
+	if s.cfg.AuthMode == AuthOpen {
+		if p := s.guardOpen(r); p != nil {
+			p.abort(c)
+			return
+		}
 	}
 	if r.URL.RawQuery != "" {
 		if p := guardQuery(r.URL.RawQuery); p != nil {
@@ -26,7 +28,8 @@ func (s *Server) guard(c *gin.Context) {
 			return
 		}
 	}
-	if r.Body != nil && r.Body != http.NoBody && !acceptedBody(r.Header.Get("Content-Type")) {
+	// Over HTTP/2 a request without a body has one that is empty: the length tells.
+	if r.ContentLength != 0 && !acceptedBody(r.Header.Get("Content-Type")) {
 		newProblem(http.StatusUnsupportedMediaType,
 			"the body's Content-Type must be application/json, or application/x-ndjson for streams").abort(c)
 		return
@@ -37,18 +40,19 @@ func (s *Server) guard(c *gin.Context) {
 // guardOpen keeps strangers' web pages and proxies out. A page on the web can make a
 // browser send requests to this machine: by a name that it lets resolve to the
 // loopback address, which Host gives away, or across origins, which Origin does.
-func guardOpen(r *http.Request) *problem {
+// Pages of server.cors_origins are no strangers'.
+func (s *Server) guardOpen(r *http.Request) *problem {
 	if !loopbackHost(r.Host) {
 		return newProblem(http.StatusForbidden,
 			"with auth.mode open this server answers only to a loopback name such as localhost or 127.0.0.1 in Host")
 	}
-	if origin := r.Header.Get("Origin"); origin != "" && !sameOrigin(origin, r.Host) {
-		return newProblem(http.StatusForbidden, "with auth.mode open this server takes no requests from pages of another origin")
+	if origin := r.Header.Get("Origin"); origin != "" && !sameOrigin(origin, r.Host) && !s.allowedOrigin(origin) {
+		return newProblem(http.StatusForbidden, "with auth.mode open this server takes no requests from pages of another origin that server.cors_origins does not name")
 	}
 	for _, name := range forwardingHeaders() {
 		if _, ok := r.Header[name]; ok {
 			return newProblem(http.StatusForbidden,
-				"the request came through a proxy ("+name+"), and auth.mode open serves this machine alone; behind a proxy auth.mode must ask for accounts")
+				"the request came through a proxy ("+name+"), and auth.mode open serves this machine alone; behind a proxy set auth.mode to required, and server.trusted_proxies to its address")
 		}
 	}
 	return nil

@@ -76,7 +76,11 @@ func TestConfigIsChecked(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, sqliteEngine)
 	for key, config := range map[string]server.Config{
-		"auth.mode":              {AuthMode: "required"},
+		"auth.mode":              {AuthMode: "closed"},
+		"server.tls_cert":        {TLSCert: "cert.pem"},
+		"server.cors_origins":    {CORSOrigins: []string{"*"}},
+		"limits.per_key":         {Limits: server.Limits{PerKey: -1}},
+		"limits.window":          {Limits: server.Limits{Window: -1}},
 		"server.request_timeout": {RequestTimeout: -1},
 		"server.drain_delay":     {DrainDelay: 20e9, ShutdownTimeout: 20e9},
 		"server.max_body_bytes":  {MaxBodyBytes: -1},
@@ -84,7 +88,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"server.max_page":        {MaxPage: -1},
 		"log.access_sample":      {AccessSample: 1.5},
 	} {
-		if _, err := server.New(server.Deps{Store: s.store, Ingest: s.ingest, Config: config}); err == nil || !strings.Contains(err.Error(), key) {
+		if _, err := server.New(server.Deps{Store: s.store, Ingest: s.ingest, Auth: s.auth, Config: config}); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
@@ -46,6 +47,7 @@ type harness struct {
 	t      *testing.T
 	store  model.Store
 	ingest *ingest.Ingest
+	auth   *auth.Service
 	server *server.Server
 	url    string
 	clock  *clock
@@ -76,8 +78,9 @@ func newServer(t *testing.T, engine string, change ...func(*server.Deps)) *harne
 			t.Errorf("run the ingest: %v", err)
 		}
 	})
+	h.auth = newAuth(t, h, h.log)
 	deps := server.Deps{
-		Store: h.store, Ingest: h.ingest, Clock: h.clock.now,
+		Store: h.store, Ingest: h.ingest, Auth: h.auth, Clock: h.clock.now,
 		// Patient, so that a busy machine fails no test.
 		Config: server.Config{AccessSample: 1, RequestTimeout: patience, ShutdownTimeout: patience},
 		Logger: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -94,6 +97,19 @@ func newServer(t *testing.T, engine string, change ...func(*server.Deps)) *harne
 	t.Cleanup(s.Close)
 	h.url, h.client = s.URL, s.Client()
 	return h
+}
+
+// newAuth makes the accounts with hashes that cost next to nothing.
+func newAuth(t *testing.T, h *harness, log io.Writer) *auth.Service {
+	t.Helper()
+	a, err := auth.New(auth.Config{
+		Store: h.store, Clock: h.clock.now, Argon2: auth.Argon2{MemoryKiB: 8, Time: 1}, HashQueueTimeout: patience,
+		Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	if err != nil {
+		t.Fatalf("make the accounts: %v", err)
+	}
+	return a
 }
 
 func openStore(t *testing.T, engine string) model.Store {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/hal9-ai/hal9/auth"
 )
 
 // What a health check may say.
@@ -66,11 +68,11 @@ type bareAnswer[T any] struct {
 
 func (s *Server) registerHealth() {
 	register(s, operation{
-		id: "HealthGet", method: http.MethodGet, path: "/health", tag: tagProbes, anyQuery: true,
+		id: "HealthGet", method: http.MethodGet, path: "/health", tag: tagProbes, anyQuery: true, access: probe(),
 		summary: "Tell that the server runs", description: "Asks nothing of the database; /readyz and /health/detailed do.",
 	}, s.healthGet)
 	register(s, operation{
-		id: "HealthGetDetailed", method: http.MethodGet, path: "/health/detailed", tag: tagProbes,
+		id: "HealthGetDetailed", method: http.MethodGet, path: "/health/detailed", tag: tagProbes, access: closed(auth.ScopeSystemAdmin),
 		summary:     "Check each part of the service",
 		description: "Answers 200 when healthy or degraded, 503 when unhealthy.",
 		responses: map[string]*huma.Response{
@@ -80,18 +82,18 @@ func (s *Server) registerHealth() {
 		},
 	}, s.healthGetDetailed)
 	register(s, operation{
-		id: "LivenessGet", method: http.MethodGet, path: "/livez", tag: tagProbes, anyQuery: true,
+		id: "LivenessGet", method: http.MethodGet, path: "/livez", tag: tagProbes, anyQuery: true, access: probe(),
 		summary: "Tell that the process lives", responses: textResponses("OK"),
 	}, func(context.Context, *struct{}) (*text, error) {
 		return plain(http.StatusOK, "OK"), nil
 	})
 	register(s, operation{
-		id: "ReadinessGet", method: http.MethodGet, path: "/readyz", tag: tagProbes, anyQuery: true,
+		id: "ReadinessGet", method: http.MethodGet, path: "/readyz", tag: tagProbes, anyQuery: true, access: probe(),
 		summary: "Tell whether requests can be served", description: "503 while shutting down or when the database does not answer.",
 		responses: textResponses("ready", http.StatusServiceUnavailable),
 	}, s.readinessGet)
 	register(s, operation{
-		id: "VersionGet", method: http.MethodGet, path: "/version", tag: tagProbes, anyQuery: true,
+		id: "VersionGet", method: http.MethodGet, path: "/version", tag: tagProbes, anyQuery: true, access: probe(),
 		summary: "Tell what is running",
 	}, func(context.Context, *struct{}) (*bareAnswer[version], error) {
 		return &bareAnswer[version]{http.StatusOK, version{

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -25,20 +26,21 @@ type healthAnswer struct {
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
+		admin := []string{"X-API-Key", s.key(s.user("root", auth.RoleAdmin))}
 		h := decode[healthAnswer](s.ask("GET", "/health?whatever=1", "").want(200))
 		if h.Status != "healthy" || h.Service != "hal9-server" || h.Version != "1.2.3" || h.Timestamp.IsZero() {
 			t.Errorf("health: %+v", h)
 		}
 		s.clock.advance(time.Minute)
-		d := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=true&timeout_ms=5000", "").want(200))
+		d := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=true&timeout_ms=5000", "", admin...).want(200))
 		if d.Status != "healthy" || d.UptimeSeconds == nil || *d.UptimeSeconds < 59 || d.ChecksPassed != 3 || d.ChecksTotal != 3 ||
 			len(d.Components) != 3 || d.Components[1].Name != "database" || d.Components[1].Metadata["engine"] != s.store.Engine() {
 			t.Errorf("detailed: %+v", d)
 		}
-		if short := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=false", "").want(200)); len(short.Components) != 0 || short.ChecksTotal != 3 {
+		if short := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=false", "", admin...).want(200)); len(short.Components) != 0 || short.ChecksTotal != 3 {
 			t.Errorf("not detailed: %+v", short)
 		}
-		s.ask("GET", "/health/detailed?timeout_ms=0", "").problem(422, "query.timeout_ms")
+		s.ask("GET", "/health/detailed?timeout_ms=0", "", admin...).problem(422, "query.timeout_ms")
 		if r := s.ask("GET", "/livez", "").want(200); r.body != "OK" {
 			t.Errorf("livez %q", r.body)
 		}
@@ -62,7 +64,7 @@ func TestHealthWithoutDatabase(t *testing.T) {
 	if r := s.ask("GET", "/readyz", "").want(503); r.body != "not ready: the database does not answer\n" {
 		t.Errorf("readyz %q", r.body)
 	}
-	d := decode[healthAnswer](s.ask("GET", "/health/detailed", "").want(503))
+	d := decode[healthAnswer](s.ask("GET", "/health/detailed", "", "X-API-Key", s.key(s.user("root", auth.RoleAdmin))).want(503))
 	if d.Status != "unhealthy" || d.ChecksPassed != 2 || d.Components[1].Status != "unhealthy" {
 		t.Errorf("detailed: %+v", d)
 	}

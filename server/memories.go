@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -61,26 +62,26 @@ func (s *Server) registerMemories() {
 		"importance": 0.7, "metadata": map[string]any{"signal_id": "0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70"},
 	}
 	register(s, operation{
-		id: "MemoryCreate", method: http.MethodPost, path: path, tag: tagMemories,
+		id: "MemoryCreate", method: http.MethodPost, path: path, tag: tagMemories, access: scoped(auth.ScopeModifyMemory),
 		summary: "Create a memory", status: http.StatusCreated, created: true, example: example,
 		idempotency: idempotencyAtomic, etag: true,
 	}, s.memoryCreate)
 	register(s, operation{
-		id: "MemoryList", method: http.MethodGet, path: path, tag: tagMemories,
+		id: "MemoryList", method: http.MethodGet, path: path, tag: tagMemories, access: scoped(auth.ScopeViewMemory),
 		summary: "List the memories", description: "The newest first.",
 	}, s.memoryList)
 	s.registerMemorySearch(path + "/search")
 	register(s, operation{
-		id: "MemoryGet", method: http.MethodGet, path: one, tag: tagMemories,
+		id: "MemoryGet", method: http.MethodGet, path: one, tag: tagMemories, access: scoped(auth.ScopeViewMemory),
 		summary: "Get a memory with its embedding", problems: []int{http.StatusNotFound}, etag: true,
 	}, s.memoryGet)
 	register(s, operation{
-		id: "MemoryPut", method: http.MethodPut, path: one, tag: tagMemories,
+		id: "MemoryPut", method: http.MethodPut, path: one, tag: tagMemories, access: scoped(auth.ScopeModifyMemory),
 		summary: "Replace a memory", description: "What the body leaves out is emptied or gets its default, the embedding too.",
 		problems: []int{http.StatusNotFound, http.StatusPreconditionFailed}, etag: true, example: example,
 	}, s.memoryPut)
 	register(s, operation{
-		id: "MemoryDelete", method: http.MethodDelete, path: one, tag: tagMemories,
+		id: "MemoryDelete", method: http.MethodDelete, path: one, tag: tagMemories, access: scoped(auth.ScopeModifyMemory),
 		summary: "Delete a memory", problems: []int{http.StatusNotFound, http.StatusPreconditionFailed},
 	}, s.memoryDelete)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/internal/searchtext"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -30,7 +31,7 @@ type memorySearchInput struct {
 
 func (s *Server) registerMemorySearch(path string) {
 	register(s, operation{
-		id: "MemorySearch", method: http.MethodGet, path: path, tag: tagMemories,
+		id: "MemorySearch", method: http.MethodGet, path: path, tag: tagMemories, access: scoped(auth.ScopeViewMemory),
 		summary: "Search the memories", description: "The best first. Any text is a query; one without words finds nothing.",
 	}, s.memorySearch)
 }

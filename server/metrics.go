@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -36,7 +37,7 @@ type poolFigures struct {
 
 func (s *Server) registerMetrics() {
 	register(s, operation{
-		id: "MetricsGet", method: http.MethodGet, path: "/api/v1/metrics", tag: tagStatus,
+		id: "MetricsGet", method: http.MethodGet, path: "/api/v1/metrics", tag: tagStatus, access: scoped(auth.ScopeViewMetrics),
 		summary: "Get the figures of this server",
 	}, s.metricsGet)
 	exported := map[string]*huma.Response{"200": {
@@ -47,11 +48,15 @@ func (s *Server) registerMetrics() {
 		},
 	}}
 	register(s, operation{
-		id: "MetricsExport", method: http.MethodGet, path: "/api/v1/metrics/export", tag: tagStatus,
+		id: "MetricsExport", method: http.MethodGet, path: "/api/v1/metrics/export", tag: tagStatus, access: scoped(auth.ScopeViewMetrics),
 		summary: "Export the figures as JSON or for Prometheus", responses: exported,
 	}, s.metricsExport)
+	prometheusAccess := scoped(auth.ScopeViewMetrics)
+	if s.cfg.MetricsPublic {
+		prometheusAccess = public()
+	}
 	register(s, operation{
-		id: "PrometheusGet", method: http.MethodGet, path: "/metrics", tag: tagProbes, anyQuery: true,
+		id: "PrometheusGet", method: http.MethodGet, path: "/metrics", tag: tagProbes, anyQuery: true, access: prometheusAccess,
 		summary: "Get the metrics in Prometheus' text format", responses: textResponses("hal9_server_uptime_seconds 12.5\n"),
 	}, func(ctx context.Context, _ *struct{}) (*text, error) {
 		return s.prometheus(ctx), nil

@@ -18,15 +18,7 @@ import (
 
 const headerRequestID = "X-Request-Id"
 
-type requestIDKey struct{}
-
-// requestID is the id of the request that a context belongs to, "" if to none.
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
-}
-
-// observe gives the request its id, and counts, times and logs it. It stands around
+// observe gives the request its id, finds out where it comes from, and counts, times and logs it. It stands around
 // everything else, so that refusals are seen too.
 func (s *Server) observe(c *gin.Context) {
 	begin := time.Now()
@@ -35,12 +27,13 @@ func (s *Server) observe(c *gin.Context) {
 		id = newRequestID()
 	}
 	c.Writer.Header()[headerRequestID] = []string{id}
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestIDKey{}, id))
+	info := &requestInfo{id: id, address: s.clientAddress(c.Request), userAgent: c.Request.UserAgent()}
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestInfoKey{}, info))
 	defer func() {
 		took := time.Since(begin)
 		status := c.Writer.Status()
 		s.http.observe(c.Request.Method, c.FullPath(), status, took)
-		s.logAccess(c, id, status, took)
+		s.logAccess(c, info, status, took)
 	}()
 	c.Next()
 }
@@ -48,7 +41,7 @@ func (s *Server) observe(c *gin.Context) {
 // logAccess writes one line for a sample of the requests, and for each that failed
 // by the server's fault. It names the route and not the path: what clients put into
 // paths and queries is not for logs.
-func (s *Server) logAccess(c *gin.Context, id string, status int, took time.Duration) {
+func (s *Server) logAccess(c *gin.Context, info *requestInfo, status int, took time.Duration) {
 	level := slog.LevelInfo
 	switch {
 	case status == http.StatusInternalServerError:
@@ -63,13 +56,14 @@ func (s *Server) logAccess(c *gin.Context, id string, status int, took time.Dura
 		return
 	}
 	s.log.LogAttrs(ctx, level, "request",
-		slog.String("request_id", id),
+		slog.String("request_id", info.id),
 		slog.String("method", methodLabel(c.Request.Method)),
 		slog.String("route", routeLabel(c.FullPath())),
 		slog.Int("status", status),
 		slog.Int("bytes", max(0, c.Writer.Size())),
 		slog.Float64("took_ms", float64(took.Microseconds())/1000),
 		slog.String("remote", c.Request.RemoteAddr),
+		slog.Any("client", info.address),
 	)
 }
 
@@ -135,6 +129,9 @@ func (s *Server) secure(c *gin.Context) {
 	h["Cross-Origin-Resource-Policy"] = []string{"same-origin"}
 	h["Content-Security-Policy"] = []string{"default-src 'none'; frame-ancestors 'none'"}
 	h["Cache-Control"] = []string{"no-store"}
+	if s.hsts != "" && c.Request.TLS != nil && !loopbackHost(c.Request.Host) {
+		h["Strict-Transport-Security"] = []string{s.hsts}
+	}
 	c.Next()
 }
 

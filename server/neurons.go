@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -57,38 +58,38 @@ type NeuronPath struct {
 func (s *Server) registerNeurons() {
 	const path, one = "/api/v1/neurons", "/api/v1/neurons/{id}"
 	register(s, operation{
-		id: "NeuronCreate", method: http.MethodPost, path: path, tag: tagNeurons,
+		id: "NeuronCreate", method: http.MethodPost, path: path, tag: tagNeurons, access: scoped(auth.ScopeCreateNeuron),
 		summary: "Create a neuron", status: http.StatusCreated, created: true,
 		problems: []int{http.StatusConflict}, idempotency: idempotencyAtomic, etag: true,
 		example: map[string]any{"id": "strategic-planner", "layer": "L4", "system_prompt": "You plan.", "settings": map[string]any{"temperature": 0.2}},
 	}, s.neuronCreate)
 	register(s, operation{
-		id: "NeuronList", method: http.MethodGet, path: path, tag: tagNeurons,
+		id: "NeuronList", method: http.MethodGet, path: path, tag: tagNeurons, access: scoped(auth.ScopeViewNeuron),
 		summary: "List the neurons", description: "In order of their ids.",
 	}, s.neuronList)
 	register(s, operation{
-		id: "NeuronGet", method: http.MethodGet, path: one, tag: tagNeurons,
+		id: "NeuronGet", method: http.MethodGet, path: one, tag: tagNeurons, access: scoped(auth.ScopeViewNeuron),
 		summary: "Get a neuron", problems: []int{http.StatusNotFound}, etag: true,
 	}, s.neuronGet)
 	register(s, operation{
-		id: "NeuronPut", method: http.MethodPut, path: one, tag: tagNeurons, created: true,
+		id: "NeuronPut", method: http.MethodPut, path: one, tag: tagNeurons, access: scoped(auth.ScopeCreateNeuron, auth.ScopeModifyNeuron), created: true,
 		summary: "Replace a neuron, or create it", description: "Layer, prompt and settings are replaced; the state stays. " +
 			"With If-Match an existing neuron is replaced at that version only, with If-None-Match: * only a new one is created.",
 		problems: []int{http.StatusPreconditionFailed}, etag: true,
 		example: map[string]any{"layer": "L4", "system_prompt": "You plan.", "settings": map[string]any{"temperature": 0.3}},
 	}, s.neuronPut)
 	register(s, operation{
-		id: "NeuronDelete", method: http.MethodDelete, path: one, tag: tagNeurons,
-		summary: "Delete a neuron", description: "Its signals and memories stay. Needs an account; nobody has one in open mode.",
-		problems: []int{http.StatusNotFound, http.StatusPreconditionFailed}, access: accessAccount,
+		id: "NeuronDelete", method: http.MethodDelete, path: one, tag: tagNeurons, access: closed(auth.ScopeDeleteNeuron),
+		summary: "Delete a neuron", description: "Its signals and memories stay. The act is written into the audit log, with it or not at all.",
+		problems: []int{http.StatusNotFound, http.StatusPreconditionFailed},
 	}, s.neuronDelete)
 	register(s, operation{
-		id: "NeuronSetState", method: http.MethodPut, path: one + "/state", tag: tagNeurons,
+		id: "NeuronSetState", method: http.MethodPut, path: one + "/state", tag: tagNeurons, access: scoped(auth.ScopeModifyNeuron),
 		summary: "Set a neuron's state", problems: []int{http.StatusNotFound, http.StatusPreconditionFailed}, etag: true,
 		example: map[string]any{"state": "Running"},
 	}, s.neuronSetState)
 	register(s, operation{
-		id: "NeuronHealthGet", method: http.MethodGet, path: one + "/health", tag: tagNeurons,
+		id: "NeuronHealthGet", method: http.MethodGet, path: one + "/health", tag: tagNeurons, access: scoped(auth.ScopeViewNeuron),
 		summary: "Get a neuron's health", problems: []int{http.StatusNotFound},
 	}, s.neuronHealthGet)
 }
@@ -256,7 +257,14 @@ func (s *Server) neuronDelete(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.store.NeuronDelete(ctx, model.NeuronDeleteParams{ID: in.ID, IfVersion: version})
+	var rows int64
+	err = s.store.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
+		rows, err = tx.NeuronDelete(ctx, model.NeuronDeleteParams{ID: in.ID, IfVersion: version})
+		if err != nil || rows == 0 {
+			return err
+		}
+		return s.auth.AuditTx(ctx, tx, principalOf(ctx), "neuron.delete", "neuron", in.ID, nil, clientOf(ctx))
+	})
 	if err != nil {
 		return nil, err
 	}

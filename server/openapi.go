@@ -16,7 +16,7 @@ func problemStatuses() []int {
 	return []int{
 		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 		http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
-		http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable,
+		http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
 		http.StatusGatewayTimeout,
 	}
 }
@@ -37,22 +37,24 @@ func (s *Server) apiConfig() huma.Config {
 				Description: "Signals, neurons and memories of HAL9, kept in PostgreSQL or SQLite.\n\n" +
 					"Successful answers under /api/v1 carry `success`, `data` and `error` (null); lists carry `next_cursor` as well. " +
 					"Failures are problem documents (RFC 9457) that carry `success` (false) and `error` too. " +
-					"Every answer has an `X-Request-Id`, the client's own if it sent a sane one.",
+					"Every answer has an `X-Request-Id`, the client's own if it sent a sane one.\n\n" +
+					"Credentials are sent as `Authorization: Bearer` or `X-API-Key`; one that is shown to a route that looks at it must be good.",
 				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
-			// Nobody has credentials in this version: the empty requirement says so.
-			Security: []map[string][]string{{}},
-			Servers:  []*huma.Server{{URL: "/", Description: "This server"}},
+			Servers: []*huma.Server{{URL: "/", Description: "This server"}},
 			Tags: []*huma.Tag{
 				{Name: tagSignals, Description: "What neurons send to each other."},
 				{Name: tagNeurons, Description: "Who sends and is sent signals."},
 				{Name: tagMemories, Description: "What neurons keep, found by full text."},
+				{Name: tagAccounts, Description: "Registering, logging in, and what belongs to one's own account: sessions and API keys."},
+				{Name: tagAdmin, Description: "Users, their sessions and keys, and the log of privileged acts."},
 				{Name: tagStatus, Description: "What the service does at the moment."},
 				{Name: tagProbes, Description: "For balancers, orchestrators and monitoring."},
 			},
 			Components: &huma.Components{
-				Schemas:   huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
-				Responses: map[string]*huma.Response{},
+				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Responses:       map[string]*huma.Response{},
+				SecuritySchemes: securitySchemes(),
 			},
 		},
 		Formats:       map[string]huma.Format{typeJSON: format, "json": format},
@@ -66,7 +68,7 @@ func (s *Server) apiConfig() huma.Config {
 func (s *Server) finishOperation(op *operation) {
 	item := s.api.OpenAPI().Paths[op.path]
 	doc := map[string]*huma.Operation{
-		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodDelete: item.Delete,
+		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
 	}[op.method]
 	for _, p := range doc.Parameters {
 		if p.Name == "limit" && p.In == "query" {
@@ -123,9 +125,14 @@ func (s *Server) problemResponse(status int) *huma.Response {
 			Example: exampleProblem(status),
 		}},
 	}
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		r.Headers = map[string]*huma.Header{"Retry-After": {
 			Description: "Seconds after which to try again.", Schema: &huma.Schema{Type: huma.TypeInteger},
+		}}
+	}
+	if status == http.StatusUnauthorized {
+		r.Headers = map[string]*huma.Header{"WWW-Authenticate": {
+			Description: "The challenge (RFC 6750).", Schema: &huma.Schema{Type: huma.TypeString},
 		}}
 	}
 	return r
@@ -135,7 +142,7 @@ func (s *Server) problemResponse(status int) *huma.Response {
 func (s *Server) usedTags() map[string]bool {
 	used := map[string]bool{}
 	for _, item := range s.api.OpenAPI().Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if op == nil {
 				continue
 			}
@@ -155,8 +162,9 @@ func (s *Server) problemSchema() *huma.Schema {
 func exampleProblem(status int) any {
 	details := map[int]string{
 		http.StatusBadRequest:            "body: invalid JSON: the text ends too early",
-		http.StatusUnauthorized:          "this needs an account with the right to do it",
-		http.StatusForbidden:             "with auth.mode open this server answers only to a loopback name such as localhost or 127.0.0.1 in Host",
+		http.StatusUnauthorized:          "the credential is unknown, expired or revoked; log in again, or send another API key",
+		http.StatusForbidden:             "this needs the scope SendSignal",
+		http.StatusTooManyRequests:       "too many requests; send fewer, and this one again after the time that Retry-After tells",
 		http.StatusNotFound:              "neuron: not found",
 		http.StatusConflict:              "neuron.id: already exists",
 		http.StatusPreconditionFailed:    "header.If-Match: the neuron has changed since: read it again, and send the new ETag",

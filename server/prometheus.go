@@ -41,6 +41,9 @@ func (s *Server) writeGauges(b *bytes.Buffer) {
 	_, _ = fmt.Fprintf(b, "hal9_server_ready %d\n", ready)
 	held, _ := processFigures()
 	_, _ = fmt.Fprintf(b, "hal9_server_memory_bytes{type=\"held\"} %d\n", held)
+	if s.certs != nil {
+		_, _ = fmt.Fprintf(b, "hal9_tls_certificate_expiry_timestamp_seconds %d\n", s.certs.leaf().NotAfter.Unix())
+	}
 	p := s.store.PoolStats()
 	_, _ = fmt.Fprintf(b, "hal9_db_pool_max_connections %d\n", p.Max)
 	_, _ = fmt.Fprintf(b, "hal9_db_pool_active_connections %d\n", p.InUse)
@@ -166,6 +169,7 @@ func families() map[string]family {
 		{"hal9_upkeep_failures_total", "counter", "Runs that failed."},
 		{"hal9_upkeep_deleted_total", "counter", "Rows deleted by a task; of partitions dropped as a whole, the planner's estimate."},
 		{"hal9_upkeep_last_success_timestamp_seconds", "gauge", "When a task last succeeded on this server, 0 if never."},
+		{"hal9_tls_certificate_expiry_timestamp_seconds", "gauge", "When the certificate in service expires, in seconds since 1970."},
 		{"go_gc_duration_seconds", "summary", "Pauses of the garbage collector."},
 		{"go_gc_pauses_seconds", "histogram", "Pauses of the garbage collector."},
 		{"go_sched_latencies_seconds", "histogram", "Time that goroutines waited to run."},

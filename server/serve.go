@@ -33,7 +33,16 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(ln) }()
+	if s.certs == nil {
+		go func() { served <- server.Serve(ln) }()
+	} else {
+		watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+		watched := make(chan struct{})
+		go func() { defer close(watched); s.certs.watch(watching, s.cfg.TLSReload) }()
+		defer func() { stop(); <-watched }()
+		server.TLSConfig = s.certs.config()
+		go func() { served <- server.ServeTLS(ln, "", "") }()
+	}
 	select {
 	case err := <-served:
 		s.ready.Store(false)
@@ -78,7 +87,7 @@ func (s *Server) checkListener(ln net.Listener) error {
 	}
 	addr, err := netip.ParseAddrPort(ln.Addr().String())
 	if err != nil || !addr.Addr().Unmap().IsLoopback() {
-		return fmt.Errorf("%s is no loopback address, and auth.mode open serves this machine alone: set server.listen to 127.0.0.1:8080", ln.Addr())
+		return fmt.Errorf("%s is no loopback address, and auth.mode open serves this machine alone: set server.listen to 127.0.0.1:8080, or auth.mode to required", ln.Addr())
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/server"
 )
@@ -74,7 +75,7 @@ func TestDrain(t *testing.T) {
 	eventually(t, func() bool { return s.ask("GET", "/readyz", "").body == "not ready: shutting down\n" })
 	s.ask("GET", "/livez", "").want(200)
 	s.ask("GET", "/api/v1/status", "").want(200, `"running":false`)
-	s.ask("GET", "/health/detailed", "").want(200, "shutting down", `"status":"degraded"`)
+	s.ask("GET", "/health/detailed", "", "X-API-Key", s.key(s.user("root", auth.RoleAdmin))).want(200, "shutting down", `"status":"degraded"`)
 	s.ask("PUT", neuronPath+"/state", `{"state":"Running"}`).want(200)
 	// A listener that fails ends the wait.
 	if err := s.listener.Close(); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -41,11 +42,13 @@ type Build struct {
 	Platform string
 }
 
-// Deps is what a server works with. Store and Ingest are required.
+// Deps is what a server works with. Store, Ingest and Auth are required.
 type Deps struct {
 	Config Config
 	Store  model.Store
 	Ingest Ingest
+	// Auth keeps the accounts, in either mode.
+	Auth *auth.Service
 	// Identities gives signals their ids and times. Made from IDs and Clock by
 	// default.
 	Identities ingest.Identities
@@ -91,6 +94,9 @@ func (d *Deps) validate() error {
 	if d.Ingest == nil {
 		return errors.New("Deps.Ingest is missing")
 	}
+	if d.Auth == nil {
+		return errors.New("Deps.Auth is missing")
+	}
 	return d.Config.validate()
 }
 
@@ -100,6 +106,7 @@ type Server struct {
 	cfg        Config
 	store      model.Store
 	ingest     Ingest
+	auth       *auth.Service
 	identities ingest.Identities
 	ids        *model.IDGenerator
 	now        func() time.Time
@@ -116,6 +123,10 @@ type Server struct {
 	// bulkStreams holds one for each stream of signals under way.
 	bulkStreams chan struct{}
 	bulkActive  *metrics.Gauge
+	access      map[routeKey]access
+	limits      rateLimits
+	certs       *certificates // nil without TLS
+	hsts        string        // the header's value, "" for none
 
 	started time.Time
 	ready   atomic.Bool
@@ -131,18 +142,25 @@ func New(d Deps) (*Server, error) {
 		return nil, fmt.Errorf("make the server: %w", err)
 	}
 	s := &Server{
-		cfg: d.Config, store: d.Store, ingest: d.Ingest, identities: d.Identities, ids: d.IDs,
+		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
 		now: d.Clock, log: d.Logger, metrics: d.Metrics, build: d.Build, started: d.Clock(),
+		access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
+	}
+	if err := s.prepareTLS(); err != nil {
+		return nil, fmt.Errorf("make the server: %w", err)
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.bulkStreams = make(chan struct{}, s.cfg.BulkStreams)
 	s.bulkActive = s.metrics.NewGauge("hal9_ingest_bulk_streams", nil)
 	s.router = newRouter()
-	s.router.Use(s.observe, s.recover, s.secure, s.guard)
+	s.router.Use(s.observe, s.recover, s.secure, s.cors, s.guard, s.authorize)
 	s.router.NoRoute(s.noRoute)
 	s.router.NoMethod(s.noMethod)
 	s.api = humagin.New(s.router, s.apiConfig())
 	if err := s.register(); err != nil {
+		return nil, fmt.Errorf("make the server: %w", err)
+	}
+	if err := s.checkAccess(); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)
 	}
 	if err := s.finishDocument(); err != nil {
@@ -176,6 +194,9 @@ func (s *Server) register() error {
 	s.registerNeurons()
 	s.registerSignals()
 	s.registerMemories()
+	s.registerAccounts()
+	s.registerUsers()
+	s.registerAudit()
 	return s.registerDocs()
 }
 

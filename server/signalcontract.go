@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -31,13 +32,13 @@ type contractTrace struct {
 func (s *Server) registerContractSignals() {
 	const path = "/api/v1/signal"
 	register(s, operation{
-		id: "SignalSend", method: http.MethodPost, path: path, tag: tagSignals,
+		id: "SignalSend", method: http.MethodPost, path: path, tag: tagSignals, access: scoped(auth.ScopeSendSignal),
 		summary: "Send a signal to a layer", description: "Comes from api-client in the layer API. Answered after the signal is stored.",
 		idempotency: idempotencyDerived,
 		example:     map[string]any{"content": "Plan the mission.", "layer": "L4", "neuron_id": "strategic-planner"},
 	}, s.signalSend)
 	register(s, operation{
-		id: "SignalTrace", method: http.MethodGet, path: path + "/{id}", tag: tagSignals,
+		id: "SignalTrace", method: http.MethodGet, path: path + "/{id}", tag: tagSignals, access: scoped(auth.ScopeViewSignals),
 		summary: "Get the trace of a signal", description: traceDescription,
 		problems: []int{http.StatusNotFound},
 	}, s.signalTrace)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -39,11 +40,11 @@ func (s *Server) registerSignals() {
 	s.registerSignalSubmit(path)
 	s.registerSignalBulk()
 	register(s, operation{
-		id: "SignalList", method: http.MethodGet, path: path, tag: tagSignals,
+		id: "SignalList", method: http.MethodGet, path: path, tag: tagSignals, access: scoped(auth.ScopeViewSignals),
 		summary: "List the signals", description: "The newest first.",
 	}, s.signalList)
 	register(s, operation{
-		id: "SignalGet", method: http.MethodGet, path: one, tag: tagSignals,
+		id: "SignalGet", method: http.MethodGet, path: one, tag: tagSignals, access: scoped(auth.ScopeViewSignals),
 		summary: "Get a signal with its trace", description: traceDescription,
 		problems: []int{http.StatusNotFound}, etag: true,
 	}, s.signalGet)

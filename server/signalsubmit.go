@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -103,7 +104,7 @@ func (d signalsData) MarshalJSONTo(e *jsontext.Encoder) error {
 
 func (s *Server) registerSignalSubmit(path string) {
 	register(s, operation{
-		id: "SignalCreate", method: http.MethodPost, path: path, tag: tagSignals,
+		id: "SignalCreate", method: http.MethodPost, path: path, tag: tagSignals, access: scoped(auth.ScopeSendSignal),
 		summary: "Store one signal or many", status: http.StatusCreated, created: true,
 		description: "Answered after all is stored. A signal whose id is stored already with the same content is a success; with other content it is refused. " +
 			"An array in which any row is malformed is refused whole, with each fault by its place. " +

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -32,7 +33,7 @@ type StatusMetrics struct {
 
 func (s *Server) registerStatus() {
 	register(s, operation{
-		id: "StatusGet", method: http.MethodGet, path: "/api/v1/status", tag: tagStatus,
+		id: "StatusGet", method: http.MethodGet, path: "/api/v1/status", tag: tagStatus, access: scoped(auth.ScopeViewMetrics),
 		summary: "Tell how the service is doing",
 	}, s.statusGet)
 }

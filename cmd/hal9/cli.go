@@ -26,7 +26,7 @@ func newCLI() *CLI {
 	c.Config.Print.Settings = newSettings()
 	c.Config.Check.Settings = newSettings()
 	c.Healthcheck.Settings = newSettings("server.listen")
-	c.Serve.Settings = newSettings("server", "database", "signals", "neurons", "auth", "audit", "metrics", "upkeep", "log")
+	c.Serve.Settings = newSettings("server", "database", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "upkeep", "log")
 	for _, s := range []*Settings{
 		&c.Migrate.Up.Settings, &c.Migrate.Down.Settings, &c.Migrate.Status.Settings, &c.Migrate.Redo.Settings,
 		&c.Partitions.List.Settings, &c.Partitions.Drop.Settings,

@@ -30,14 +30,15 @@ type ServeCmd struct {
 
 // Help describes the command.
 func (ServeCmd) Help() string {
-	return `Serves until SIGTERM or SIGINT, then finishes the requests under way; a second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes.
+	return `Serves until SIGTERM or SIGINT, then finishes the requests under way; a second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes, and asks for no accounts; --auth-mode required does, and lets other machines in. With TLS the certificate is read again when its files change, and at SIGHUP.
 
 Exits with 0 after a clean shutdown, 1 if it cannot serve, 2 if the configuration is wrong, 3 if the database does not answer, and 4 if migrations are pending: 'hal9 migrate up' runs them.
 
 Example:
 
     hal9 serve
-    HAL9_DATABASE_URL=postgres://hal9@localhost/hal9 hal9 serve --migrate`
+    HAL9_DATABASE_URL=postgres://hal9@localhost/hal9 hal9 serve --migrate
+    hal9 serve --auth-mode required --server-listen 0.0.0.0:8443 --server-tls-cert cert.pem --server-tls-key key.pem`
 }
 
 // Run serves until the context ends.
@@ -125,8 +126,12 @@ func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) erro
 		Store: st, Logger: log, Metrics: set,
 		Committers: cfg.Ingest.Committers, MaxBatch: cfg.Ingest.MaxBatch, MaxQueue: cfg.Ingest.QueueLength,
 	})
+	accounts, err := newAccounts(cfg, st, ids, log, set)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
 	srv, err := server.New(server.Deps{
-		Config: serverConfig(cfg), Store: st, Ingest: in, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(),
+		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})
 	if err != nil {
@@ -144,6 +149,8 @@ func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) erro
 	var group errgroup.Group
 	group.Go(func() error { return in.Run(beside) })
 	group.Go(func() error { return keeper.Run(beside) })
+	group.Go(func() error { return accounts.Run(beside) })
+	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log) })
 	if err := g.announce(log, cfg, st, ln.Addr()); err != nil {
 		log.WarnContext(g.Context, "cannot write to the terminal", slog.String("error", err.Error()))
 	}
@@ -168,6 +175,9 @@ func serverConfig(cfg *config.Config) server.Config {
 		MaxBodyBytes: int64(s.MaxBodyBytes), MaxJSONDepth: s.MaxJSONDepth, MaxPage: s.MaxPage,
 		BulkStreams: cfg.Ingest.BulkStreams, BulkChunkRows: cfg.Ingest.BulkChunkRows, BulkIdleTimeout: cfg.Ingest.BulkIdleTimeout,
 		StaleAfter: cfg.Neurons.StaleAfter, IdempotencyTTL: cfg.Idempotency.TTL, AccessSample: cfg.Log.AccessSample,
+		MetricsPublic: cfg.Metrics.Public, TLSCert: s.TLSCert, TLSKey: s.TLSKey, HSTSMaxAge: s.HSTSMaxAge,
+		TrustedProxies: s.TrustedPrefixes(), CORSOrigins: s.CORSOrigins.Items(),
+		Limits: server.Limits{PerKey: cfg.Limits.PerKey, PerAddress: cfg.Limits.PerAddress, Window: cfg.Limits.Window},
 	}
 }
 
@@ -183,7 +193,11 @@ func (g *Globals) announce(log *slog.Logger, cfg *config.Config, st model.Store,
 	if !isTerminal(g.Stdout) {
 		return nil
 	}
-	return welcome(g.Stdout, "http://"+addr.String(), config.MaskURL(cfg.Database.URL))
+	scheme := "http://"
+	if cfg.Server.TLSCert != "" {
+		scheme = "https://"
+	}
+	return welcome(g.Stdout, scheme+addr.String(), config.MaskURL(cfg.Database.URL))
 }
 
 func welcome(w io.Writer, url, database string) error {

@@ -114,24 +114,37 @@ SELECT id, user_id, action, resource_type, resource_id, details, ip_address, use
 FROM audit_log
 WHERE (created_at, id) < ($1::timestamptz, $2::uuid)
   AND CASE WHEN $3::uuid IS NULL THEN true ELSE user_id = $3::uuid END
+  AND created_at >= $4::timestamptz
+  AND CASE WHEN $5::text IS NULL THEN true ELSE action = $5::text END
+  AND CASE WHEN $6::text IS NULL THEN true ELSE resource_type = $6::text END
+  AND CASE WHEN $7::text IS NULL THEN true ELSE resource_id = $7::text END
 ORDER BY created_at DESC, id DESC
-LIMIT $4::bigint
+LIMIT $8::bigint
 `
 
 type AuditListParams struct {
 	CursorCreatedAt time.Time
 	CursorID        uuid.UUID
 	UserID          *uuid.UUID
+	Since           time.Time
+	Action          *string
+	ResourceType    *string
+	ResourceID      *string
 	PageLimit       int64
 }
 
 // AuditList returns the log, the newest entry first, after the cursor
-// (cursor_created_at, cursor_id), of one user if it is given.
+// (cursor_created_at, cursor_id) and not before since; where they are given, of one
+// user, action, resource type and resource id alone.
 func (q *Queries) AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error) {
 	rows, err := q.db.Query(ctx, auditList,
 		arg.CursorCreatedAt,
 		arg.CursorID,
 		arg.UserID,
+		arg.Since,
+		arg.Action,
+		arg.ResourceType,
+		arg.ResourceID,
 		arg.PageLimit,
 	)
 	if err != nil {

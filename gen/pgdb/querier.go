@@ -37,7 +37,8 @@ type Querier interface {
 	// AuditInsert notes a privileged act.
 	AuditInsert(ctx context.Context, arg AuditInsertParams) error
 	// AuditList returns the log, the newest entry first, after the cursor
-	// (cursor_created_at, cursor_id), of one user if it is given.
+	// (cursor_created_at, cursor_id) and not before since; where they are given, of one
+	// user, action, resource type and resource id alone.
 	AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error)
 	// AuditListStoredIDs returns those of the given ids, a JSON array of strings, that are
 	// stored.

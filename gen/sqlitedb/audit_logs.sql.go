@@ -110,14 +110,22 @@ SELECT id, user_id, action, resource_type, resource_id, details, ip_address, use
 FROM audit_log
 WHERE (created_at, id) < (CAST(?1 AS DATETIME), +CAST(?2 AS UUID_TEXT))
   AND (user_id = ?3 OR ?3 IS NULL)
+  AND created_at >= CAST(?4 AS DATETIME)
+  AND (action = ?5 OR ?5 IS NULL)
+  AND (resource_type = ?6 OR ?6 IS NULL)
+  AND (resource_id = ?7 OR ?7 IS NULL)
 ORDER BY created_at DESC, id DESC
-LIMIT ?4
+LIMIT ?8
 `
 
 type AuditListParams struct {
 	CursorCreatedAt time.Time
 	CursorID        uuid.UUID
 	UserID          *uuid.UUID
+	Since           time.Time
+	Action          *string
+	ResourceType    *string
+	ResourceID      *string
 	PageLimit       int64
 }
 
@@ -126,6 +134,10 @@ func (q *Queries) AuditList(ctx context.Context, arg AuditListParams) ([]AuditLo
 		arg.CursorCreatedAt,
 		arg.CursorID,
 		arg.UserID,
+		arg.Since,
+		arg.Action,
+		arg.ResourceType,
+		arg.ResourceID,
 		arg.PageLimit,
 	)
 	if err != nil {

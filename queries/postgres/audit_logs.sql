@@ -5,11 +5,16 @@ VALUES (@id, @user_id, @action, @resource_type, @resource_id, @details, @ip_addr
 
 -- name: AuditList :many
 -- AuditList returns the log, the newest entry first, after the cursor
--- (cursor_created_at, cursor_id), of one user if it is given.
+-- (cursor_created_at, cursor_id) and not before since; where they are given, of one
+-- user, action, resource type and resource id alone.
 SELECT id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at
 FROM audit_log
 WHERE (created_at, id) < (@cursor_created_at::timestamptz, @cursor_id::uuid)
   AND CASE WHEN sqlc.narg('user_id')::uuid IS NULL THEN true ELSE user_id = sqlc.narg('user_id')::uuid END
+  AND created_at >= @since::timestamptz
+  AND CASE WHEN sqlc.narg('action')::text IS NULL THEN true ELSE action = sqlc.narg('action')::text END
+  AND CASE WHEN sqlc.narg('resource_type')::text IS NULL THEN true ELSE resource_type = sqlc.narg('resource_type')::text END
+  AND CASE WHEN sqlc.narg('resource_id')::text IS NULL THEN true ELSE resource_id = sqlc.narg('resource_id')::text END
 ORDER BY created_at DESC, id DESC
 LIMIT @page_limit::bigint;
 

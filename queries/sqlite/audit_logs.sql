@@ -7,6 +7,10 @@ SELECT id, user_id, action, resource_type, resource_id, details, ip_address, use
 FROM audit_log
 WHERE (created_at, id) < (CAST(@cursor_created_at AS DATETIME), +CAST(@cursor_id AS UUID_TEXT))
   AND (user_id = sqlc.narg('user_id') OR sqlc.narg('user_id') IS NULL)
+  AND created_at >= CAST(@since AS DATETIME)
+  AND (action = sqlc.narg('action') OR sqlc.narg('action') IS NULL)
+  AND (resource_type = sqlc.narg('resource_type') OR sqlc.narg('resource_type') IS NULL)
+  AND (resource_id = sqlc.narg('resource_id') OR sqlc.narg('resource_id') IS NULL)
 ORDER BY created_at DESC, id DESC
 LIMIT @page_limit;
 

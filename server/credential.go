@@ -1,0 +1,64 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/hal9-ai/hal9/auth"
+)
+
+// headerAPIKey is in the spelling of the contract; net/http folds it to X-Api-Key.
+const headerAPIKey = "X-API-Key"
+
+// identify tells who sends a request; the zero Principal is nobody. A credential
+// that is shown must be good, in either mode: who shows a revoked key learns of it
+// instead of being served as nobody.
+func (s *Server) identify(r *http.Request) (auth.Principal, *problem) {
+	credential, shown, refusal := credentialOf(r.Header)
+	if !shown || refusal != nil {
+		return auth.Principal{}, refusal
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.RequestTimeout)
+	defer cancel()
+	p, err := s.auth.Authenticate(ctx, credential)
+	switch {
+	case err == nil:
+		return p, nil
+	case errors.Is(err, auth.ErrUnauthenticated):
+		return auth.Principal{}, unauthenticated("the credential is unknown, expired or revoked; log in again, or send another API key", "invalid_token")
+	default:
+		return auth.Principal{}, s.fail(ctx, err)
+	}
+}
+
+// credentialOf reads the credential of a request. Two that differ are refused: which
+// of them counts must not depend on who reads.
+func credentialOf(h http.Header) (credential string, shown bool, refusal *problem) {
+	authorization, keys := h["Authorization"], h["X-Api-Key"]
+	if len(authorization)+len(keys) == 0 {
+		return "", false, nil
+	}
+	if len(authorization) > 1 || len(keys) > 1 {
+		return "", true, newProblem(http.StatusBadRequest, "a credential is sent twice; send Authorization and X-API-Key once at the most")
+	}
+	if len(authorization) == 1 {
+		scheme, token, _ := strings.Cut(authorization[0], " ")
+		credential = strings.TrimSpace(token)
+		if !strings.EqualFold(scheme, "Bearer") || credential == "" || strings.ContainsAny(credential, " \t") {
+			return "", true, unauthenticated("Authorization must be Bearer and an access token or API key, with a space between them", "")
+		}
+	}
+	if len(keys) == 1 {
+		key := strings.TrimSpace(keys[0])
+		switch {
+		case key == "":
+			return "", true, unauthenticated("X-API-Key is empty; give an API key", "")
+		case len(authorization) == 1 && key != credential:
+			return "", true, newProblem(http.StatusBadRequest, "Authorization and X-API-Key hold different credentials; send one of them")
+		}
+		credential = key
+	}
+	return credential, true, nil
+}
