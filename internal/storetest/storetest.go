@@ -51,6 +51,8 @@ func Run(t *testing.T, open Opener, only ...string) {
 		{"Metrics", testMetrics},
 		{"Audit", testAudit},
 		{"DatabaseEpoch", testDatabaseEpoch},
+		{"IdempotencyKeys", testIdempotencyKeys},
+		{"IfVersion", testIfVersion},
 		{"Times", testTimes},
 		{"TextOrder", testTextOrder},
 		{"JSONValues", testJSONValues},
