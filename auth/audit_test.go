@@ -38,11 +38,9 @@ func TestAuditAndSecrets(t *testing.T) {
 		is(t, b.tryLogin("ann", canary, c), auth.ErrBadCredentials)
 		is(t, b.tryLogin("typed-into-the-name", canary, c), auth.ErrBadCredentials)
 		renewed := must(b.Refresh(ctx, g.RefreshToken, c))(t)
-		key, text, err := b.APIKeyCreate(ctx, ann, auth.APIKeyCreateParams{Name: "k\" : \"\u2028", Client: c})
-		if err == nil { // a name that is not printable is refused
-			t.Fatal("a line separator in a name")
-		}
-		key, text, err = b.APIKeyCreate(ctx, ann, auth.APIKeyCreateParams{Name: `k","action":"forged`, Client: c})
+		_, _, err = b.APIKeyCreate(ctx, ann, auth.APIKeyCreateParams{Name: "a line\u2028separator", Client: c})
+		invalidField(t, err, model.ErrInvalid, "name")
+		key, text, err := b.APIKeyCreate(ctx, ann, auth.APIKeyCreateParams{Name: `k","action":"forged`, Client: c})
 		ok(t, err)
 		must(b.APIKeyRevoke(ctx, ann, key.ID, c))(t)
 		ok(t, b.APIKeyDelete(ctx, ann, key.ID, c))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -160,12 +161,12 @@ func TestTooManyHashes(t *testing.T) {
 	t.Parallel()
 	b := onSQLite(t, func(c *auth.Config) {
 		// One slow hash at a time, one may wait, and not for long.
-		c.Argon2 = auth.Argon2{MemoryKiB: 64 << 10, Time: 10, Threads: 1}
+		c.Argon2 = auth.Argon2{MemoryKiB: 16 << 10, Time: 4, Threads: 1}
 		c.HashConcurrency, c.HashQueue, c.HashQueueTimeout = 1, 1, 2*time.Millisecond
 	})
 	busy := 0
 	for i, err := range together(8, func(i int) error {
-		return b.tryLogin(fmt.Sprint(i), password, auth.Client{IP: fmt.Sprintf("192.0.2.%d", i)})
+		return b.tryLogin(strconv.Itoa(i), password, auth.Client{IP: fmt.Sprintf("192.0.2.%d", i)})
 	}) {
 		if e, is := errors.AsType[*auth.BusyError](err); is {
 			busy++

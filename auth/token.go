@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"hash/crc32"
 	"strings"
@@ -34,7 +35,7 @@ func newToken(prefix string) string {
 func withChecksum(prefix string, raw []byte) string {
 	body := hex.EncodeToString(raw)
 	sum := crc32.ChecksumIEEE([]byte(prefix + body))
-	return body + hex.EncodeToString([]byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
+	return body + hex.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
 // wellFormed tells whether a token with this prefix can be one of ours.

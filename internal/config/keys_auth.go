@@ -19,7 +19,7 @@ func accountKeys() []Key {
 		},
 		{
 			Name: "auth.hash_queue_timeout", Default: "1s", check: atLeast(time.Millisecond),
-			Help: "How long a login waits for its turn to be hashed; after it it is answered 503.",
+			Help: "How long a login waits for its turn to be hashed; then it is answered 503.",
 		},
 		{
 			Name: "auth.failures_per_account", Default: "10", check: between(1, 1_000_000),
