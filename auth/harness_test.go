@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -253,4 +254,20 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// withoutAudit is a store whose audit log cannot be written: the transaction itself
+// is real.
+type withoutAudit struct{ model.Store }
+
+func (s withoutAudit) InTx(ctx context.Context, fn func(context.Context, model.Tx) error) error {
+	return s.Store.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
+		return fn(ctx, txWithoutAudit{tx})
+	})
+}
+
+type txWithoutAudit struct{ model.Tx }
+
+func (txWithoutAudit) AuditInsert(context.Context, model.AuditInsertParams) error {
+	return errors.New("the audit log is full")
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/model"
 )
 
 func TestRefresh(t *testing.T) {
@@ -168,5 +169,27 @@ func TestConcurrentLoginsWithAnImportedHash(t *testing.T) {
 			}
 		}
 		equal(t, "renewals", b.noted("password.rehash"), 1)
+	})
+}
+
+// Of two changes from one old password one takes effect: the other would overwrite
+// what its asker has not seen.
+func TestConcurrentPasswordChanges(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, b *bench) {
+		b.register("ann")
+		ann := b.user("ann")
+		changed := 0
+		for _, err := range together(4, func(i int) error {
+			return b.PasswordChange(t.Context(), ann, auth.PasswordChangeParams{Old: password, New: "new password " + string(rune('a'+i)), Client: home()})
+		}) {
+			if err == nil {
+				changed++
+			} else if !errors.Is(err, model.ErrConflict) && !errors.Is(err, auth.ErrBadCredentials) {
+				t.Errorf("a change ended in %v", err)
+			}
+		}
+		equal(t, "changes", changed, 1)
+		equal(t, "changes noted", b.noted("password.change"), 1)
 	})
 }

@@ -30,6 +30,10 @@ func (i *Ingest) checkDuplicates(ctx context.Context, signals []model.SignalInse
 		return result, nil
 	}
 	checked := model.BulkResult{Inserted: result.Inserted, Failed: result.Failed}
+	failed := make(map[signalKey]error, len(result.Failed))
+	for _, row := range result.Failed {
+		failed[keyOf(signals[row.Index].ID, signals[row.Index].Timestamp)] = row.Err
+	}
 	for indexes := range slices.Chunk(result.Duplicates, compareChunk) {
 		stored, err := i.readStored(ctx, signals, indexes)
 		if err != nil {
@@ -37,7 +41,13 @@ func (i *Ingest) checkDuplicates(ctx context.Context, signals []model.SignalInse
 		}
 		for _, index := range indexes {
 			row, ok := stored[keyOf(signals[index].ID, signals[index].Timestamp)]
-			if !ok { // dropped by retention between the insert and this
+			if !ok {
+				// It repeats a row of this call that could not be stored, and shares its
+				// fate; or else retention dropped the stored one just now.
+				if err := failed[keyOf(signals[index].ID, signals[index].Timestamp)]; err != nil {
+					checked.Failed = append(checked.Failed, model.RowError{Index: index, Err: err})
+					continue
+				}
 				checked.Duplicates = append(checked.Duplicates, index)
 				continue
 			}

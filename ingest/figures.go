@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -37,6 +38,12 @@ type figures struct {
 	durations  map[string]*metrics.PrometheusHistogram // by layer
 	other      *metrics.PrometheusHistogram            // of any other layer: labels stay few
 
+	// Of the committers.
+	waiting    atomic.Int64
+	shed       *metrics.Counter
+	batchSizes *metrics.PrometheusHistogram
+	commits    *metrics.PrometheusHistogram
+
 	mu   sync.Mutex
 	ring [window]second
 }
@@ -65,7 +72,11 @@ func newFigures(set *metrics.Set) *figures {
 		failed:     set.NewCounter(`hal9_signals_processed_total{status="failed"}`),
 		durations:  map[string]*metrics.PrometheusHistogram{},
 		other:      duration("other"),
+		shed:       set.NewCounter("hal9_ingest_shed_total"),
+		batchSizes: set.NewPrometheusHistogramExt("hal9_ingest_batch_size", []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000}),
+		commits:    set.NewPrometheusHistogramExt("hal9_ingest_commit_duration_seconds", durationBounds()),
 	}
+	set.NewGauge("hal9_ingest_queue_length", func() float64 { return float64(f.waiting.Load()) })
 	for _, layer := range []string{"L1", "L2", "L3", "L4"} {
 		f.durations[layer] = duration(layer)
 	}
@@ -76,21 +87,45 @@ func (f *figures) accept(n int)    { f.accepted.Add(n) }
 func (f *figures) duplicate(n int) { f.duplicates.Add(n) }
 func (f *figures) fail(n int)      { f.failed.Add(n) }
 
+// batch counts one commit of a committer.
+func (f *figures) batch(size int, took time.Duration) {
+	f.batchSizes.Update(float64(size))
+	f.commits.Update(took.Seconds())
+}
+
 // commit counts signals that were accepted and committed together.
 func (f *figures) commit(accepted, committed time.Time, signals ...model.SignalInsertParams) {
 	if len(signals) == 0 {
 		return
 	}
 	took := max(0, committed.Sub(accepted)) // a clock may be set back
-	f.committed.Add(len(signals))
 	for n := range signals {
-		h, ok := f.durations[signals[n].LayerTo]
-		if !ok {
-			h = f.other
-		}
-		h.Update(took.Seconds())
+		f.durationOf(signals[n].LayerTo).Update(took.Seconds())
 	}
+	f.note(committed, len(signals), took*time.Duration(len(signals)))
+}
 
+// commitEach counts signals that were accepted one by one and committed together.
+func (f *figures) commitEach(accepted []time.Time, committed time.Time, signals []model.SignalInsertParams) {
+	var sum time.Duration
+	for n := range signals {
+		took := max(0, committed.Sub(accepted[n]))
+		f.durationOf(signals[n].LayerTo).Update(took.Seconds())
+		sum += took
+	}
+	f.note(committed, len(signals), sum)
+}
+
+func (f *figures) durationOf(layer string) *metrics.PrometheusHistogram {
+	if h, ok := f.durations[layer]; ok {
+		return h
+	}
+	return f.other
+}
+
+// note adds to the second of the commit.
+func (f *figures) note(committed time.Time, signals int, latency time.Duration) {
+	f.committed.Add(signals)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := committed.Unix()
@@ -98,8 +133,8 @@ func (f *figures) commit(accepted, committed time.Time, signals ...model.SignalI
 	if s.unix != now {
 		*s = second{unix: now}
 	}
-	s.signals += int64(len(signals))
-	s.latency += took * time.Duration(len(signals))
+	s.signals += int64(signals)
+	s.latency += latency
 }
 
 func (f *figures) stats(now time.Time) Stats {

@@ -19,6 +19,12 @@ const (
 	DefaultActivityInterval = time.Second
 	// DefaultActivityMaxNeurons bounds the names whose activity waits for an update.
 	DefaultActivityMaxNeurons = 10_000
+	// DefaultCommitters is how many batches of signals commit at the same time.
+	DefaultCommitters = 2
+	// DefaultMaxBatch is how many signals of different callers commit together.
+	DefaultMaxBatch = 500
+	// DefaultMaxQueue is how many signals may wait for their commit.
+	DefaultMaxQueue = 4096
 )
 
 // Store is what ingest asks of the database. Every model.Store is one.
@@ -45,6 +51,14 @@ type Config struct {
 	// ActivityMaxNeurons bounds the names whose activity waits for an update; when
 	// it is reached the update is made at once and new names wait for it.
 	ActivityMaxNeurons int
+	// Committers is how many batches of signals commit at the same time; below zero
+	// each signal is stored by a statement of its own.
+	Committers int
+	// MaxBatch is how many signals of different callers commit together.
+	MaxBatch int
+	// MaxQueue is how many signals may wait for their commit. More are refused with
+	// ErrUnavailable at once: what cannot be stored soon is better tried elsewhere.
+	MaxQueue int
 }
 
 // WithDefaults returns the configuration with its zero values replaced.
@@ -63,6 +77,15 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.ActivityMaxNeurons <= 0 {
 		c.ActivityMaxNeurons = DefaultActivityMaxNeurons
+	}
+	if c.Committers == 0 {
+		c.Committers = DefaultCommitters
+	}
+	if c.MaxBatch <= 0 {
+		c.MaxBatch = DefaultMaxBatch
+	}
+	if c.MaxQueue <= 0 {
+		c.MaxQueue = DefaultMaxQueue
 	}
 	return c
 }
@@ -85,6 +108,7 @@ type Ingest struct {
 	logger   *slog.Logger
 	figures  *figures
 	activity *activity
+	group    *group // nil: each signal by itself
 	interval time.Duration
 
 	mu      sync.Mutex
@@ -96,7 +120,7 @@ type Ingest struct {
 // New returns an Ingest that writes to the given store.
 func New(c Config) *Ingest {
 	c = c.WithDefaults()
-	return &Ingest{
+	i := &Ingest{
 		store:    c.Store,
 		clock:    c.Clock,
 		logger:   c.Logger,
@@ -105,11 +129,16 @@ func New(c Config) *Ingest {
 		interval: c.ActivityInterval,
 		closing:  make(chan struct{}),
 	}
+	if c.Committers > 0 {
+		i.group = &group{ingest: i, size: c.Committers, maxBatch: c.MaxBatch, maxQueue: c.MaxQueue}
+	}
+	return i
 }
 
 // Submit stores one signal and answers after the commit. A signal whose id is stored
 // already is a Duplicate if all of it is the same, metadata compared as JSON values,
-// and otherwise ErrConflict that names id. After Close it is ErrUnavailable.
+// and otherwise ErrConflict that names id. After Close, and while too many wait, it is
+// ErrUnavailable. When ctx ends, whether the signal is stored is unknown.
 func (i *Ingest) Submit(ctx context.Context, signal model.SignalInsertParams) (Result, error) {
 	if err := i.enter(); err != nil {
 		return 0, err
@@ -117,6 +146,14 @@ func (i *Ingest) Submit(ctx context.Context, signal model.SignalInsertParams) (R
 	defer i.under.Done()
 	accepted := i.clock()
 	i.figures.accept(1)
+	// A bad row is told before it costs a batch its one statement.
+	if err := signal.Normalize(); err != nil {
+		i.figures.fail(1)
+		return 0, fmt.Errorf("store signal: %w", err)
+	}
+	if i.group != nil {
+		return i.group.submit(ctx, signal, accepted)
+	}
 
 	result, err := i.insert(ctx, signal)
 	if err != nil {

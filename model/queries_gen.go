@@ -16,6 +16,8 @@ type Queries interface {
 	APIKeyQueries
 	AuditLogQueries
 	DatabaseEpochQueries
+	IdempotencyKeyQueries
+	LegacyDetailQueries
 	MemoryQueries
 	MetricsAggregateQueries
 	NeuronActivityQueries
@@ -23,6 +25,7 @@ type Queries interface {
 	RefreshTokenQueries
 	SessionQueries
 	SignalQueries
+	UpkeepLeaseQueries
 	UserQueries
 }
 
@@ -40,6 +43,12 @@ type APIKeyQueries interface {
 	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
 	// APIKeyDelete removes one key of the user.
 	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error)
+	// APIKeyImport stores a key that another database held, unless the id is there
+	// already; it returns the number of rows written. ErrConflict names key_hash.
+	APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error)
+	// APIKeyListClaims returns the keys that have one of the ids or one of the hashes,
+	// both JSON arrays of strings, in no order.
+	APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error)
 }
 
 // AuditLogQueries are the queries of audit_logs.sql.
@@ -52,14 +61,57 @@ type AuditLogQueries interface {
 	AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error)
 	// AuditDeleteOld removes up to page_limit entries older than the given moment.
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
+	// AuditImport stores an entry that another database held, unless the id is there
+	// already; it returns the number of rows written.
+	AuditImport(ctx context.Context, arg AuditImportParams) (int64, error)
+	// AuditListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	AuditListStoredIDs(ctx context.Context, arg AuditListStoredIDsParams) ([]uuid.UUID, error)
 }
 
 // DatabaseEpochQueries are the queries of database_epochs.sql.
 type DatabaseEpochQueries interface {
 	// DatabaseEpochGet returns the epoch that every cache key bears.
 	DatabaseEpochGet(ctx context.Context) (int64, error)
-	// DatabaseEpochBump puts everything that was cached out of reach, and returns the new epoch.
+	// DatabaseEpochBump puts everything that was cached out of reach, and returns the new
+	// epoch: one more, or the seconds since 1970 if they are more. So two databases that
+	// were restored from one backup do not come to the same epoch.
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
+}
+
+// IdempotencyKeyQueries are the queries of idempotency_keys.sql.
+type IdempotencyKeyQueries interface {
+	// IdempotencyKeyClaim takes a key for a request, or takes it over when it has expired
+	// or when whoever held it for the same request let it go or ran out of time. The
+	// holder is the claim's own new id; a seed that differs from it says that somebody
+	// held the key before, for the same request. ErrNotFound says that the key is
+	// another's, or done: read it by IdempotencyKeyGet.
+	IdempotencyKeyClaim(ctx context.Context, arg IdempotencyKeyClaimParams) (IdempotencyKey, error)
+	// IdempotencyKeyGet returns what is known of a key, ErrNotFound if nothing is.
+	IdempotencyKeyGet(ctx context.Context, arg IdempotencyKeyGetParams) (IdempotencyKey, error)
+	// IdempotencyKeyFinish keeps the answer of a request whose effect is committed, or
+	// commits with this. 0 rows say that the holder has lost the key to another one.
+	IdempotencyKeyFinish(ctx context.Context, arg IdempotencyKeyFinishParams) (int64, error)
+	// IdempotencyKeyRelease lets a key go at once, so that the same request may be tried
+	// again; its seed stays.
+	IdempotencyKeyRelease(ctx context.Context, arg IdempotencyKeyReleaseParams) (int64, error)
+	// IdempotencyKeyDelete forgets a key whose request had no effect.
+	IdempotencyKeyDelete(ctx context.Context, arg IdempotencyKeyDeleteParams) (int64, error)
+	// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired at the given
+	// moment or before.
+	IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error)
+}
+
+// LegacyDetailQueries are the queries of legacy_details.sql.
+type LegacyDetailQueries interface {
+	// LegacyDetailImport keeps what an imported user, session or API key held and has no
+	// column here, unless it is kept already; it returns the number of rows written.
+	// entity is user, session or api_key, and id that of its row; ErrInvalid names user_id
+	// when there is no such user.
+	LegacyDetailImport(ctx context.Context, arg LegacyDetailImportParams) (int64, error)
+	// LegacyDetailListByUser returns what is kept of a user and of the user's sessions and
+	// API keys, in order of entity and id.
+	LegacyDetailListByUser(ctx context.Context, arg LegacyDetailListByUserParams) ([]LegacyDetail, error)
 }
 
 // MemoryQueries are the queries of memories.sql.
@@ -84,10 +136,14 @@ type MemoryQueries interface {
 	// analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 	// the better; its scale is the engine's own.
 	MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error)
-	// MemoryUpdate replaces what a client may change. The store computes search_text.
+	// MemoryUpdate replaces what a client may change, with if_version only at that
+	// version; ErrNotFound if there is none such. The store computes search_text.
 	MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (Memory, error)
-	// MemoryDelete removes a memory.
+	// MemoryDelete removes a memory, with if_version only at that version.
 	MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error)
+	// MemoryListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error)
 }
 
 // MetricsAggregateQueries are the queries of metrics_aggregates.sql.
@@ -98,6 +154,12 @@ type MetricsAggregateQueries interface {
 	MetricList(ctx context.Context, arg MetricListParams) ([]MetricsAggregate, error)
 	// MetricDeleteOld removes up to page_limit values older than the given moment.
 	MetricDeleteOld(ctx context.Context, arg MetricDeleteOldParams) (int64, error)
+	// MetricImport stores a value that another database held, unless the id is there
+	// already; it returns the number of rows written.
+	MetricImport(ctx context.Context, arg MetricImportParams) (int64, error)
+	// MetricListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	MetricListStoredIDs(ctx context.Context, arg MetricListStoredIDsParams) ([]uuid.UUID, error)
 }
 
 // NeuronActivityQueries are the queries of neuron_activities.sql.
@@ -121,6 +183,9 @@ type NeuronQueries interface {
 	// NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
 	// that has the id; its state stays. It was new if created_at equals updated_at.
 	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)
+	// NeuronUpdate replaces layer, prompt and settings of a neuron, whatever version it
+	// has or only at if_version; its state stays. ErrNotFound if there is none such.
+	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
 	// NeuronImport stores a neuron that another database held, unless the id is there
 	// already; it returns the number of rows written.
 	NeuronImport(ctx context.Context, arg NeuronImportParams) (int64, error)
@@ -131,9 +196,11 @@ type NeuronQueries interface {
 	NeuronList(ctx context.Context, arg NeuronListParams) ([]Neuron, error)
 	// NeuronSetState sets the state, and what it means to the health of the neuron:
 	// condition is running, failed or stopped. Entering failed counts an error; coming
-	// back from failed or stopped starts the running time anew.
+	// back from failed or stopped starts the running time anew. With if_version only the
+	// row of that version is changed; ErrNotFound if there is none such.
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
-	// NeuronDelete removes a neuron. Its signals and memories stay.
+	// NeuronDelete removes a neuron, with if_version only at that version. Its signals
+	// and memories stay.
 	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error)
 	// NeuronCountByState counts the neurons of each state.
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
@@ -171,6 +238,12 @@ type SessionQueries interface {
 	// SessionDeleteExpired removes up to page_limit sessions whose access token and
 	// refresh tokens are all past the given moment.
 	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) (int64, error)
+	// SessionImport stores a login that another database held, unless the id is there
+	// already; it returns the number of rows written. ErrConflict names token_hash.
+	SessionImport(ctx context.Context, arg SessionImportParams) (int64, error)
+	// SessionListClaims returns the sessions that have one of the ids or one of the
+	// hashes, both JSON arrays of strings, in no order.
+	SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error)
 }
 
 // SignalQueries are the queries of signals.sql.
@@ -197,6 +270,17 @@ type SignalQueries interface {
 	// SignalListByReference returns the signals whose metadata names the given id as
 	// signal_id or parent_id, the oldest first.
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)
+}
+
+// UpkeepLeaseQueries are the queries of upkeep_leases.sql.
+type UpkeepLeaseQueries interface {
+	// UpkeepLeaseAcquire takes the lease, or renews it for who holds it; 0 rows say that
+	// another holds it, and that it had not expired at renewed_at, which is now.
+	UpkeepLeaseAcquire(ctx context.Context, arg UpkeepLeaseAcquireParams) (int64, error)
+	// UpkeepLeaseGet tells who holds the lease, or held it last.
+	UpkeepLeaseGet(ctx context.Context, arg UpkeepLeaseGetParams) (UpkeepLease, error)
+	// UpkeepLeaseRelease gives the lease back, if the holder still has it.
+	UpkeepLeaseRelease(ctx context.Context, arg UpkeepLeaseReleaseParams) (int64, error)
 }
 
 // UserQueries are the queries of users.sql.
@@ -229,6 +313,9 @@ type UserQueries interface {
 	UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error)
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
+	// UserListClaims returns the users that have one of the ids, usernames or emails, all
+	// three JSON arrays of strings, in no order.
+	UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error)
 	// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
 	UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error)
 	// UserLockByRole returns the ids of the active users of a role, and keeps others from
@@ -256,6 +343,12 @@ type APIKey struct {
 	Version     int64
 }
 
+// APIKeyListClaimsRow is a row that APIKeyListClaims returns.
+type APIKeyListClaimsRow struct {
+	ID      uuid.UUID
+	KeyHash string
+}
+
 // AuditLog is a row that AuditList returns.
 type AuditLog struct {
 	ID           uuid.UUID
@@ -267,6 +360,29 @@ type AuditLog struct {
 	IPAddress    *string
 	UserAgent    *string
 	CreatedAt    time.Time
+}
+
+// IdempotencyKey is a row that IdempotencyKeyClaim and IdempotencyKeyGet return.
+type IdempotencyKey struct {
+	ID          string
+	Fingerprint string
+	Seed        uuid.UUID
+	Holder      uuid.UUID
+	Status      *int64
+	Headers     JSON
+	Body        []byte
+	CreatedAt   time.Time
+	LockedUntil time.Time
+	ExpiresAt   time.Time
+}
+
+// LegacyDetail is a row that LegacyDetailListByUser returns.
+type LegacyDetail struct {
+	Entity    string
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	Details   JSON
+	CreatedAt time.Time
 }
 
 // Memory is a row that MemoryInsert, MemoryGet and 4 more queries return.
@@ -316,7 +432,7 @@ type MetricsAggregate struct {
 	Timestamp  time.Time
 }
 
-// Neuron is a row that NeuronInsert, NeuronUpsert and 3 more queries return.
+// Neuron is a row that NeuronInsert, NeuronUpsert and 4 more queries return.
 type Neuron struct {
 	ID           string
 	Layer        string
@@ -368,6 +484,12 @@ type Session struct {
 	Version   int64
 }
 
+// SessionListClaimsRow is a row that SessionListClaims returns.
+type SessionListClaimsRow struct {
+	ID        uuid.UUID
+	TokenHash string
+}
+
 // Signal is a row that SignalGet, SignalFind and 4 more queries return.
 type Signal struct {
 	ID              uuid.UUID
@@ -379,6 +501,14 @@ type Signal struct {
 	Content         string
 	Metadata        JSON
 	Timestamp       time.Time
+}
+
+// UpkeepLease is a row that UpkeepLeaseGet returns.
+type UpkeepLease struct {
+	Name      string
+	Holder    string
+	RenewedAt time.Time
+	ExpiresAt time.Time
 }
 
 // User is a row that UserInsert, UserGet and 8 more queries return.
@@ -394,6 +524,13 @@ type User struct {
 	UpdatedAt     time.Time
 	LastLogin     *time.Time
 	Version       int64
+}
+
+// UserListClaimsRow is a row that UserListClaims returns.
+type UserListClaimsRow struct {
+	ID       uuid.UUID
+	Username string
+	Email    *string
 }
 
 // APIKeyInsertParams are the parameters of APIKeyInsert.
@@ -499,6 +636,70 @@ type APIKeyDeleteParams struct {
 	UserID uuid.UUID
 }
 
+// APIKeyImportParams are the parameters of APIKeyImport.
+type APIKeyImportParams struct {
+	ID          uuid.UUID
+	UserID      uuid.UUID
+	Name        string
+	KeyHash     string
+	Permissions JSON
+	IsActive    bool
+	LastUsedAt  *time.Time
+	CreatedAt   time.Time
+	ExpiresAt   *time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *APIKeyImportParams) Normalize() error {
+	if err := CheckText("api_key", "name", p.Name); err != nil {
+		return err
+	}
+	if err := CheckText("api_key", "key_hash", p.KeyHash); err != nil {
+		return err
+	}
+	if err := CheckJSON("api_key", "permissions", p.Permissions); err != nil {
+		return err
+	}
+	if p.LastUsedAt != nil {
+		if err := CheckTime("api_key", "last_used_at", *p.LastUsedAt); err != nil {
+			return err
+		}
+		normal := NormalTime(*p.LastUsedAt)
+		p.LastUsedAt = &normal
+	}
+	if err := CheckTime("api_key", "created_at", p.CreatedAt); err != nil {
+		return err
+	}
+	p.CreatedAt = NormalTime(p.CreatedAt)
+	if p.ExpiresAt != nil {
+		if err := CheckTime("api_key", "expires_at", *p.ExpiresAt); err != nil {
+			return err
+		}
+		normal := NormalTime(*p.ExpiresAt)
+		p.ExpiresAt = &normal
+	}
+	return nil
+}
+
+// APIKeyListClaimsParams are the parameters of APIKeyListClaims.
+type APIKeyListClaimsParams struct {
+	Ids       JSON
+	KeyHashes JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *APIKeyListClaimsParams) Normalize() error {
+	if err := CheckJSON("api_key", "ids", p.Ids); err != nil {
+		return err
+	}
+	if err := CheckJSON("api_key", "key_hashes", p.KeyHashes); err != nil {
+		return err
+	}
+	return nil
+}
+
 // AuditInsertParams are the parameters of AuditInsert.
 type AuditInsertParams struct {
 	ID           uuid.UUID
@@ -597,6 +798,61 @@ func (p *AuditDeleteOldParams) Normalize() error {
 	return nil
 }
 
+// AuditImportParams are the parameters of AuditImport.
+type AuditImportParams struct {
+	ID           uuid.UUID
+	UserID       *uuid.UUID
+	Action       string
+	ResourceType string
+	ResourceID   *string
+	Details      JSON
+	IPAddress    *string
+	UserAgent    *string
+	CreatedAt    time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *AuditImportParams) Normalize() error {
+	if err := CheckText("audit_log", "action", p.Action); err != nil {
+		return err
+	}
+	if err := CheckText("audit_log", "resource_type", p.ResourceType); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("audit_log", "resource_id", p.ResourceID); err != nil {
+		return err
+	}
+	if err := CheckJSON("audit_log", "details", p.Details); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("audit_log", "ip_address", p.IPAddress); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("audit_log", "user_agent", p.UserAgent); err != nil {
+		return err
+	}
+	if err := CheckTime("audit_log", "created_at", p.CreatedAt); err != nil {
+		return err
+	}
+	p.CreatedAt = NormalTime(p.CreatedAt)
+	return nil
+}
+
+// AuditListStoredIDsParams are the parameters of AuditListStoredIDs.
+type AuditListStoredIDsParams struct {
+	Ids JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *AuditListStoredIDsParams) Normalize() error {
+	if err := CheckJSON("audit_log", "ids", p.Ids); err != nil {
+		return err
+	}
+	return nil
+}
+
 // DatabaseEpochBumpParams are the parameters of DatabaseEpochBump.
 type DatabaseEpochBumpParams struct {
 	UpdatedAt time.Time
@@ -609,6 +865,169 @@ func (p *DatabaseEpochBumpParams) Normalize() error {
 		return err
 	}
 	p.UpdatedAt = NormalTime(p.UpdatedAt)
+	return nil
+}
+
+// IdempotencyKeyClaimParams are the parameters of IdempotencyKeyClaim.
+type IdempotencyKeyClaimParams struct {
+	ID          string
+	Fingerprint string
+	Holder      uuid.UUID
+	CreatedAt   time.Time
+	LockedUntil time.Time
+	ExpiresAt   time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyClaimParams) Normalize() error {
+	if err := CheckText("idempotency_key", "id", p.ID); err != nil {
+		return err
+	}
+	if err := CheckText("idempotency_key", "fingerprint", p.Fingerprint); err != nil {
+		return err
+	}
+	if err := CheckTime("idempotency_key", "created_at", p.CreatedAt); err != nil {
+		return err
+	}
+	p.CreatedAt = NormalTime(p.CreatedAt)
+	if err := CheckTime("idempotency_key", "locked_until", p.LockedUntil); err != nil {
+		return err
+	}
+	p.LockedUntil = NormalTime(p.LockedUntil)
+	if err := CheckTime("idempotency_key", "expires_at", p.ExpiresAt); err != nil {
+		return err
+	}
+	p.ExpiresAt = NormalTime(p.ExpiresAt)
+	return nil
+}
+
+// IdempotencyKeyGetParams are the parameters of IdempotencyKeyGet.
+type IdempotencyKeyGetParams struct {
+	ID string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyGetParams) Normalize() error {
+	if err := CheckText("idempotency_key", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
+// IdempotencyKeyFinishParams are the parameters of IdempotencyKeyFinish.
+type IdempotencyKeyFinishParams struct {
+	Status  *int64
+	Headers JSON
+	Body    []byte
+	ID      string
+	Holder  uuid.UUID
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyFinishParams) Normalize() error {
+	if err := CheckJSON("idempotency_key", "headers", p.Headers); err != nil {
+		return err
+	}
+	if err := CheckText("idempotency_key", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
+// IdempotencyKeyReleaseParams are the parameters of IdempotencyKeyRelease.
+type IdempotencyKeyReleaseParams struct {
+	LockedUntil time.Time
+	ID          string
+	Holder      uuid.UUID
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyReleaseParams) Normalize() error {
+	if err := CheckTime("idempotency_key", "locked_until", p.LockedUntil); err != nil {
+		return err
+	}
+	p.LockedUntil = NormalTime(p.LockedUntil)
+	if err := CheckText("idempotency_key", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
+// IdempotencyKeyDeleteParams are the parameters of IdempotencyKeyDelete.
+type IdempotencyKeyDeleteParams struct {
+	ID     string
+	Holder uuid.UUID
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyDeleteParams) Normalize() error {
+	if err := CheckText("idempotency_key", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
+// IdempotencyKeyDeleteExpiredParams are the parameters of IdempotencyKeyDeleteExpired.
+type IdempotencyKeyDeleteExpiredParams struct {
+	Now       time.Time
+	PageLimit int64
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyDeleteExpiredParams) Normalize() error {
+	if err := CheckTime("idempotency_key", "now", p.Now); err != nil {
+		return err
+	}
+	p.Now = NormalTime(p.Now)
+	if err := CheckPageLimit("idempotency_key", "page_limit", p.PageLimit); err != nil {
+		return err
+	}
+	return nil
+}
+
+// LegacyDetailImportParams are the parameters of LegacyDetailImport.
+type LegacyDetailImportParams struct {
+	Entity    string
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	Details   JSON
+	CreatedAt time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *LegacyDetailImportParams) Normalize() error {
+	if err := CheckText("legacy_detail", "entity", p.Entity); err != nil {
+		return err
+	}
+	if err := CheckJSON("legacy_detail", "details", p.Details); err != nil {
+		return err
+	}
+	if err := CheckTime("legacy_detail", "created_at", p.CreatedAt); err != nil {
+		return err
+	}
+	p.CreatedAt = NormalTime(p.CreatedAt)
+	return nil
+}
+
+// LegacyDetailListByUserParams are the parameters of LegacyDetailListByUser.
+type LegacyDetailListByUserParams struct {
+	UserID    uuid.UUID
+	PageLimit int64
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *LegacyDetailListByUserParams) Normalize() error {
+	if err := CheckPageLimit("legacy_detail", "page_limit", p.PageLimit); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -843,6 +1262,7 @@ type MemoryUpdateParams struct {
 	SearchText string
 	UpdatedAt  time.Time
 	ID         uuid.UUID
+	IfVersion  *int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
@@ -881,7 +1301,22 @@ func (p *MemoryUpdateParams) Normalize() error {
 
 // MemoryDeleteParams are the parameters of MemoryDelete.
 type MemoryDeleteParams struct {
-	ID uuid.UUID
+	ID        uuid.UUID
+	IfVersion *int64
+}
+
+// MemoryListStoredIDsParams are the parameters of MemoryListStoredIDs.
+type MemoryListStoredIDsParams struct {
+	Ids JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *MemoryListStoredIDsParams) Normalize() error {
+	if err := CheckJSON("memory", "ids", p.Ids); err != nil {
+		return err
+	}
+	return nil
 }
 
 // MetricInsertParams are the parameters of MetricInsert.
@@ -958,6 +1393,52 @@ func (p *MetricDeleteOldParams) Normalize() error {
 	}
 	p.OlderThan = NormalTime(p.OlderThan)
 	if err := CheckPageLimit("metrics_aggregate", "page_limit", p.PageLimit); err != nil {
+		return err
+	}
+	return nil
+}
+
+// MetricImportParams are the parameters of MetricImport.
+type MetricImportParams struct {
+	ID         uuid.UUID
+	MetricName string
+	NeuronID   *string
+	Value      float64
+	Labels     JSON
+	Timestamp  time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *MetricImportParams) Normalize() error {
+	if err := CheckText("metrics_aggregate", "metric_name", p.MetricName); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("metrics_aggregate", "neuron_id", p.NeuronID); err != nil {
+		return err
+	}
+	if err := CheckFinite("metrics_aggregate", "value", p.Value); err != nil {
+		return err
+	}
+	if err := CheckJSON("metrics_aggregate", "labels", p.Labels); err != nil {
+		return err
+	}
+	if err := CheckTime("metrics_aggregate", "timestamp", p.Timestamp); err != nil {
+		return err
+	}
+	p.Timestamp = NormalTime(p.Timestamp)
+	return nil
+}
+
+// MetricListStoredIDsParams are the parameters of MetricListStoredIDs.
+type MetricListStoredIDsParams struct {
+	Ids JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *MetricListStoredIDsParams) Normalize() error {
+	if err := CheckJSON("metrics_aggregate", "ids", p.Ids); err != nil {
 		return err
 	}
 	return nil
@@ -1102,6 +1583,38 @@ func (p *NeuronUpsertParams) Normalize() error {
 	return nil
 }
 
+// NeuronUpdateParams are the parameters of NeuronUpdate.
+type NeuronUpdateParams struct {
+	Layer        string
+	SystemPrompt string
+	Settings     JSON
+	UpdatedAt    time.Time
+	ID           string
+	IfVersion    *int64
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *NeuronUpdateParams) Normalize() error {
+	if err := CheckText("neuron", "layer", p.Layer); err != nil {
+		return err
+	}
+	if err := CheckText("neuron", "system_prompt", p.SystemPrompt); err != nil {
+		return err
+	}
+	if err := CheckJSON("neuron", "settings", p.Settings); err != nil {
+		return err
+	}
+	if err := CheckTime("neuron", "updated_at", p.UpdatedAt); err != nil {
+		return err
+	}
+	p.UpdatedAt = NormalTime(p.UpdatedAt)
+	if err := CheckText("neuron", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
 // NeuronImportParams are the parameters of NeuronImport.
 type NeuronImportParams struct {
 	ID           string
@@ -1192,6 +1705,7 @@ type NeuronSetStateParams struct {
 	Condition string
 	UpdatedAt time.Time
 	ID        string
+	IfVersion *int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
@@ -1215,7 +1729,8 @@ func (p *NeuronSetStateParams) Normalize() error {
 
 // NeuronDeleteParams are the parameters of NeuronDelete.
 type NeuronDeleteParams struct {
-	ID string
+	ID        string
+	IfVersion *int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
@@ -1420,6 +1935,58 @@ func (p *SessionDeleteExpiredParams) Normalize() error {
 	return nil
 }
 
+// SessionImportParams are the parameters of SessionImport.
+type SessionImportParams struct {
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	TokenHash string
+	IPAddress *string
+	UserAgent *string
+	ExpiresAt time.Time
+	CreatedAt time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *SessionImportParams) Normalize() error {
+	if err := CheckText("session", "token_hash", p.TokenHash); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("session", "ip_address", p.IPAddress); err != nil {
+		return err
+	}
+	if err := CheckTextPtr("session", "user_agent", p.UserAgent); err != nil {
+		return err
+	}
+	if err := CheckTime("session", "expires_at", p.ExpiresAt); err != nil {
+		return err
+	}
+	p.ExpiresAt = NormalTime(p.ExpiresAt)
+	if err := CheckTime("session", "created_at", p.CreatedAt); err != nil {
+		return err
+	}
+	p.CreatedAt = NormalTime(p.CreatedAt)
+	return nil
+}
+
+// SessionListClaimsParams are the parameters of SessionListClaims.
+type SessionListClaimsParams struct {
+	Ids         JSON
+	TokenHashes JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *SessionListClaimsParams) Normalize() error {
+	if err := CheckJSON("session", "ids", p.Ids); err != nil {
+		return err
+	}
+	if err := CheckJSON("session", "token_hashes", p.TokenHashes); err != nil {
+		return err
+	}
+	return nil
+}
+
 // SignalInsertParams are the parameters of SignalInsert.
 type SignalInsertParams struct {
 	ID              uuid.UUID
@@ -1605,6 +2172,66 @@ type SignalListByReferenceParams struct {
 // and brings moments to the form that both store. The adapters call it.
 func (p *SignalListByReferenceParams) Normalize() error {
 	if err := CheckPageLimit("signal", "page_limit", p.PageLimit); err != nil {
+		return err
+	}
+	return nil
+}
+
+// UpkeepLeaseAcquireParams are the parameters of UpkeepLeaseAcquire.
+type UpkeepLeaseAcquireParams struct {
+	Name      string
+	Holder    string
+	RenewedAt time.Time
+	ExpiresAt time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UpkeepLeaseAcquireParams) Normalize() error {
+	if err := CheckText("upkeep_lease", "name", p.Name); err != nil {
+		return err
+	}
+	if err := CheckText("upkeep_lease", "holder", p.Holder); err != nil {
+		return err
+	}
+	if err := CheckTime("upkeep_lease", "renewed_at", p.RenewedAt); err != nil {
+		return err
+	}
+	p.RenewedAt = NormalTime(p.RenewedAt)
+	if err := CheckTime("upkeep_lease", "expires_at", p.ExpiresAt); err != nil {
+		return err
+	}
+	p.ExpiresAt = NormalTime(p.ExpiresAt)
+	return nil
+}
+
+// UpkeepLeaseGetParams are the parameters of UpkeepLeaseGet.
+type UpkeepLeaseGetParams struct {
+	Name string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UpkeepLeaseGetParams) Normalize() error {
+	if err := CheckText("upkeep_lease", "name", p.Name); err != nil {
+		return err
+	}
+	return nil
+}
+
+// UpkeepLeaseReleaseParams are the parameters of UpkeepLeaseRelease.
+type UpkeepLeaseReleaseParams struct {
+	Name   string
+	Holder string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UpkeepLeaseReleaseParams) Normalize() error {
+	if err := CheckText("upkeep_lease", "name", p.Name); err != nil {
+		return err
+	}
+	if err := CheckText("upkeep_lease", "holder", p.Holder); err != nil {
 		return err
 	}
 	return nil
@@ -1856,6 +2483,28 @@ func (p *UserCountByRoleParams) Normalize() error {
 	return nil
 }
 
+// UserListClaimsParams are the parameters of UserListClaims.
+type UserListClaimsParams struct {
+	Ids       JSON
+	Usernames JSON
+	Emails    JSON
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *UserListClaimsParams) Normalize() error {
+	if err := CheckJSON("user", "ids", p.Ids); err != nil {
+		return err
+	}
+	if err := CheckJSON("user", "usernames", p.Usernames); err != nil {
+		return err
+	}
+	if err := CheckJSON("user", "emails", p.Emails); err != nil {
+		return err
+	}
+	return nil
+}
+
 // UserGetFirstByRoleParams are the parameters of UserGetFirstByRole.
 type UserGetFirstByRoleParams struct {
 	Role string
@@ -1898,15 +2547,29 @@ func EntityOf(query string) string {
 		"APIKeyListByUser",
 		"APIKeyRevoke",
 		"APIKeySetLastUsed",
-		"APIKeyDelete":
+		"APIKeyDelete",
+		"APIKeyImport",
+		"APIKeyListClaims":
 		return "api_key"
 	case "AuditInsert",
 		"AuditList",
-		"AuditDeleteOld":
+		"AuditDeleteOld",
+		"AuditImport",
+		"AuditListStoredIDs":
 		return "audit_log"
 	case "DatabaseEpochGet",
 		"DatabaseEpochBump":
 		return "database_epoch"
+	case "IdempotencyKeyClaim",
+		"IdempotencyKeyGet",
+		"IdempotencyKeyFinish",
+		"IdempotencyKeyRelease",
+		"IdempotencyKeyDelete",
+		"IdempotencyKeyDeleteExpired":
+		return "idempotency_key"
+	case "LegacyDetailImport",
+		"LegacyDetailListByUser":
+		return "legacy_detail"
 	case "MemoryInsert",
 		"MemoryImport",
 		"MemoryGet",
@@ -1915,11 +2578,14 @@ func EntityOf(query string) string {
 		"MemoryListByReference",
 		"MemorySearch",
 		"MemoryUpdate",
-		"MemoryDelete":
+		"MemoryDelete",
+		"MemoryListStoredIDs":
 		return "memory"
 	case "MetricInsert",
 		"MetricList",
-		"MetricDeleteOld":
+		"MetricDeleteOld",
+		"MetricImport",
+		"MetricListStoredIDs":
 		return "metrics_aggregate"
 	case "NeuronActivityGet",
 		"NeuronActivityList",
@@ -1928,6 +2594,7 @@ func EntityOf(query string) string {
 		return "neuron_activity"
 	case "NeuronInsert",
 		"NeuronUpsert",
+		"NeuronUpdate",
 		"NeuronImport",
 		"NeuronGet",
 		"NeuronList",
@@ -1947,7 +2614,9 @@ func EntityOf(query string) string {
 		"SessionRotate",
 		"SessionDelete",
 		"SessionDeleteByUser",
-		"SessionDeleteExpired":
+		"SessionDeleteExpired",
+		"SessionImport",
+		"SessionListClaims":
 		return "session"
 	case "SignalInsert",
 		"SignalGet",
@@ -1959,6 +2628,10 @@ func EntityOf(query string) string {
 		"SignalListByReference",
 		"SignalInsertUnnest":
 		return "signal"
+	case "UpkeepLeaseAcquire",
+		"UpkeepLeaseGet",
+		"UpkeepLeaseRelease":
+		return "upkeep_lease"
 	case "UserInsert",
 		"UserImport",
 		"UserGet",
@@ -1971,6 +2644,7 @@ func EntityOf(query string) string {
 		"UserSetLastLogin",
 		"UserDelete",
 		"UserCountByRole",
+		"UserListClaims",
 		"UserGetFirstByRole",
 		"UserLockByRole",
 		"UserLock",

@@ -33,6 +33,7 @@ type Store interface {
 type Tx interface {
 	Queries
 	SignalBulk
+	ImportBulk
 }
 
 // SignalBulk inserts many signals by the engine's best way.

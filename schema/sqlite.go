@@ -116,3 +116,16 @@ func (s *sqliteDB) close() error {
 	}
 	return nil
 }
+
+// HoldSQLite keeps migrators of an SQLite file away until release is called, and with
+// them servers that start: they migrate first. It returns the file that the URL names.
+func HoldSQLite(ctx context.Context, databaseURL string, waiting func(holder string)) (file string, release func() error, err error) {
+	if file, err = sqliteFile(databaseURL); err != nil {
+		return "", nil, err
+	}
+	if err := hasFolder(file); err != nil {
+		return "", nil, err
+	}
+	release, err = lockFile(ctx, file+lockSuffix, waiting)
+	return file, release, err
+}

@@ -43,7 +43,7 @@ func accessTable() map[string]rights {
 		{view(auth.ScopeViewNeuron), "GET /api/v1/neurons, GET /api/v1/neurons/:id, GET /api/v1/neurons/:id/health"},
 		{view(auth.ScopeViewSignals), "GET /api/v1/signal/:id, GET /api/v1/signals, GET /api/v1/signals/:id"},
 		{view(auth.ScopeViewMemory), "GET /api/v1/memories, GET /api/v1/memories/:id, GET /api/v1/memories/search"},
-		{write(auth.ScopeSendSignal), "POST /api/v1/signal, POST /api/v1/signals"},
+		{write(auth.ScopeSendSignal), "POST /api/v1/signal, POST /api/v1/signals, POST /api/v1/signals/bulk"},
 		{write(auth.ScopeCreateNeuron), "POST /api/v1/neurons"},
 		{write(), "PUT /api/v1/neurons/:id"}, // it may create or modify: a key needs both scopes
 		{write(auth.ScopeModifyNeuron), "PUT /api/v1/neurons/:id/state"},

@@ -52,8 +52,18 @@ type Config struct {
 	MaxJSONDepth int
 	// MaxPage is the most rows in one page of a list.
 	MaxPage int
+	// BulkStreams is how many streams of signals are taken at a time.
+	BulkStreams int
+	// BulkChunkRows is how many signals of a stream commit together.
+	BulkChunkRows int
+	// BulkIdleTimeout is how long a stream may bring nothing.
+	BulkIdleTimeout time.Duration
+	// BulkCommitTimeout bounds the commit of one chunk.
+	BulkCommitTimeout time.Duration
 	// StaleAfter is how long a neuron may be silent and still count as healthy.
 	StaleAfter time.Duration
+	// IdempotencyTTL is how long an Idempotency-Key is remembered.
+	IdempotencyTTL time.Duration
 	// AccessSample is the part of the requests that is logged, from 0 to 1. Server
 	// errors are always logged. Zero is none.
 	AccessSample float64
@@ -70,9 +80,14 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.MaxBodyBytes, 16<<20)
 	setDefault(&c.MaxJSONDepth, 64)
 	setDefault(&c.MaxPage, 1000)
+	setDefault(&c.BulkStreams, 4)
+	setDefault(&c.BulkChunkRows, 5000)
+	setDefault(&c.BulkIdleTimeout, 30*time.Second)
+	setDefault(&c.BulkCommitTimeout, time.Minute)
 	setDefault(&c.TLSReload, 10*time.Second)
 	setDefault(&c.Limits.Window, time.Minute)
 	setDefault(&c.StaleAfter, 5*time.Minute)
+	setDefault(&c.IdempotencyTTL, 24*time.Hour)
 	return c
 }
 
@@ -99,7 +114,9 @@ func (c *Config) validate() error {
 		{"server.read_timeout", c.ReadTimeout},
 		{"server.idle_timeout", c.IdleTimeout},
 		{"server.shutdown_timeout", c.ShutdownTimeout},
+		{"ingest.bulk_idle_timeout", c.BulkIdleTimeout},
 		{"neurons.stale_after", c.StaleAfter},
+		{"idempotency.ttl", c.IdempotencyTTL},
 		{"server.hsts_max_age", c.HSTSMaxAge},
 		{"limits.window", c.Limits.Window},
 	} {
@@ -120,6 +137,10 @@ func (c *Config) validate() error {
 		return fmt.Errorf("server.max_json_depth is %d: give at least 1", c.MaxJSONDepth)
 	case c.MaxPage < 1:
 		return fmt.Errorf("server.max_page is %d: give at least 1", c.MaxPage)
+	case c.BulkStreams < 1:
+		return fmt.Errorf("ingest.bulk_streams is %d: give at least 1", c.BulkStreams)
+	case c.BulkChunkRows < 1:
+		return fmt.Errorf("ingest.bulk_chunk_rows is %d: give at least 1", c.BulkChunkRows)
 	case c.AccessSample < 0 || c.AccessSample > 1:
 		return fmt.Errorf("log.access_sample is %v: give a fraction from 0 to 1", c.AccessSample)
 	}

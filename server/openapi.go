@@ -15,7 +15,7 @@ import (
 func problemStatuses() []int {
 	return []int{
 		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
-		http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+		http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 		http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
 		http.StatusGatewayTimeout,
 	}
@@ -90,6 +90,7 @@ func (s *Server) finishOperation(op *operation) {
 			Content: answer.Content,
 		}
 	}
+	describeHeaders(op, doc)
 	if op.example != nil && doc.RequestBody != nil {
 		doc.RequestBody.Content[typeJSON].Example = op.example
 	}
@@ -112,7 +113,7 @@ func (s *Server) finishDocument() error {
 	if err != nil {
 		return fmt.Errorf("write the OpenAPI document: %w", err)
 	}
-	s.document = body
+	s.document, s.documentTag = body, contentTag(body)
 	return nil
 }
 
@@ -166,6 +167,7 @@ func exampleProblem(status int) any {
 		http.StatusTooManyRequests:       "too many requests; send fewer, and this one again after the time that Retry-After tells",
 		http.StatusNotFound:              "neuron: not found",
 		http.StatusConflict:              "neuron.id: already exists",
+		http.StatusPreconditionFailed:    "header.If-Match: the neuron has changed since: read it again, and send the new ETag",
 		http.StatusRequestEntityTooLarge: "the body is larger than 16777216 bytes; send less at once, or raise server.max_body_bytes",
 		http.StatusUnsupportedMediaType:  "the body's Content-Type must be application/json, or application/x-ndjson for streams",
 		http.StatusUnprocessableEntity:   "body.layer: unknown layer; give L1, L2, L3 or L4",

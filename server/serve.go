@@ -67,6 +67,7 @@ func (s *Server) shutdown(ctx context.Context, server *http.Server, served <-cha
 			return fmt.Errorf("serve: %w", err)
 		}
 	}
+	s.stop()
 	if err := server.Shutdown(ctx); err != nil {
 		return fmt.Errorf("shut down: requests under way did not end within server.shutdown_timeout: %w", errors.Join(err, server.Close()))
 	}

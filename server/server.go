@@ -114,17 +114,25 @@ type Server struct {
 	metrics    *metrics.Set
 	build      Build
 
-	router   *gin.Engine
-	api      huma.API
-	document []byte // the OpenAPI document as it is served
-	http     *httpMetrics
-	access   map[routeKey]access
-	limits   rateLimits
-	certs    *certificates // nil without TLS
-	hsts     string        // the header's value, "" for none
+	router      *gin.Engine
+	api         huma.API
+	document    []byte // the OpenAPI document as it is served
+	documentTag string // its ETag
+	http        *httpMetrics
+
+	// bulkStreams holds one for each stream of signals under way.
+	bulkStreams chan struct{}
+	bulkActive  *metrics.Gauge
+	access      map[routeKey]access
+	limits      rateLimits
+	certs       *certificates // nil without TLS
+	hsts        string        // the header's value, "" for none
 
 	started time.Time
 	ready   atomic.Bool
+	// stopping ends when streams, which may have no end of their own, are to stop.
+	stopping context.Context //nolint:containedctx // a signal to all handlers, not the context of a call
+	stop     context.CancelFunc
 }
 
 // New makes a server that serves nothing yet.
@@ -141,6 +149,9 @@ func New(d Deps) (*Server, error) {
 	if err := s.prepareTLS(); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)
 	}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.bulkStreams = make(chan struct{}, s.cfg.BulkStreams)
+	s.bulkActive = s.metrics.NewGauge("hal9_ingest_bulk_streams", nil)
 	s.router = newRouter()
 	s.router.Use(s.observe, s.recover, s.secure, s.cors, s.guard, s.authorize)
 	s.router.NoRoute(s.noRoute)

@@ -38,6 +38,7 @@ func (s *Server) registerSignals() {
 	s.registerContractSignals()
 	const path, one = "/api/v1/signals", "/api/v1/signals/{id}"
 	s.registerSignalSubmit(path)
+	s.registerSignalBulk()
 	register(s, operation{
 		id: "SignalList", method: http.MethodGet, path: path, tag: tagSignals, access: scoped(auth.ScopeViewSignals),
 		summary: "List the signals", description: "The newest first.",
@@ -45,7 +46,7 @@ func (s *Server) registerSignals() {
 	register(s, operation{
 		id: "SignalGet", method: http.MethodGet, path: one, tag: tagSignals, access: scoped(auth.ScopeViewSignals),
 		summary: "Get a signal with its trace", description: traceDescription,
-		problems: []int{http.StatusNotFound},
+		problems: []int{http.StatusNotFound}, etag: true,
 	}, s.signalGet)
 }
 

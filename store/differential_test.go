@@ -168,7 +168,10 @@ type answer struct {
 	err   error
 }
 
-func (c call) run(ctx context.Context, st model.Tx) answer {
+func (c call) run(ctx context.Context, st interface {
+	model.Queries
+	model.SignalBulk
+}) answer {
 	if c.method == "SignalInsertMany" {
 		result, err := st.SignalInsertMany(ctx, c.bulk)
 		return answer{reflect.ValueOf(result), err}

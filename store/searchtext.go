@@ -76,3 +76,16 @@ func (a *analyzedTx) MemorySearch(ctx context.Context, arg model.MemorySearchPar
 	}
 	return a.Tx.MemorySearch(ctx, arg)
 }
+
+func (a *analyzedTx) ImportMany(ctx context.Context, n int, one func(ctx context.Context, q model.Imports, i int) (int64, error)) ([]int64, error) {
+	return a.Tx.ImportMany(ctx, n, func(ctx context.Context, q model.Imports, i int) (int64, error) {
+		return one(ctx, analyzedImports{q}, i)
+	})
+}
+
+type analyzedImports struct{ model.Imports }
+
+func (a analyzedImports) MemoryImport(ctx context.Context, arg model.MemoryImportParams) (int64, error) {
+	complete(arg.Content, &arg.SearchText, &arg.Embedding)
+	return a.Imports.MemoryImport(ctx, arg)
+}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -50,6 +52,9 @@ type job struct {
 	report  *Report
 	earlier int64 // rows of the tables before the current one
 	total   int64
+	// lostUsers are users of the file that are not imported: their keys and sessions
+	// cannot be either.
+	lostUsers map[uuid.UUID]bool
 }
 
 // Import copies what a source holds into a store. Rows that are there already stay
@@ -61,7 +66,7 @@ type job struct {
 // In a dry run the store may be nil, for a database that does not exist yet; then
 // nothing counts as stored.
 func Import(ctx context.Context, s *Source, store model.Store, options Options) (*Report, error) {
-	j := &job{source: s, store: store, options: options.withDefaults(), total: s.Rows()}
+	j := &job{source: s, store: store, options: options.withDefaults(), total: s.Rows(), lostUsers: map[uuid.UUID]bool{}}
 	j.report = newReport(s, store, j.options.DryRun)
 	if store == nil && !j.options.DryRun {
 		return j.report, errors.New("import needs a store")
@@ -76,6 +81,7 @@ func Import(ctx context.Context, s *Source, store model.Store, options Options) 
 		}
 		j.earlier += j.report.table(st.table()).Read - before
 	}
+	err = errors.Join(err, j.forget(ctx))
 	j.report.finish(j.options.Now().Sub(begin))
 	return j.report, err
 }
@@ -91,6 +97,23 @@ func (j *job) stopped(err error) error {
 	default:
 		return fmt.Errorf("import stopped; what is written stays, import again to go on: %w", err)
 	}
+}
+
+// forget makes every cache forget what it knew before rows were written, that there
+// was no such row among it.
+func (j *job) forget(ctx context.Context) error {
+	if j.options.DryRun || j.report.written() == 0 {
+		return nil
+	}
+	const patience = 10 * time.Second // after an interruption too
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	epoch, err := j.store.DatabaseEpochBump(ctx, model.DatabaseEpochBumpParams{UpdatedAt: model.NormalTime(j.options.Now())})
+	if err != nil {
+		return fmt.Errorf("rows were imported, but caches may still not know them: raise the database's epoch: %w", err)
+	}
+	j.report.Epoch = epoch
+	return nil
 }
 
 func (j *job) progress(table string, read int64) {

@@ -13,12 +13,12 @@ import (
 // defaultLayer is that of a neuron about which nothing tells more.
 const defaultLayer = "L2"
 
-// neuronsOfD imports the neurons, which have no layer in variant D.
-type neuronsOfD struct{}
+// neurons imports the neurons, which have a layer in variant A alone.
+type neurons struct{}
 
-func (neuronsOfD) table() string { return "neurons" }
+func (neurons) table() string { return "neurons" }
 
-func (neuronsOfD) run(ctx context.Context, j *job) error {
+func (neurons) run(ctx context.Context, j *job) error {
 	layers, err := layersFromSignals(ctx, j.source)
 	if err != nil {
 		return err
@@ -27,15 +27,15 @@ func (neuronsOfD) run(ctx context.Context, j *job) error {
 	p := pipe[model.NeuronImportParams]{
 		name:    "neurons",
 		columns: []string{"id", "layer", "system_prompt", "settings", "state", "created_at", "updated_at"},
-		convert: func(_ context.Context, r *row) (model.NeuronImportParams, error) { return neuronOfD(r, layers, now) },
-		stored:  neuronsStored,
+		convert: func(_ context.Context, r *row) (model.NeuronImportParams, error) { return neuronOf(r, layers, now) },
+		judge:   presence(neuronsStored),
 		write:   neuronsWrite,
 	}
 	return p.run(ctx, j)
 }
 
-// neuronOfD converts a row of variant D.
-func neuronOfD(r *row, layers map[string]string, now time.Time) (n model.NeuronImportParams, err error) {
+// neuronOf converts a row.
+func neuronOf(r *row, layers map[string]string, now time.Time) (n model.NeuronImportParams, err error) {
 	if n.ID, err = r.required("id"); err != nil {
 		return n, err
 	}
@@ -114,6 +114,9 @@ func deriveLayer(id string, layers map[string]string) (layer, from string) {
 // signals know it, the lowest of several. The result has a row per neuron and layer.
 func layersFromSignals(ctx context.Context, s *Source) (_ map[string]string, err error) {
 	const doing = "read the layers of the signals"
+	if !s.schema.tables["signals"].has("from_neuron", "to_neuron", "layer_from", "layer_to") {
+		return map[string]string{}, nil
+	}
 	rows, err := s.conn.QueryContext(ctx, `
 SELECT +id, +layer, sum(n) FROM (
     SELECT to_neuron AS id, layer_to AS layer, count(*) AS n FROM signals NOT INDEXED GROUP BY 1, 2

@@ -8,8 +8,13 @@ import (
 
 // Entities whose ids may have to be made from old ones.
 const (
-	entityMemory = "memory"
-	entitySignal = "signal"
+	entityMemory  = "memory"
+	entitySignal  = "signal"
+	entityUser    = "user"
+	entityAPIKey  = "api_key"
+	entitySession = "session"
+	entityMetric  = "metric"
+	entityAudit   = "audit"
 )
 
 // newID returns the id that a row of the entity gets: its own if that is a UUID as

@@ -20,17 +20,26 @@ type pipe[T any] struct {
 	name    string
 	columns []string // that convert reads; others are kept as legacy_…
 	convert func(ctx context.Context, r *row) (T, error)
-	// stored tells which are in the store already; only a dry run asks.
-	stored func(ctx context.Context, q model.Queries, items []T) ([]bool, error)
+	// unique are columns besides id whose values the file may repeat, and the store
+	// may not.
+	unique []string
+	// judge tells what would become of each row, as write does; only a dry run asks. q
+	// is nil when there is no store.
+	judge func(ctx context.Context, q model.Queries, items []T) ([]outcome, error)
 	// write stores a chunk in one transaction and tells what became of each.
 	write func(ctx context.Context, tx model.Tx, items []T) ([]outcome, error)
+	// lost is told of rows that are not imported, those that could not be converted
+	// and those that were refused. May be nil.
+	lost func(id any)
 }
 
 // outcome is what became of one row.
 type outcome struct {
 	fate   fate
-	detail string // why it was refused
-	note   string // what the report should tell about it
+	reason string // why it was refused; "" stands for the database's refusal
+	detail string
+	note   string      // what the report should tell about it
+	fates  []fieldFate // what became of values beyond the row's own fates
 }
 
 type fate int
@@ -46,7 +55,14 @@ type pending[T any] struct {
 	item  T
 	rowid any
 	label string
+	id    any // as the file has it
 	notes []string
+	fates []fieldFate
+	given []bool
+}
+
+func pendingOf[T any](item T, r *row) pending[T] {
+	return pending[T]{item, r.rowid, r.label(), r.value("id"), r.notes, r.fates, r.given()}
 }
 
 func (p *pipe[T]) table() string { return p.name }
@@ -54,7 +70,8 @@ func (p *pipe[T]) table() string { return p.name }
 func (p *pipe[T]) run(ctx context.Context, j *job) error {
 	const chunkBytes = 8 << 20
 	report := j.report.table(p.name)
-	rows, err := j.source.rows(ctx, p.name, p.columns)
+	report.fieldsOf(j.source.schema.tables[p.name])
+	rows, err := j.source.rows(ctx, p.name, p.columns, p.unique...)
 	if err != nil {
 		return err
 	}
@@ -83,11 +100,12 @@ func (p *pipe[T]) run(ctx context.Context, j *job) error {
 		switch {
 		case errors.As(err, &skipped):
 			report.skip(r.rowid, r.label(), skipped)
+			report.countFields(r.given(), nil, refused)
 			continue
 		case err != nil:
 			return err
 		}
-		chunk = append(chunk, pending[T]{item, r.rowid, r.label(), r.notes})
+		chunk = append(chunk, pendingOf(item, r))
 		size += rows.size
 		if len(chunk) >= j.options.ChunkRows || size >= chunkBytes {
 			if err := flush(); err != nil {
@@ -101,12 +119,31 @@ func (p *pipe[T]) run(ctx context.Context, j *job) error {
 // take judges a row and converts it.
 func (p *pipe[T]) take(ctx context.Context, rows *rowReader, r *row) (item T, err error) {
 	if r.tooBig != "" {
+		p.lose(r.value("id"))
 		return item, &skip{reason: r.tooBig + " is larger than 1 MiB"}
 	}
 	if err := rows.repeated(r); err != nil {
 		return item, err
 	}
-	return p.convert(ctx, r)
+	if item, err = p.convert(ctx, r); err != nil {
+		p.lose(r.value("id"))
+	}
+	return item, err
+}
+
+func (p *pipe[T]) lose(id any) {
+	if p.lost != nil {
+		p.lost(id)
+	}
+}
+
+// settle counts a row whose fate is known.
+func (p *pipe[T]) settle(report *TableReport, c *pending[T], o *outcome) {
+	if o.fate == refused {
+		p.lose(c.id)
+	}
+	report.settle(c.rowid, c.label, c.notes, o)
+	report.countFields(c.given, append(c.fates, o.fates...), o.fate)
 }
 
 func (p *pipe[T]) flush(ctx context.Context, j *job, report *TableReport, chunk []pending[T]) error {
@@ -124,19 +161,16 @@ func (p *pipe[T]) flush(ctx context.Context, j *job, report *TableReport, chunk 
 
 // rehearse asks the store what it holds and writes nothing.
 func (p *pipe[T]) rehearse(ctx context.Context, j *job, report *TableReport, chunk []pending[T]) error {
-	there := make([]bool, len(chunk))
+	var q model.Queries
 	if j.store != nil {
-		var err error
-		if there, err = p.stored(ctx, j.store, itemsOf(chunk)); err != nil {
-			return err
-		}
+		q = j.store
 	}
-	for i, c := range chunk {
-		o := outcome{fate: written}
-		if there[i] {
-			o.fate = present
-		}
-		report.settle(c.rowid, c.label, c.notes, o)
+	outcomes, err := p.judge(ctx, q, itemsOf(chunk))
+	if err != nil {
+		return err
+	}
+	for i := range chunk {
+		p.settle(report, &chunk[i], &outcomes[i])
 	}
 	return nil
 }
@@ -151,14 +185,14 @@ func (p *pipe[T]) store(ctx context.Context, j *job, report *TableReport, chunk 
 	})
 	switch {
 	case err == nil:
-		for i, c := range chunk {
-			report.settle(c.rowid, c.label, c.notes, outcomes[i])
+		for i := range chunk {
+			p.settle(report, &chunk[i], &outcomes[i])
 		}
 		return nil
-	case !errors.Is(err, model.ErrInvalid):
+	case !errors.Is(err, model.ErrInvalid) && !errors.Is(err, model.ErrConflict):
 		return err
 	case len(chunk) == 1:
-		report.settle(chunk[0].rowid, chunk[0].label, nil, outcome{fate: refused, detail: reasonOf(err)})
+		p.settle(report, &chunk[0], &outcome{fate: refused, detail: reasonOf(err)})
 		return nil
 	}
 	half := len(chunk) / 2

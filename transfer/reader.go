@@ -20,15 +20,15 @@ type rowReader struct {
 	rowid  bool
 	width  int
 	size   int // bytes of the row read last
-	// repeats are the ids that several rows of the table bear, and whether the
-	// first of them was read.
-	repeats map[string]*where
+	// repeats are, for each column that must be unique, the values that several rows
+	// of the table bear, and the first row that laid claim to them.
+	repeats map[string]map[string]*where
 }
 
 // rows begins to read a table: the columns wanted, NULL where the table lacks one,
 // and all others. A value that is too large is not read at all. That each is an
 // expression also keeps the driver from changing it by the column's declared type.
-func (s *Source) rows(ctx context.Context, table string, wanted []string) (*rowReader, error) {
+func (s *Source) rows(ctx context.Context, table string, wanted []string, unique ...string) (*rowReader, error) {
 	t := s.schema.tables[table]
 	r := &rowReader{source: s, table: table, index: map[string]int{}, rowid: t.rowid, width: len(t.order)}
 	var selected, limits []string
@@ -48,8 +48,11 @@ func (s *Source) rows(ctx context.Context, table string, wanted []string) (*rowR
 	}
 	query := "SELECT " + strings.Join(selected, ", ") + ", CASE " + strings.Join(limits, " ") + " END FROM " + quoted(t.name) + " NOT INDEXED" //nolint:gosec // names are quoted
 	var err error
-	if r.repeats, err = s.repeatedIDs(ctx, t); err != nil {
-		return nil, err
+	r.repeats = map[string]map[string]*where{}
+	for _, column := range append([]string{"id"}, unique...) {
+		if r.repeats[column], err = s.repeated(ctx, t, column); err != nil {
+			return nil, err
+		}
 	}
 	if r.rows, err = s.conn.QueryContext(ctx, query); err != nil { //nolint:rowserrcheck // next checks it
 		return nil, s.readError("read table "+table, err)
@@ -97,14 +100,14 @@ func (r *rowReader) close() {
 	_ = r.rows.Close()
 }
 
-// repeatedIDs returns the ids that stand in more than one row. It sorts within
-// SQLite, which spills to a temporary file, rather than here.
-func (s *Source) repeatedIDs(ctx context.Context, t *tableSchema) (_ map[string]*where, err error) {
-	if !t.has("id") {
+// repeated returns the values of a column that stand in more than one row. It sorts
+// within SQLite, which spills to a temporary file, rather than here.
+func (s *Source) repeated(ctx context.Context, t *tableSchema, column string) (_ map[string]*where, err error) {
+	if !t.has(column) {
 		return nil, nil //nolint:nilnil // none
 	}
-	doing := "look for repeated ids in table " + t.name
-	id := quoted(t.columns["id"])
+	doing := "look for repeated values of " + column + " in table " + t.name
+	id := quoted(t.columns[column])
 	rows, err := s.conn.QueryContext(ctx, "SELECT +"+id+" FROM "+quoted(t.name)+ //nolint:gosec // names are quoted
 		" WHERE octet_length("+id+") <= "+strconv.Itoa(maxContent)+" GROUP BY "+id+" HAVING count(*) > 1")
 	if err != nil {
@@ -127,25 +130,29 @@ func (s *Source) repeatedIDs(ctx context.Context, t *tableSchema) (_ map[string]
 }
 
 // repeated refuses a row whose id an earlier row of the table bears.
-func (r *rowReader) repeated(found *row) error {
-	text, ok := textOf(found.value("id"))
+func (r *rowReader) repeated(found *row) error { return found.claim("id") }
+
+// claim lays claim to a value that must be unique, and refuses the row when an
+// earlier one did.
+func (r *row) claim(column string) error {
+	text, ok := textOf(r.value(column))
 	if !ok {
 		return nil
 	}
-	first, repeats := r.repeats[text]
+	first, repeats := r.reader.repeats[column][text]
 	if !repeats {
 		return nil
 	}
 	if first == nil {
-		r.repeats[text] = &where{found.rowid}
+		r.reader.repeats[column][text] = &where{r.rowid}
 		return nil
 	}
 	detail := ""
 	if first.rowid != nil {
 		detail = fmt.Sprintf("row %v", first.rowid)
 	}
-	return &skip{"id is that of an earlier row in the file", detail}
+	return &skip{column + " is that of an earlier row in the file", detail}
 }
 
-// where remembers the first row of a repeated id.
+// where remembers the first row of a repeated value.
 type where struct{ rowid any }

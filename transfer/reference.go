@@ -6,18 +6,18 @@ import (
 	"errors"
 )
 
-// remap gives the references in a row's metadata the ids that the rows they name
+// remap gives the references in a column of JSON the ids that the rows they name
 // got; what stood there is kept as legacy_signal_id or legacy_parent_id.
-func (r *row) remap(ctx context.Context, metadata *object) error {
+func (r *row) remap(ctx context.Context, column string, metadata *object) error {
 	for _, field := range []string{"signal_id", "parent_id"} {
 		old, found := metadata.text(field)
-		if !found || old == "" {
+		if _, isUUID := parseUUID(old); !found || old == "" || isUUID {
 			continue
 		}
 		entity := entitySignal
 		// A parent may be a memory of this file, or a signal of any other.
 		if field == "parent_id" {
-			isMemory, err := r.inFile(ctx, old)
+			isMemory, err := r.source().inFile(ctx, "memories", old)
 			if err != nil {
 				return err
 			}
@@ -29,21 +29,23 @@ func (r *row) remap(ctx context.Context, metadata *object) error {
 		if kept {
 			continue
 		}
-		r.note("metadata." + field + " was no UUID: remapped, the old one is kept as legacy_" + field)
+		r.converted(column, column+"."+field+" was no UUID: remapped, the old one is kept as legacy_"+field)
 		metadata.replace(field, id.String())
 		metadata.addText("legacy_"+field, old)
 	}
 	return nil
 }
 
-// inFile tells whether the table of this row has one with the given id.
-func (r *row) inFile(ctx context.Context, id string) (bool, error) {
-	if _, ok := parseUUID(id); ok {
-		return false, nil // not remapped either way
+func (r *row) source() *Source { return r.reader.source }
+
+// inFile tells whether a table of the file has a row with the given id.
+func (s *Source) inFile(ctx context.Context, table string, id any) (bool, error) {
+	t := s.schema.tables[table]
+	if !t.has("id") {
+		return false, nil
 	}
-	s, t := r.reader.source, r.reader.schema()
 	var one int
-	err := s.conn.QueryRowContext(ctx, "SELECT 1 FROM "+quoted(t.name)+" WHERE "+quoted(t.columns["id"])+" = ?", id).Scan(&one)
+	err := s.conn.QueryRowContext(ctx, "SELECT 1 FROM "+quoted(t.name)+" WHERE "+quoted(t.columns["id"])+" = ? LIMIT 1", id).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

@@ -21,11 +21,19 @@ type Report struct {
 	Engine string         `json:"engine"`
 	Tables []*TableReport `json:"tables"`
 	// NotImported are tables of the file that this service has no place for.
-	NotImported []string `json:"not_imported"`
+	NotImported []LeftTable `json:"not_imported"`
+	// Epoch is the database's new cache epoch, 0 if nothing was written.
+	Epoch int64 `json:"epoch"`
 	// PartitionsMade counts the months that were made for the signals.
 	PartitionsMade int     `json:"partitions_made"`
 	Seconds        float64 `json:"seconds"`
 	RowsPerSecond  float64 `json:"rows_per_second"`
+}
+
+// LeftTable is a table that stays behind.
+type LeftTable struct {
+	Table string `json:"table"`
+	Rows  *int64 `json:"rows"` // nil if they cannot be counted
 }
 
 // TableReport tells what became of one table: Read is the sum of Written,
@@ -39,6 +47,8 @@ type TableReport struct {
 	// SkippedBecause and Adapted count rows by reason, the most frequent first.
 	SkippedBecause []ReasonCount `json:"skipped_because"`
 	Adapted        []ReasonCount `json:"adapted"`
+	// Fields tell what became of each column's values, in the order of the file.
+	Fields []FieldReport `json:"fields"`
 	// SkippedRows names the first 1,000 skipped rows.
 	SkippedRows []SkippedRow `json:"skipped_rows"`
 }
@@ -59,10 +69,10 @@ type SkippedRow struct {
 func newReport(s *Source, store model.Store, dryRun bool) *Report {
 	r := &Report{
 		File: s.path, Variant: s.found.name, Description: s.found.describe, DryRun: dryRun,
-		Tables: []*TableReport{}, NotImported: s.found.ignored,
+		Tables: []*TableReport{}, NotImported: s.left,
 	}
 	if r.NotImported == nil {
-		r.NotImported = []string{}
+		r.NotImported = []LeftTable{}
 	}
 	if store != nil {
 		r.Engine = store.Engine()
@@ -104,6 +114,9 @@ func (r *Report) finish(took time.Duration) {
 		read += t.Read
 		sortCounts(t.Adapted)
 		sortCounts(t.SkippedBecause)
+		for i := range t.Fields {
+			t.Fields[i].sort()
+		}
 	}
 	r.Seconds = took.Seconds()
 	if took > 0 {
@@ -121,10 +134,14 @@ func sortCounts(counts []ReasonCount) {
 }
 
 // settle counts a row that was handed to the store.
-func (t *TableReport) settle(rowid any, label string, notes []string, o outcome) {
+func (t *TableReport) settle(rowid any, label string, notes []string, o *outcome) {
 	switch o.fate {
 	case refused:
-		t.skip(rowid, label, &skip{"the database refused it", o.detail})
+		reason := o.reason
+		if reason == "" {
+			reason = "the database refused it"
+		}
+		t.skip(rowid, label, &skip{reason, o.detail})
 		return
 	case present:
 		t.AlreadyThere++

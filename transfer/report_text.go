@@ -33,8 +33,13 @@ func (r *Report) Text(w io.Writer) error {
 	for _, t := range r.Tables {
 		t.text(&b)
 	}
+	for _, t := range r.Tables {
+		if err := t.fieldsText(&b); err != nil {
+			return err
+		}
+	}
 	if len(r.NotImported) > 0 {
-		fmt.Fprintf(&b, "\nTables of the file that have no place here and stay behind: %s.\n", quoteAll(r.NotImported))
+		fmt.Fprintf(&b, "\nTables of the file that have no place here and stay behind: %s.\n", leftTables(r.NotImported))
 	}
 	if r.PartitionsMade > 0 {
 		fmt.Fprintf(&b, "\nMonths made for the signals: %d.\n", r.PartitionsMade)
@@ -68,6 +73,54 @@ func (t *TableReport) text(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "  row %s, id %s: %s\n", rowName(s.RowID), strconv.Quote(s.ID), graphic(s.Reason))
 	}
+}
+
+// fieldsText writes what became of the values of each column.
+func (t *TableReport) fieldsText(b *strings.Builder) error {
+	if t.Read == 0 {
+		return nil
+	}
+	fmt.Fprintf(b, "\nValues of %s:\n", t.Table)
+	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(table, "column\tvalues\tas they are\tconverted\tkept elsewhere\talready there\tskipped\tNULL\t\n")
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", graphic(f.Column), f.Values, f.AsIs,
+			sum(f.Converted), sum(f.KeptElsewhere), f.AlreadyThere, f.Skipped, f.Nulls)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		for _, c := range f.Converted {
+			fmt.Fprintf(b, "  %s, %d × converted: %s\n", graphic(f.Column), c.Rows, graphic(c.Reason))
+		}
+		for _, c := range f.KeptElsewhere {
+			fmt.Fprintf(b, "  %s, %d × kept elsewhere: %s\n", graphic(f.Column), c.Rows, graphic(c.Reason))
+		}
+	}
+	return nil
+}
+
+func sum(counts []ReasonCount) int64 {
+	var n int64
+	for _, c := range counts {
+		n += c.Rows
+	}
+	return n
+}
+
+func leftTables(tables []LeftTable) string {
+	named := make([]string, len(tables))
+	for i, t := range tables {
+		rows := "rows that cannot be counted"
+		if t.Rows != nil {
+			rows = strconv.FormatInt(*t.Rows, 10) + " rows"
+		}
+		named[i] = strconv.Quote(t.Table) + " (" + rows + ")"
+	}
+	return strings.Join(named, ", ")
 }
 
 func rowName(rowid any) string {

@@ -43,9 +43,10 @@ type row struct {
 	rowid  any // nil in a table without
 	index  map[string]int
 	values []any
-	extra  []string // columns that no entity has, kept as legacy_…
-	tooBig string   // a column whose value is over maxContent and was not read
-	notes  []string // what was adapted
+	extra  []string    // columns that no entity has, kept as legacy_…
+	tooBig string      // a column whose value is over maxContent and was not read
+	notes  []string    // what was adapted
+	fates  []fieldFate // what became of values that are not stored as they are
 }
 
 func (r *row) value(column string) any {
@@ -57,6 +58,25 @@ func (r *row) value(column string) any {
 
 // note tells that something was adapted; the report counts equal notes.
 func (r *row) note(what string) { r.notes = append(r.notes, what) }
+
+// converted tells that a column's value was stored in another form; said so that the
+// report counts the row as adapted.
+func (r *row) converted(column, how string) {
+	r.note(how)
+	r.reshaped(column, how)
+}
+
+// reshaped is converted for another spelling of the same value, which is told of the
+// column alone.
+func (r *row) reshaped(column, how string) {
+	r.fates = append(r.fates, fieldFate{column: column, how: how})
+}
+
+// keptAside tells that a column's value did not fit where it belongs and where it is kept.
+func (r *row) keptAside(column, where string) {
+	r.note(where)
+	r.fates = append(r.fates, fieldFate{column: column, how: where, aside: true})
+}
 
 // label names the row for a person: its id if it has a printable one.
 func (r *row) label() string {
@@ -89,7 +109,11 @@ func (r *row) name(column string) (string, error) {
 // word is name for a word of a fixed set, which the original wrote as JSON.
 func (r *row) word(column string) (string, error) {
 	s, _ := textOf(r.value(column))
-	return checkName(column, unquoteJSON(s))
+	word := unquoteJSON(s)
+	if word != s {
+		r.reshaped(column, "the quotes of JSON were taken off")
+	}
+	return checkName(column, word)
 }
 
 func checkName(column, s string) (string, error) {
@@ -130,7 +154,7 @@ func (r *row) layer(column string) (string, error) {
 	}
 	short, known := model.ParseLayer(s)
 	if known && short != s {
-		r.note(column + " was spelled otherwise than L1 to L4")
+		r.converted(column, column+" was spelled otherwise than L1 to L4")
 		return short, nil
 	}
 	return s, nil
@@ -140,7 +164,7 @@ func (r *row) layer(column string) (string, error) {
 func (r *row) id(entity string) (id uuid.UUID, legacy string, err error) {
 	const size = 16
 	if b, ok := r.value("id").([]byte); ok && len(b) == size && !utf8.Valid(b) {
-		r.note("id was the 16 bytes of a UUID")
+		r.converted("id", "id was the 16 bytes of a UUID")
 		return uuid.UUID(b), "", nil
 	}
 	old, _ := textOf(r.value("id"))
@@ -154,7 +178,7 @@ func (r *row) id(entity string) (id uuid.UUID, legacy string, err error) {
 	if kept {
 		return id, "", nil
 	}
-	r.note("id was no UUID: one was made from it, the old one is kept as legacy_id")
+	r.converted("id", "id was no UUID: one was made from it, the old one is kept as legacy_id")
 	return id, old, nil
 }
 
@@ -169,6 +193,7 @@ func (r *row) moment(column string) (time.Time, error) {
 		text, _ := textOf(v)
 		return time.Time{}, &skip{column + " is " + err.Error(), shorten(text)}
 	}
+	r.timeForm(column, v, t)
 	return t, nil
 }
 
@@ -182,7 +207,7 @@ func (r *row) content() (string, []member, error) {
 	if strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) {
 		return s, nil, nil
 	}
-	r.note("content held NUL or broken UTF-8: replaced, the original is kept as legacy_content_base64")
+	r.converted("content", "content held NUL or broken UTF-8: replaced, the original is kept as legacy_content_base64")
 	repaired := strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 	return repaired, []member{base64Member("legacy_content_base64", []byte(s))}, nil
 }
@@ -207,13 +232,13 @@ func (r *row) object(column string) object {
 	var o object
 	switch {
 	case valid:
-		r.note(column + " was no JSON object: kept as legacy_" + column)
+		r.keptAside(column, column+" was no JSON object: kept as legacy_"+column)
 		o.add("legacy_"+column, []byte(text))
 	case strings.IndexByte(text, 0) >= 0 || !utf8.ValidString(text):
-		r.note(column + " was no valid text: kept as legacy_" + column + "_base64")
+		r.keptAside(column, column+" was no valid text: kept as legacy_"+column+"_base64")
 		o.addAll([]member{base64Member("legacy_"+column+"_base64", []byte(text))})
 	default:
-		r.note(column + " was no JSON that both engines store: its text is kept as legacy_" + column)
+		r.keptAside(column, column+" was no JSON that both engines store: its text is kept as legacy_"+column)
 		o.addText("legacy_"+column, text)
 	}
 	return o
@@ -224,7 +249,7 @@ func (r *row) legacy() []member {
 	var members []member
 	for _, column := range r.extra {
 		if m, ok := legacyMember(column, r.value(column)); ok {
-			r.note("column " + strconv.Quote(column) + " is unknown: kept as legacy_" + column)
+			r.keptAside(column, "column "+strconv.Quote(column)+" is unknown: kept as legacy_"+column)
 			members = append(members, m)
 		}
 	}
@@ -268,6 +293,7 @@ func (r *row) float(column string, absent float64) (float64, error) {
 		if f, err = strconv.ParseFloat(strings.TrimSpace(text), 64); err != nil {
 			return 0, &skip{column + " is no number", shorten(text)}
 		}
+		r.reshaped(column, "a number written as text")
 	}
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return 0, &skip{column + " is no finite number", ""}

@@ -22,6 +22,7 @@ type Source struct {
 	schema *schema
 	found  match
 	counts map[string]int64
+	left   []LeftTable // that stay behind
 }
 
 // Open checks a file through and returns it, or a *SourceError that says what it
@@ -57,6 +58,16 @@ func (s *Source) open(ctx context.Context) error {
 		if s.counts[st.table()], err = s.count(ctx, st.table()); err != nil {
 			return err
 		}
+	}
+	for _, table := range s.found.ignored {
+		left := LeftTable{Table: s.schema.tables[table].name}
+		// Damage in a table that nobody imports is no reason to refuse the file.
+		if n, err := s.count(ctx, table); err == nil {
+			left.Rows = &n
+		} else if ctx.Err() != nil {
+			return err
+		}
+		s.left = append(s.left, left)
 	}
 	return s.file.unchanged()
 }

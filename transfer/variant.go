@@ -13,9 +13,9 @@ type variant interface {
 	describe() string
 	// matches tells whether a schema is of this kind.
 	matches(s *schema) bool
-	// plan returns how its tables are imported, in order; nil says that this
-	// version cannot.
-	plan() []step
+	// plan returns how its tables are imported, in order: a row comes after those
+	// that it refers to.
+	plan(s *schema) []step
 }
 
 // variants are asked in this order. The first two exclude all others; C and D can
@@ -27,7 +27,7 @@ type match struct {
 	name     string
 	describe string
 	steps    []step
-	ignored  []string // tables that stay behind
+	ignored  []string // tables that stay behind, in lower case
 }
 
 func recognise(path string, s *schema) (match, error) {
@@ -42,20 +42,16 @@ func recognise(path string, s *schema) (match, error) {
 		if !v.matches(s) {
 			continue
 		}
-		steps := v.plan()
-		if steps == nil {
-			return match{}, &SourceError{
-				Path: path, Problem: "is a HAL9 database of variant " + v.name() + ", with " + v.describe(),
-				Mend: "accounts are not in this version yet, so it cannot be imported; keep the file for a later one",
-			}
-		}
 		if m.name != "" {
 			m.name += "+"
 			m.describe += "; "
 		}
 		m.name += v.name()
 		m.describe += v.describe()
-		m.steps = append(m.steps, steps...)
+		m.steps = append(m.steps, v.plan(s)...)
+		if v.name() == "A" || v.name() == "B" {
+			break // what the others are known by, these hold too
+		}
 	}
 	if m.name == "" {
 		return match{}, &SourceError{
@@ -65,7 +61,7 @@ func recognise(path string, s *schema) (match, error) {
 	}
 	for _, name := range s.names() {
 		if !m.takes(name) {
-			m.ignored = append(m.ignored, s.tables[name].name)
+			m.ignored = append(m.ignored, name)
 		}
 	}
 	return m, nil

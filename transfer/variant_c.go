@@ -2,7 +2,8 @@ package transfer
 
 import (
 	"context"
-	"errors"
+
+	"github.com/google/uuid"
 
 	"github.com/hal9-ai/hal9/model"
 )
@@ -21,17 +22,19 @@ func (variantC) matches(s *schema) bool {
 		!t.has("created_at") && !t.has("context")
 }
 
-func (variantC) plan() []step {
-	return []step{&pipe[model.MemoryImportParams]{
+func (variantC) plan(*schema) []step { return []step{memoriesOfC()} }
+
+func memoriesOfC() step {
+	return &pipe[model.MemoryImportParams]{
 		name: "memories",
 		columns: []string{
 			"id", "neuron_id", "layer", "timestamp", "entry_type", "content", "metadata",
 			"embedding", "importance", "access_count", "last_accessed",
 		},
 		convert: memoryOfC,
-		stored:  memoriesStored,
+		judge:   presence(memoriesStored),
 		write:   memoriesWrite,
-	}}
+	}
 }
 
 // memoryOfC converts a row of variant C.
@@ -72,7 +75,7 @@ func memoryOfC(ctx context.Context, r *row) (m model.MemoryImportParams, err err
 		return m, err
 	}
 	metadata := r.object("metadata")
-	if err := r.remap(ctx, &metadata); err != nil {
+	if err := r.remap(ctx, "metadata", &metadata); err != nil {
 		return m, err
 	}
 	about.addAll(r.legacy())
@@ -95,8 +98,9 @@ func memoryFiguresOfC(r *row, m *model.MemoryImportParams, about *object) (err e
 	if v := r.value("last_accessed"); v != nil {
 		if t, err := parseTime(v); err == nil {
 			m.LastAccessed = &t
+			r.timeForm("last_accessed", v, t)
 		} else if kept, ok := legacyMember("last_accessed", v); ok {
-			r.note("last_accessed was " + err.Error() + ": kept as legacy_last_accessed")
+			r.keptAside("last_accessed", "last_accessed was "+err.Error()+": kept as legacy_last_accessed")
 			about.addAll([]member{kept})
 		}
 	}
@@ -109,7 +113,7 @@ func memoryFiguresOfC(r *row, m *model.MemoryImportParams, about *object) (err e
 		}
 		m.Embedding = v
 	default:
-		r.note("embedding was no bytes: kept as legacy_embedding")
+		r.keptAside("embedding", "embedding was no bytes: kept as legacy_embedding")
 		if kept, ok := legacyMember("embedding", v); ok {
 			about.addAll([]member{kept})
 		}
@@ -118,27 +122,14 @@ func memoryFiguresOfC(r *row, m *model.MemoryImportParams, about *object) (err e
 }
 
 func memoriesStored(ctx context.Context, q model.Queries, items []model.MemoryImportParams) ([]bool, error) {
-	there := make([]bool, len(items))
-	for i, m := range items {
-		_, err := q.MemoryGet(ctx, model.MemoryGetParams{ID: m.ID})
-		if err != nil && !errors.Is(err, model.ErrNotFound) {
-			return nil, err
-		}
-		there[i] = err == nil
-	}
-	return there, nil
+	return storedByID(items, func(m model.MemoryImportParams) uuid.UUID { return m.ID }, func(ids model.JSON) ([]uuid.UUID, error) {
+		return q.MemoryListStoredIDs(ctx, model.MemoryListStoredIDsParams{Ids: ids})
+	})
 }
 
 func memoriesWrite(ctx context.Context, tx model.Tx, items []model.MemoryImportParams) ([]outcome, error) {
 	outcomes := make([]outcome, len(items))
-	for i, m := range items {
-		n, err := tx.MemoryImport(ctx, m)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			outcomes[i].fate = present
-		}
-	}
-	return outcomes, nil
+	return outcomes, importFresh(ctx, tx, items, outcomes, func(ctx context.Context, q model.Imports, m model.MemoryImportParams) (int64, error) {
+		return q.MemoryImport(ctx, m)
+	})
 }

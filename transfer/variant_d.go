@@ -21,15 +21,15 @@ func (variantD) matches(s *schema) bool {
 		!signals.has("propagation_type") && !signals.has("metadata")
 }
 
-func (variantD) plan() []step { return []step{&neuronsOfD{}, &signalsOfD{}} }
+func (variantD) plan(*schema) []step { return []step{&neurons{}, &signals{}} }
 
-// signalsOfD imports the signals: the months first, and at the end what is known
+// signals imports the signals, of variant A too: the months first, and at the end what is known
 // of each neuron's traffic.
-type signalsOfD struct{}
+type signals struct{}
 
-func (signalsOfD) table() string { return "signals" }
+func (signals) table() string { return "signals" }
 
-func (signalsOfD) run(ctx context.Context, j *job) error {
+func (signals) run(ctx context.Context, j *job) error {
 	if !j.options.DryRun {
 		if err := makeMonths(ctx, j, "signals", signalMoment); err != nil {
 			return err
@@ -41,16 +41,16 @@ func (signalsOfD) run(ctx context.Context, j *job) error {
 	}
 	p := pipe[model.SignalInsertParams]{
 		name:    "signals",
-		columns: []string{"id", "from_neuron", "to_neuron", "layer_from", "layer_to", "content", "timestamp"},
-		convert: func(_ context.Context, r *row) (model.SignalInsertParams, error) {
-			s, err := signalOfD(r)
+		columns: []string{"id", "from_neuron", "to_neuron", "layer_from", "layer_to", "propagation_type", "content", "metadata", "timestamp"},
+		convert: func(ctx context.Context, r *row) (model.SignalInsertParams, error) {
+			s, err := signalOf(ctx, r)
 			if err == nil {
 				traffic.touch(s.FromNeuron, s.ToNeuron)
 			}
 			return s, err
 		},
-		stored: signalsStored,
-		write:  signalsWrite,
+		judge: presence(signalsStored),
+		write: signalsWrite,
 	}
 	if err := p.run(ctx, j); err != nil {
 		return err
@@ -58,14 +58,17 @@ func (signalsOfD) run(ctx context.Context, j *job) error {
 	return traffic.recount(ctx, j)
 }
 
-// signalOfD converts a row of variant D.
-func signalOfD(r *row) (s model.SignalInsertParams, err error) {
+// signalOf converts a row. Variant D lacks propagation_type and metadata.
+func signalOf(ctx context.Context, r *row) (s model.SignalInsertParams, err error) {
 	id, legacy, err := r.id(entitySignal)
 	if err != nil {
 		return s, err
 	}
 	s.ID = id
-	var metadata object
+	metadata := r.object("metadata")
+	if err := r.remap(ctx, "metadata", &metadata); err != nil {
+		return s, err
+	}
 	if legacy != "" {
 		metadata.addText("legacy_id", legacy)
 	}
@@ -81,7 +84,12 @@ func signalOfD(r *row) (s model.SignalInsertParams, err error) {
 	if s.LayerTo, err = r.requiredLayer("layer_to"); err != nil {
 		return s, err
 	}
-	s.PropagationType = "forward" // the default of later versions
+	if s.PropagationType, err = r.word("propagation_type"); err != nil {
+		return s, err
+	}
+	if s.PropagationType == "" {
+		s.PropagationType = "forward" // the default of later versions
+	}
 	content, original, err := r.content()
 	if err != nil {
 		return s, err
@@ -92,7 +100,7 @@ func signalOfD(r *row) (s model.SignalInsertParams, err error) {
 		return s, err
 	}
 	if own, err := parseTime(r.value("timestamp")); err == nil && !own.Equal(s.Timestamp) {
-		r.note("timestamp was not the time in the id, which holds: kept as legacy_timestamp")
+		r.keptAside("timestamp", "timestamp was not the time in the id, which holds: kept as legacy_timestamp")
 		metadata.addText("legacy_timestamp", own.Format(time.RFC3339Nano))
 	}
 	metadata.addAll(r.legacy())

@@ -10,6 +10,12 @@ type CLI struct {
 	Migrate     MigrateCmd     `cmd:"" help:"Bring the schema of the database up or down."`
 	Partitions  PartitionsCmd  `cmd:"" help:"Look after the months of the signals."`
 	Import      ImportCmd      `cmd:"" help:"Import a database of the original HAL9 server."`
+	Backup      BackupCmd      `cmd:"" help:"Copy an SQLite database while it is in use."`
+	Restore     RestoreCmd     `cmd:"" help:"Put a backup in place."`
+	Cache       CacheCmd       `cmd:"" help:"Look after what is cached."`
+	Admin       AdminCmd       `cmd:"" help:"Get into a deployment, or back into it."`
+	User        UserCmd        `cmd:"" help:"Make, show and change users."`
+	APIKey      APIKeyCmd      `cmd:"" name:"apikey" help:"Make, show and revoke API keys."`
 	Version     VersionCmd     `cmd:"" help:"Show the version."`
 }
 
@@ -20,7 +26,7 @@ func newCLI() *CLI {
 	c.Config.Print.Settings = newSettings()
 	c.Config.Check.Settings = newSettings()
 	c.Healthcheck.Settings = newSettings("server.listen")
-	c.Serve.Settings = newSettings("server", "database", "signals", "neurons", "auth", "limits", "metrics", "log")
+	c.Serve.Settings = newSettings("server", "database", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "upkeep", "log")
 	for _, s := range []*Settings{
 		&c.Migrate.Up.Settings, &c.Migrate.Down.Settings, &c.Migrate.Status.Settings, &c.Migrate.Redo.Settings,
 		&c.Partitions.List.Settings, &c.Partitions.Drop.Settings,
@@ -28,7 +34,16 @@ func newCLI() *CLI {
 		*s = newSettings("database.url", "database.admin_url")
 	}
 	c.Partitions.Ensure.Settings = newSettings("database.url", "database.admin_url", "database.partitions_ahead")
-	c.Import.Settings = newSettings("database")
+	c.Backup.Settings = newSettings("database.url")
+	c.Restore.Settings = newSettings("database.url")
+	for _, s := range []*Settings{
+		&c.Import.Settings, &c.Cache.Invalidate.Settings, &c.Admin.CreateKey.Settings,
+		&c.User.Create.Settings, &c.User.List.Settings, &c.User.Show.Settings, &c.User.SetRole.Settings,
+		&c.User.SetPassword.Settings, &c.User.Activate.Settings, &c.User.Deactivate.Settings, &c.User.Delete.Settings,
+		&c.APIKey.Create.Settings, &c.APIKey.List.Settings, &c.APIKey.Revoke.Settings, &c.APIKey.Delete.Settings,
+	} {
+		*s = newSettings("database")
+	}
 	return &c
 }
 

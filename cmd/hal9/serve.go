@@ -122,7 +122,10 @@ func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) erro
 	log := g.Logger(cfg.Log)
 	set := metrics.NewSet()
 	ids := model.NewIDGenerator(time.Now)
-	in := ingest.New(ingest.Config{Store: st, Logger: log, Metrics: set})
+	in := ingest.New(ingest.Config{
+		Store: st, Logger: log, Metrics: set,
+		Committers: cfg.Ingest.Committers, MaxBatch: cfg.Ingest.MaxBatch, MaxQueue: cfg.Ingest.QueueLength,
+	})
 	accounts, err := newAccounts(cfg, st, ids, log, set)
 	if err != nil {
 		return errors.Join(err, ln.Close())
@@ -135,16 +138,19 @@ func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) erro
 		return errors.Join(err, ln.Close())
 	}
 
+	keeper, err := newKeeper(cfg, st, log, set)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+
 	// What works beside the server ends after it, so not with the command's context.
 	beside, stop := context.WithCancel(context.WithoutCancel(g.Context))
 	defer stop()
 	var group errgroup.Group
 	group.Go(func() error { return in.Run(beside) })
+	group.Go(func() error { return keeper.Run(beside) })
 	group.Go(func() error { return accounts.Run(beside) })
 	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log) })
-	if st.Engine() == dburl.Postgres {
-		group.Go(func() error { return keepPartitions(beside, st, cfg.Database.PartitionsAhead, log) })
-	}
 	if err := g.announce(log, cfg, st, ln.Addr()); err != nil {
 		log.WarnContext(g.Context, "cannot write to the terminal", slog.String("error", err.Error()))
 	}
@@ -167,7 +173,8 @@ func serverConfig(cfg *config.Config) server.Config {
 		AuthMode: cfg.Auth.Mode, RequestTimeout: s.RequestTimeout, ReadHeaderTimeout: s.ReadHeaderTimeout,
 		ReadTimeout: s.ReadTimeout, IdleTimeout: s.IdleTimeout, ShutdownTimeout: s.ShutdownTimeout, DrainDelay: s.DrainDelay,
 		MaxBodyBytes: int64(s.MaxBodyBytes), MaxJSONDepth: s.MaxJSONDepth, MaxPage: s.MaxPage,
-		StaleAfter: cfg.Neurons.StaleAfter, AccessSample: cfg.Log.AccessSample,
+		BulkStreams: cfg.Ingest.BulkStreams, BulkChunkRows: cfg.Ingest.BulkChunkRows, BulkIdleTimeout: cfg.Ingest.BulkIdleTimeout,
+		StaleAfter: cfg.Neurons.StaleAfter, IdempotencyTTL: cfg.Idempotency.TTL, AccessSample: cfg.Log.AccessSample,
 		MetricsPublic: cfg.Metrics.Public, TLSCert: s.TLSCert, TLSKey: s.TLSKey, HSTSMaxAge: s.HSTSMaxAge,
 		TrustedProxies: s.TrustedPrefixes(), CORSOrigins: s.CORSOrigins.Items(),
 		Limits: server.Limits{PerKey: cfg.Limits.PerKey, PerAddress: cfg.Limits.PerAddress, Window: cfg.Limits.Window},

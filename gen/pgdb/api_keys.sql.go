@@ -61,6 +61,44 @@ func (q *Queries) APIKeyGetByHash(ctx context.Context, arg APIKeyGetByHashParams
 	return i, err
 }
 
+const aPIKeyImport = `-- name: APIKeyImport :execrows
+INSERT INTO api_keys (id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nextval('row_version_seq'))
+ON CONFLICT (id) DO NOTHING
+`
+
+type APIKeyImportParams struct {
+	ID          uuid.UUID
+	UserID      uuid.UUID
+	Name        string
+	KeyHash     string
+	Permissions model.JSON
+	IsActive    bool
+	LastUsedAt  *time.Time
+	CreatedAt   time.Time
+	ExpiresAt   *time.Time
+}
+
+// APIKeyImport stores a key that another database held, unless the id is there
+// already; it returns the number of rows written. ErrConflict names key_hash.
+func (q *Queries) APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error) {
+	result, err := q.db.Exec(ctx, aPIKeyImport,
+		arg.ID,
+		arg.UserID,
+		arg.Name,
+		arg.KeyHash,
+		arg.Permissions,
+		arg.IsActive,
+		arg.LastUsedAt,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const aPIKeyInsert = `-- name: APIKeyInsert :one
 INSERT INTO api_keys (id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nextval('row_version_seq'))
@@ -143,6 +181,48 @@ func (q *Queries) APIKeyListByUser(ctx context.Context, arg APIKeyListByUserPara
 			&i.ExpiresAt,
 			&i.Version,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const aPIKeyListClaims = `-- name: APIKeyListClaims :many
+SELECT id, key_hash
+FROM api_keys
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted))
+UNION
+SELECT id, key_hash
+FROM api_keys
+WHERE key_hash = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text($2::jsonb) AS wanted))
+`
+
+type APIKeyListClaimsParams struct {
+	Ids       model.JSON
+	KeyHashes model.JSON
+}
+
+type APIKeyListClaimsRow struct {
+	ID      uuid.UUID
+	KeyHash string
+}
+
+// APIKeyListClaims returns the keys that have one of the ids or one of the hashes,
+// both JSON arrays of strings, in no order.
+func (q *Queries) APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error) {
+	rows, err := q.db.Query(ctx, aPIKeyListClaims, arg.Ids, arg.KeyHashes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []APIKeyListClaimsRow{}
+	for rows.Next() {
+		var i APIKeyListClaimsRow
+		if err := rows.Scan(&i.ID, &i.KeyHash); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -38,6 +38,44 @@ func (q *Queries) AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) 
 	return result.RowsAffected(), nil
 }
 
+const auditImport = `-- name: AuditImport :execrows
+INSERT INTO audit_log (id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (id) DO NOTHING
+`
+
+type AuditImportParams struct {
+	ID           uuid.UUID
+	UserID       *uuid.UUID
+	Action       string
+	ResourceType string
+	ResourceID   *string
+	Details      model.JSON
+	IPAddress    *string
+	UserAgent    *string
+	CreatedAt    time.Time
+}
+
+// AuditImport stores an entry that another database held, unless the id is there
+// already; it returns the number of rows written.
+func (q *Queries) AuditImport(ctx context.Context, arg AuditImportParams) (int64, error) {
+	result, err := q.db.Exec(ctx, auditImport,
+		arg.ID,
+		arg.UserID,
+		arg.Action,
+		arg.ResourceType,
+		arg.ResourceID,
+		arg.Details,
+		arg.IPAddress,
+		arg.UserAgent,
+		arg.CreatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const auditInsert = `-- name: AuditInsert :exec
 INSERT INTO audit_log (id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -130,6 +168,39 @@ func (q *Queries) AuditList(ctx context.Context, arg AuditListParams) ([]AuditLo
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditListStoredIDs = `-- name: AuditListStoredIDs :many
+SELECT id
+FROM audit_log
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted))
+ORDER BY id
+`
+
+type AuditListStoredIDsParams struct {
+	Ids model.JSON
+}
+
+// AuditListStoredIDs returns those of the given ids, a JSON array of strings, that are
+// stored.
+func (q *Queries) AuditListStoredIDs(ctx context.Context, arg AuditListStoredIDsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, auditListStoredIDs, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

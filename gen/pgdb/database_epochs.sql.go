@@ -12,7 +12,7 @@ import (
 
 const databaseEpochBump = `-- name: DatabaseEpochBump :one
 UPDATE database_epoch
-SET epoch = epoch + 1, updated_at = $1
+SET epoch = greatest(epoch + 1, floor(extract(epoch FROM $1::timestamptz))::bigint), updated_at = $1::timestamptz
 WHERE id = 1
 RETURNING epoch
 `
@@ -21,7 +21,9 @@ type DatabaseEpochBumpParams struct {
 	UpdatedAt time.Time
 }
 
-// DatabaseEpochBump puts everything that was cached out of reach, and returns the new epoch.
+// DatabaseEpochBump puts everything that was cached out of reach, and returns the new
+// epoch: one more, or the seconds since 1970 if they are more. So two databases that
+// were restored from one backup do not come to the same epoch.
 func (q *Queries) DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error) {
 	row := q.db.QueryRow(ctx, databaseEpochBump, arg.UpdatedAt)
 	var epoch int64

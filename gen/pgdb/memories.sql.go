@@ -16,15 +16,17 @@ import (
 const memoryDelete = `-- name: MemoryDelete :execrows
 DELETE FROM memories
 WHERE id = $1
+  AND ($2::bigint IS NULL OR version = $2::bigint)
 `
 
 type MemoryDeleteParams struct {
-	ID uuid.UUID
+	ID        uuid.UUID
+	IfVersion *int64
 }
 
-// MemoryDelete removes a memory.
+// MemoryDelete removes a memory, with if_version only at that version.
 func (q *Queries) MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error) {
-	result, err := q.db.Exec(ctx, memoryDelete, arg.ID)
+	result, err := q.db.Exec(ctx, memoryDelete, arg.ID, arg.IfVersion)
 	if err != nil {
 		return 0, err
 	}
@@ -438,6 +440,39 @@ func (q *Queries) MemoryListByReference(ctx context.Context, arg MemoryListByRef
 	return items, nil
 }
 
+const memoryListStoredIDs = `-- name: MemoryListStoredIDs :many
+SELECT id
+FROM memories
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted))
+ORDER BY id
+`
+
+type MemoryListStoredIDsParams struct {
+	Ids model.JSON
+}
+
+// MemoryListStoredIDs returns those of the given ids, a JSON array of strings, that are
+// stored.
+func (q *Queries) MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, memoryListStoredIDs, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const memorySearch = `-- name: MemorySearch :many
 SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
        ts_rank(m.search_vector, websearch_to_tsquery('simple', $1::text))::float8 AS score
@@ -529,6 +564,7 @@ SET neuron_id = $1, layer = $2, entry_type = $3, content = $4, importance = $5,
     context = $6, metadata = $7, embedding = $8, search_text = $9,
     updated_at = $10, version = nextval('row_version_seq')
 WHERE id = $11
+  AND ($12::bigint IS NULL OR version = $12::bigint)
 RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 `
 
@@ -544,6 +580,7 @@ type MemoryUpdateParams struct {
 	SearchText string
 	UpdatedAt  time.Time
 	ID         uuid.UUID
+	IfVersion  *int64
 }
 
 type MemoryUpdateRow struct {
@@ -563,7 +600,8 @@ type MemoryUpdateRow struct {
 	Version      int64
 }
 
-// MemoryUpdate replaces what a client may change. The store computes search_text.
+// MemoryUpdate replaces what a client may change, with if_version only at that
+// version; ErrNotFound if there is none such. The store computes search_text.
 // returns: Memory
 func (q *Queries) MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (MemoryUpdateRow, error) {
 	row := q.db.QueryRow(ctx, memoryUpdate,
@@ -578,6 +616,7 @@ func (q *Queries) MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (Mem
 		arg.SearchText,
 		arg.UpdatedAt,
 		arg.ID,
+		arg.IfVersion,
 	)
 	var i MemoryUpdateRow
 	err := row.Scan(

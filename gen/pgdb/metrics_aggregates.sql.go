@@ -38,6 +38,38 @@ func (q *Queries) MetricDeleteOld(ctx context.Context, arg MetricDeleteOldParams
 	return result.RowsAffected(), nil
 }
 
+const metricImport = `-- name: MetricImport :execrows
+INSERT INTO metrics_aggregate (id, metric_name, neuron_id, value, labels, timestamp)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO NOTHING
+`
+
+type MetricImportParams struct {
+	ID         uuid.UUID
+	MetricName string
+	NeuronID   *string
+	Value      float64
+	Labels     model.JSON
+	Timestamp  time.Time
+}
+
+// MetricImport stores a value that another database held, unless the id is there
+// already; it returns the number of rows written.
+func (q *Queries) MetricImport(ctx context.Context, arg MetricImportParams) (int64, error) {
+	result, err := q.db.Exec(ctx, metricImport,
+		arg.ID,
+		arg.MetricName,
+		arg.NeuronID,
+		arg.Value,
+		arg.Labels,
+		arg.Timestamp,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const metricInsert = `-- name: MetricInsert :exec
 INSERT INTO metrics_aggregate (id, metric_name, neuron_id, value, labels, timestamp)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -106,6 +138,39 @@ func (q *Queries) MetricList(ctx context.Context, arg MetricListParams) ([]Metri
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const metricListStoredIDs = `-- name: MetricListStoredIDs :many
+SELECT id
+FROM metrics_aggregate
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted))
+ORDER BY id
+`
+
+type MetricListStoredIDsParams struct {
+	Ids model.JSON
+}
+
+// MetricListStoredIDs returns those of the given ids, a JSON array of strings, that are
+// stored.
+func (q *Queries) MetricListStoredIDs(ctx context.Context, arg MetricListStoredIDsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, metricListStoredIDs, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

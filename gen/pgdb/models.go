@@ -36,6 +36,27 @@ type AuditLog struct {
 	CreatedAt    time.Time
 }
 
+type IdempotencyKey struct {
+	ID          string
+	Fingerprint string
+	Seed        uuid.UUID
+	Holder      uuid.UUID
+	Status      *int64
+	Headers     model.JSON
+	Body        []byte
+	CreatedAt   time.Time
+	LockedUntil time.Time
+	ExpiresAt   time.Time
+}
+
+type LegacyDetail struct {
+	Entity    string
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	Details   model.JSON
+	CreatedAt time.Time
+}
+
 type MetricsAggregate struct {
 	ID         uuid.UUID
 	MetricName string
@@ -96,6 +117,13 @@ type Signal struct {
 	Content         string
 	Metadata        model.JSON
 	Timestamp       time.Time
+}
+
+type UpkeepLease struct {
+	Name      string
+	Holder    string
+	RenewedAt time.Time
+	ExpiresAt time.Time
 }
 
 type User struct {

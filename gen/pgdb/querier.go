@@ -15,27 +15,68 @@ type Querier interface {
 	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error)
 	// APIKeyGetByHash returns the key with this hash, revoked and expired ones too.
 	APIKeyGetByHash(ctx context.Context, arg APIKeyGetByHashParams) (APIKey, error)
+	// APIKeyImport stores a key that another database held, unless the id is there
+	// already; it returns the number of rows written. ErrConflict names key_hash.
+	APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error)
 	// APIKeyInsert stores a key's hash. ErrInvalid names user_id when there is no such user.
 	APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (APIKey, error)
 	// APIKeyListByUser returns a user's keys, the newest first.
 	APIKeyListByUser(ctx context.Context, arg APIKeyListByUserParams) ([]APIKey, error)
+	// APIKeyListClaims returns the keys that have one of the ids or one of the hashes,
+	// both JSON arrays of strings, in no order.
+	APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error)
 	// APIKeyRevoke makes one key of the user void for good.
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
 	// APIKeySetLastUsed notes a use, unless a later one is noted.
 	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
 	// AuditDeleteOld removes up to page_limit entries older than the given moment.
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
+	// AuditImport stores an entry that another database held, unless the id is there
+	// already; it returns the number of rows written.
+	AuditImport(ctx context.Context, arg AuditImportParams) (int64, error)
 	// AuditInsert notes a privileged act.
 	AuditInsert(ctx context.Context, arg AuditInsertParams) error
 	// AuditList returns the log, the newest entry first, after the cursor
 	// (cursor_created_at, cursor_id) and not before since; where they are given, of one
 	// user, action, resource type and resource id alone.
 	AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error)
-	// DatabaseEpochBump puts everything that was cached out of reach, and returns the new epoch.
+	// AuditListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	AuditListStoredIDs(ctx context.Context, arg AuditListStoredIDsParams) ([]uuid.UUID, error)
+	// DatabaseEpochBump puts everything that was cached out of reach, and returns the new
+	// epoch: one more, or the seconds since 1970 if they are more. So two databases that
+	// were restored from one backup do not come to the same epoch.
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
 	// DatabaseEpochGet returns the epoch that every cache key bears.
 	DatabaseEpochGet(ctx context.Context) (int64, error)
-	// MemoryDelete removes a memory.
+	// IdempotencyKeyClaim takes a key for a request, or takes it over when it has expired
+	// or when whoever held it for the same request let it go or ran out of time. The
+	// holder is the claim's own new id; a seed that differs from it says that somebody
+	// held the key before, for the same request. ErrNotFound says that the key is
+	// another's, or done: read it by IdempotencyKeyGet.
+	IdempotencyKeyClaim(ctx context.Context, arg IdempotencyKeyClaimParams) (IdempotencyKey, error)
+	// IdempotencyKeyDelete forgets a key whose request had no effect.
+	IdempotencyKeyDelete(ctx context.Context, arg IdempotencyKeyDeleteParams) (int64, error)
+	// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired at the given
+	// moment or before.
+	IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error)
+	// IdempotencyKeyFinish keeps the answer of a request whose effect is committed, or
+	// commits with this. 0 rows say that the holder has lost the key to another one.
+	IdempotencyKeyFinish(ctx context.Context, arg IdempotencyKeyFinishParams) (int64, error)
+	// IdempotencyKeyGet returns what is known of a key, ErrNotFound if nothing is.
+	IdempotencyKeyGet(ctx context.Context, arg IdempotencyKeyGetParams) (IdempotencyKey, error)
+	// IdempotencyKeyRelease lets a key go at once, so that the same request may be tried
+	// again; its seed stays.
+	IdempotencyKeyRelease(ctx context.Context, arg IdempotencyKeyReleaseParams) (int64, error)
+	// LegacyDetailImport keeps what an imported user, session or API key held and has no
+	// column here, unless it is kept already; it returns the number of rows written.
+	// entity is user, session or api_key, and id that of its row; ErrInvalid names user_id
+	// when there is no such user.
+	LegacyDetailImport(ctx context.Context, arg LegacyDetailImportParams) (int64, error)
+	// LegacyDetailListByUser returns what is kept of a user and of the user's sessions and
+	// API keys, in order of entity and id.
+	LegacyDetailListByUser(ctx context.Context, arg LegacyDetailListByUserParams) ([]LegacyDetail, error)
+	// MemoryDelete removes a memory, with if_version only at that version.
 	MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error)
 	// MemoryGet returns one memory, ErrNotFound if there is none.
 	// returns: Memory
@@ -57,20 +98,30 @@ type Querier interface {
 	// signal_id or parent_id, the oldest first.
 	// returns: Memory
 	MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]MemoryListByReferenceRow, error)
+	// MemoryListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error)
 	// MemorySearch returns the memories that hold every term of match and every phrase,
 	// the best first, of one neuron if it is given. match and phrases come from the
 	// analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 	// the better; its scale is the engine's own.
 	MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error)
-	// MemoryUpdate replaces what a client may change. The store computes search_text.
+	// MemoryUpdate replaces what a client may change, with if_version only at that
+	// version; ErrNotFound if there is none such. The store computes search_text.
 	// returns: Memory
 	MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (MemoryUpdateRow, error)
 	// MetricDeleteOld removes up to page_limit values older than the given moment.
 	MetricDeleteOld(ctx context.Context, arg MetricDeleteOldParams) (int64, error)
+	// MetricImport stores a value that another database held, unless the id is there
+	// already; it returns the number of rows written.
+	MetricImport(ctx context.Context, arg MetricImportParams) (int64, error)
 	// MetricInsert stores one aggregated value.
 	MetricInsert(ctx context.Context, arg MetricInsertParams) error
 	// MetricList returns one metric's values from since to before until, the oldest first.
 	MetricList(ctx context.Context, arg MetricListParams) ([]MetricsAggregate, error)
+	// MetricListStoredIDs returns those of the given ids, a JSON array of strings, that are
+	// stored.
+	MetricListStoredIDs(ctx context.Context, arg MetricListStoredIDsParams) ([]uuid.UUID, error)
 	// NeuronActivityAdd adds a batch of counts to one neuron; a neuron that is unknown
 	// is passed over. last_signal_at only ever moves forward.
 	NeuronActivityAdd(ctx context.Context, arg NeuronActivityAddParams) (int64, error)
@@ -83,7 +134,8 @@ type Querier interface {
 	NeuronActivityRecount(ctx context.Context, arg NeuronActivityRecountParams) (int64, error)
 	// NeuronCountByState counts the neurons of each state.
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
-	// NeuronDelete removes a neuron. Its signals and memories stay.
+	// NeuronDelete removes a neuron, with if_version only at that version. Its signals
+	// and memories stay.
 	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error)
 	// NeuronGet returns one neuron, ErrNotFound if there is none.
 	NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, error)
@@ -97,8 +149,12 @@ type Querier interface {
 	NeuronList(ctx context.Context, arg NeuronListParams) ([]Neuron, error)
 	// NeuronSetState sets the state, and what it means to the health of the neuron:
 	// condition is running, failed or stopped. Entering failed counts an error; coming
-	// back from failed or stopped starts the running time anew.
+	// back from failed or stopped starts the running time anew. With if_version only the
+	// row of that version is changed; ErrNotFound if there is none such.
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
+	// NeuronUpdate replaces layer, prompt and settings of a neuron, whatever version it
+	// has or only at if_version; its state stays. ErrNotFound if there is none such.
+	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
 	// NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
 	// that has the id; its state stays. It was new if created_at equals updated_at.
 	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)
@@ -122,10 +178,16 @@ type Querier interface {
 	SessionGet(ctx context.Context, arg SessionGetParams) (Session, error)
 	// SessionGetByTokenHash returns the session of an access token, expired or not.
 	SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error)
+	// SessionImport stores a login that another database held, unless the id is there
+	// already; it returns the number of rows written. ErrConflict names token_hash.
+	SessionImport(ctx context.Context, arg SessionImportParams) (int64, error)
 	// SessionInsert stores a login. ErrInvalid names user_id when there is no such user.
 	SessionInsert(ctx context.Context, arg SessionInsertParams) (Session, error)
 	// SessionListByUser returns a user's sessions, the newest first.
 	SessionListByUser(ctx context.Context, arg SessionListByUserParams) ([]Session, error)
+	// SessionListClaims returns the sessions that have one of the ids or one of the
+	// hashes, both JSON arrays of strings, in no order.
+	SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error)
 	// SessionRotate gives a session a new access token. The old one is void from then on.
 	SessionRotate(ctx context.Context, arg SessionRotateParams) (Session, error)
 	// SignalFind returns the signal with this id, whatever its time: each partition is
@@ -154,6 +216,13 @@ type Querier interface {
 	// SignalListStoredIDs returns those of the given ids, a JSON array of strings, that
 	// are stored in any partition.
 	SignalListStoredIDs(ctx context.Context, arg SignalListStoredIDsParams) ([]uuid.UUID, error)
+	// UpkeepLeaseAcquire takes the lease, or renews it for who holds it; 0 rows say that
+	// another holds it, and that it had not expired at renewed_at, which is now.
+	UpkeepLeaseAcquire(ctx context.Context, arg UpkeepLeaseAcquireParams) (int64, error)
+	// UpkeepLeaseGet tells who holds the lease, or held it last.
+	UpkeepLeaseGet(ctx context.Context, arg UpkeepLeaseGetParams) (UpkeepLease, error)
+	// UpkeepLeaseRelease gives the lease back, if the holder still has it.
+	UpkeepLeaseRelease(ctx context.Context, arg UpkeepLeaseReleaseParams) (int64, error)
 	// UserCountBcrypt tells whether there are users whose password hash is bcrypt's, as
 	// that of imported ones is: 1 if so, otherwise 0. It reads users until it finds one.
 	UserCountBcrypt(ctx context.Context) (int64, error)
@@ -177,6 +246,9 @@ type Querier interface {
 	// UserList returns the users in order of their names, from the first one after
 	// after_username ('' for the first page).
 	UserList(ctx context.Context, arg UserListParams) ([]User, error)
+	// UserListClaims returns the users that have one of the ids, usernames or emails, all
+	// three JSON arrays of strings, in no order.
+	UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error)
 	// UserLock returns one user, ErrNotFound if there is none, and keeps others from
 	// changing the user until the transaction ends. It changes nothing itself.
 	UserLock(ctx context.Context, arg UserLockParams) (User, error)

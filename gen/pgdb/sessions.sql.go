@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/hal9-ai/hal9/model"
 )
 
 const sessionDelete = `-- name: SessionDelete :execrows
@@ -130,6 +131,40 @@ func (q *Queries) SessionGetByTokenHash(ctx context.Context, arg SessionGetByTok
 	return i, err
 }
 
+const sessionImport = `-- name: SessionImport :execrows
+INSERT INTO sessions (id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, nextval('row_version_seq'))
+ON CONFLICT (id) DO NOTHING
+`
+
+type SessionImportParams struct {
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	TokenHash string
+	IPAddress *string
+	UserAgent *string
+	ExpiresAt time.Time
+	CreatedAt time.Time
+}
+
+// SessionImport stores a login that another database held, unless the id is there
+// already; it returns the number of rows written. ErrConflict names token_hash.
+func (q *Queries) SessionImport(ctx context.Context, arg SessionImportParams) (int64, error) {
+	result, err := q.db.Exec(ctx, sessionImport,
+		arg.ID,
+		arg.UserID,
+		arg.TokenHash,
+		arg.IPAddress,
+		arg.UserAgent,
+		arg.ExpiresAt,
+		arg.CreatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const sessionInsert = `-- name: SessionInsert :one
 INSERT INTO sessions (id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, nextval('row_version_seq'))
@@ -204,6 +239,48 @@ func (q *Queries) SessionListByUser(ctx context.Context, arg SessionListByUserPa
 			&i.CreatedAt,
 			&i.Version,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sessionListClaims = `-- name: SessionListClaims :many
+SELECT id, token_hash
+FROM sessions
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted))
+UNION
+SELECT id, token_hash
+FROM sessions
+WHERE token_hash = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text($2::jsonb) AS wanted))
+`
+
+type SessionListClaimsParams struct {
+	Ids         model.JSON
+	TokenHashes model.JSON
+}
+
+type SessionListClaimsRow struct {
+	ID        uuid.UUID
+	TokenHash string
+}
+
+// SessionListClaims returns the sessions that have one of the ids or one of the
+// hashes, both JSON arrays of strings, in no order.
+func (q *Queries) SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error) {
+	rows, err := q.db.Query(ctx, sessionListClaims, arg.Ids, arg.TokenHashes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SessionListClaimsRow{}
+	for rows.Next() {
+		var i SessionListClaimsRow
+		if err := rows.Scan(&i.ID, &i.TokenHash); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/hal9-ai/hal9/model"
 )
 
 const userCountBcrypt = `-- name: UserCountBcrypt :one
@@ -311,6 +312,54 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 			&i.LastLogin,
 			&i.Version,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const userListClaims = `-- name: UserListClaims :many
+SELECT id, username, email
+FROM users
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text($1::jsonb) AS wanted))
+UNION
+SELECT id, username, email
+FROM users
+WHERE username = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text($2::jsonb) AS wanted))
+UNION
+SELECT id, username, email
+FROM users
+WHERE email = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text($3::jsonb) AS wanted))
+`
+
+type UserListClaimsParams struct {
+	Ids       model.JSON
+	Usernames model.JSON
+	Emails    model.JSON
+}
+
+type UserListClaimsRow struct {
+	ID       uuid.UUID
+	Username string
+	Email    *string
+}
+
+// UserListClaims returns the users that have one of the ids, usernames or emails, all
+// three JSON arrays of strings, in no order.
+func (q *Queries) UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error) {
+	rows, err := q.db.Query(ctx, userListClaims, arg.Ids, arg.Usernames, arg.Emails)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UserListClaimsRow{}
+	for rows.Next() {
+		var i UserListClaimsRow
+		if err := rows.Scan(&i.ID, &i.Username, &i.Email); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -114,3 +114,43 @@ func (s *Store) APIKeyDelete(ctx context.Context, arg model.APIKeyDeleteParams) 
 	}
 	return out, nil
 }
+
+// APIKeyImport answers model.Queries.
+func (s *Store) APIKeyImport(ctx context.Context, arg model.APIKeyImportParams) (int64, error) {
+	if err := arg.Normalize(); err != nil {
+		return 0, err
+	}
+	params := pgdb.APIKeyImportParams(arg)
+	var out int64
+	err := s.db.Write(ctx, "APIKeyImport", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		out, err = q.APIKeyImport(ctx, params)
+		return err
+	})
+	if err != nil {
+		return 0, s.translate("APIKeyImport", err)
+	}
+	return out, nil
+}
+
+// APIKeyListClaims answers model.Queries.
+func (s *Store) APIKeyListClaims(ctx context.Context, arg model.APIKeyListClaimsParams) ([]model.APIKeyListClaimsRow, error) {
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
+	params := pgdb.APIKeyListClaimsParams(arg)
+	var rows []pgdb.APIKeyListClaimsRow
+	err := s.db.Read(ctx, "APIKeyListClaims", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		rows, err = q.APIKeyListClaims(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("APIKeyListClaims", err)
+	}
+	out := make([]model.APIKeyListClaimsRow, len(rows))
+	for i := range rows {
+		out[i] = model.APIKeyListClaimsRow(rows[i])
+	}
+	return out, nil
+}

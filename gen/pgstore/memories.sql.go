@@ -5,6 +5,7 @@ package pgstore
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/hal9-ai/hal9/gen/pgdb"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -177,6 +178,24 @@ func (s *Store) MemoryDelete(ctx context.Context, arg model.MemoryDeleteParams) 
 	})
 	if err != nil {
 		return 0, s.translate("MemoryDelete", err)
+	}
+	return out, nil
+}
+
+// MemoryListStoredIDs answers model.Queries.
+func (s *Store) MemoryListStoredIDs(ctx context.Context, arg model.MemoryListStoredIDsParams) ([]uuid.UUID, error) {
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
+	params := pgdb.MemoryListStoredIDsParams(arg)
+	var out []uuid.UUID
+	err := s.db.Read(ctx, "MemoryListStoredIDs", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		out, err = q.MemoryListStoredIDs(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("MemoryListStoredIDs", err)
 	}
 	return out, nil
 }

@@ -147,3 +147,43 @@ func (s *Store) SessionDeleteExpired(ctx context.Context, arg model.SessionDelet
 	}
 	return out, nil
 }
+
+// SessionImport answers model.Queries.
+func (s *Store) SessionImport(ctx context.Context, arg model.SessionImportParams) (int64, error) {
+	if err := arg.Normalize(); err != nil {
+		return 0, err
+	}
+	params := pgdb.SessionImportParams(arg)
+	var out int64
+	err := s.db.Write(ctx, "SessionImport", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		out, err = q.SessionImport(ctx, params)
+		return err
+	})
+	if err != nil {
+		return 0, s.translate("SessionImport", err)
+	}
+	return out, nil
+}
+
+// SessionListClaims answers model.Queries.
+func (s *Store) SessionListClaims(ctx context.Context, arg model.SessionListClaimsParams) ([]model.SessionListClaimsRow, error) {
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
+	params := pgdb.SessionListClaimsParams(arg)
+	var rows []pgdb.SessionListClaimsRow
+	err := s.db.Read(ctx, "SessionListClaims", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		rows, err = q.SessionListClaims(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("SessionListClaims", err)
+	}
+	out := make([]model.SessionListClaimsRow, len(rows))
+	for i := range rows {
+		out[i] = model.SessionListClaimsRow(rows[i])
+	}
+	return out, nil
+}

@@ -224,6 +224,28 @@ func (s *Store) UserCountByRole(ctx context.Context, arg model.UserCountByRolePa
 	return out, nil
 }
 
+// UserListClaims answers model.Queries.
+func (s *Store) UserListClaims(ctx context.Context, arg model.UserListClaimsParams) ([]model.UserListClaimsRow, error) {
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
+	params := pgdb.UserListClaimsParams(arg)
+	var rows []pgdb.UserListClaimsRow
+	err := s.db.Read(ctx, "UserListClaims", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		rows, err = q.UserListClaims(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("UserListClaims", err)
+	}
+	out := make([]model.UserListClaimsRow, len(rows))
+	for i := range rows {
+		out[i] = model.UserListClaimsRow(rows[i])
+	}
+	return out, nil
+}
+
 // UserGetFirstByRole answers model.Queries.
 func (s *Store) UserGetFirstByRole(ctx context.Context, arg model.UserGetFirstByRoleParams) (model.User, error) {
 	if err := arg.Normalize(); err != nil {

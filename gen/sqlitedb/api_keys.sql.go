@@ -59,6 +59,42 @@ func (q *Queries) APIKeyGetByHash(ctx context.Context, arg APIKeyGetByHashParams
 	return i, err
 }
 
+const aPIKeyImport = `-- name: APIKeyImport :execrows
+INSERT INTO api_keys (id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT value + 1 FROM row_version))
+ON CONFLICT (id) DO NOTHING
+`
+
+type APIKeyImportParams struct {
+	ID          uuid.UUID
+	UserID      uuid.UUID
+	Name        string
+	KeyHash     string
+	Permissions model.JSON
+	IsActive    bool
+	LastUsedAt  *time.Time
+	CreatedAt   time.Time
+	ExpiresAt   *time.Time
+}
+
+func (q *Queries) APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error) {
+	result, err := q.exec(ctx, q.aPIKeyImportStmt, aPIKeyImport,
+		arg.ID,
+		arg.UserID,
+		arg.Name,
+		arg.KeyHash,
+		arg.Permissions,
+		arg.IsActive,
+		arg.LastUsedAt,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const aPIKeyInsert = `-- name: APIKeyInsert :one
 INSERT INTO api_keys (id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT value + 1 FROM row_version))
@@ -139,6 +175,49 @@ func (q *Queries) APIKeyListByUser(ctx context.Context, arg APIKeyListByUserPara
 			&i.ExpiresAt,
 			&i.Version,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const aPIKeyListClaims = `-- name: APIKeyListClaims :many
+SELECT id, key_hash
+FROM api_keys
+WHERE id IN (SELECT value FROM json_each(CAST(?1 AS JSON_TEXT)))
+UNION
+SELECT id, key_hash
+FROM api_keys
+WHERE key_hash IN (SELECT value FROM json_each(CAST(?2 AS JSON_TEXT)))
+`
+
+type APIKeyListClaimsParams struct {
+	Ids       model.JSON
+	KeyHashes model.JSON
+}
+
+type APIKeyListClaimsRow struct {
+	ID      uuid.UUID
+	KeyHash string
+}
+
+func (q *Queries) APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error) {
+	rows, err := q.query(ctx, q.aPIKeyListClaimsStmt, aPIKeyListClaims, arg.Ids, arg.KeyHashes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []APIKeyListClaimsRow{}
+	for rows.Next() {
+		var i APIKeyListClaimsRow
+		if err := rows.Scan(&i.ID, &i.KeyHash); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -37,6 +37,42 @@ func (q *Queries) AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) 
 	return result.RowsAffected()
 }
 
+const auditImport = `-- name: AuditImport :execrows
+INSERT INTO audit_log (id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ON CONFLICT (id) DO NOTHING
+`
+
+type AuditImportParams struct {
+	ID           uuid.UUID
+	UserID       *uuid.UUID
+	Action       string
+	ResourceType string
+	ResourceID   *string
+	Details      model.JSON
+	IPAddress    *string
+	UserAgent    *string
+	CreatedAt    time.Time
+}
+
+func (q *Queries) AuditImport(ctx context.Context, arg AuditImportParams) (int64, error) {
+	result, err := q.exec(ctx, q.auditImportStmt, auditImport,
+		arg.ID,
+		arg.UserID,
+		arg.Action,
+		arg.ResourceType,
+		arg.ResourceID,
+		arg.Details,
+		arg.IPAddress,
+		arg.UserAgent,
+		arg.CreatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const auditInsert = `-- name: AuditInsert :exec
 INSERT INTO audit_log (id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
@@ -125,6 +161,40 @@ func (q *Queries) AuditList(ctx context.Context, arg AuditListParams) ([]AuditLo
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditListStoredIDs = `-- name: AuditListStoredIDs :many
+SELECT id
+FROM audit_log
+WHERE id IN (SELECT value FROM json_each(CAST(?1 AS JSON_TEXT)))
+ORDER BY id
+`
+
+type AuditListStoredIDsParams struct {
+	Ids model.JSON
+}
+
+func (q *Queries) AuditListStoredIDs(ctx context.Context, arg AuditListStoredIDsParams) ([]uuid.UUID, error) {
+	rows, err := q.query(ctx, q.auditListStoredIDsStmt, auditListStoredIDs, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

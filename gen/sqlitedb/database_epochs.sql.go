@@ -12,7 +12,7 @@ import (
 
 const databaseEpochBump = `-- name: DatabaseEpochBump :one
 UPDATE database_epoch
-SET epoch = epoch + 1, updated_at = ?1
+SET epoch = max(epoch + 1, CAST(?1 AS DATETIME) / 1000000), updated_at = ?1
 WHERE id = 1
 RETURNING epoch
 `

@@ -30,11 +30,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.aPIKeyGetByHashStmt, err = db.PrepareContext(ctx, aPIKeyGetByHash); err != nil {
 		return nil, fmt.Errorf("error preparing query APIKeyGetByHash: %w", err)
 	}
+	if q.aPIKeyImportStmt, err = db.PrepareContext(ctx, aPIKeyImport); err != nil {
+		return nil, fmt.Errorf("error preparing query APIKeyImport: %w", err)
+	}
 	if q.aPIKeyInsertStmt, err = db.PrepareContext(ctx, aPIKeyInsert); err != nil {
 		return nil, fmt.Errorf("error preparing query APIKeyInsert: %w", err)
 	}
 	if q.aPIKeyListByUserStmt, err = db.PrepareContext(ctx, aPIKeyListByUser); err != nil {
 		return nil, fmt.Errorf("error preparing query APIKeyListByUser: %w", err)
+	}
+	if q.aPIKeyListClaimsStmt, err = db.PrepareContext(ctx, aPIKeyListClaims); err != nil {
+		return nil, fmt.Errorf("error preparing query APIKeyListClaims: %w", err)
 	}
 	if q.aPIKeyRevokeStmt, err = db.PrepareContext(ctx, aPIKeyRevoke); err != nil {
 		return nil, fmt.Errorf("error preparing query APIKeyRevoke: %w", err)
@@ -45,17 +51,47 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.auditDeleteOldStmt, err = db.PrepareContext(ctx, auditDeleteOld); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditDeleteOld: %w", err)
 	}
+	if q.auditImportStmt, err = db.PrepareContext(ctx, auditImport); err != nil {
+		return nil, fmt.Errorf("error preparing query AuditImport: %w", err)
+	}
 	if q.auditInsertStmt, err = db.PrepareContext(ctx, auditInsert); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditInsert: %w", err)
 	}
 	if q.auditListStmt, err = db.PrepareContext(ctx, auditList); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditList: %w", err)
 	}
+	if q.auditListStoredIDsStmt, err = db.PrepareContext(ctx, auditListStoredIDs); err != nil {
+		return nil, fmt.Errorf("error preparing query AuditListStoredIDs: %w", err)
+	}
 	if q.databaseEpochBumpStmt, err = db.PrepareContext(ctx, databaseEpochBump); err != nil {
 		return nil, fmt.Errorf("error preparing query DatabaseEpochBump: %w", err)
 	}
 	if q.databaseEpochGetStmt, err = db.PrepareContext(ctx, databaseEpochGet); err != nil {
 		return nil, fmt.Errorf("error preparing query DatabaseEpochGet: %w", err)
+	}
+	if q.idempotencyKeyClaimStmt, err = db.PrepareContext(ctx, idempotencyKeyClaim); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyClaim: %w", err)
+	}
+	if q.idempotencyKeyDeleteStmt, err = db.PrepareContext(ctx, idempotencyKeyDelete); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyDelete: %w", err)
+	}
+	if q.idempotencyKeyDeleteExpiredStmt, err = db.PrepareContext(ctx, idempotencyKeyDeleteExpired); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyDeleteExpired: %w", err)
+	}
+	if q.idempotencyKeyFinishStmt, err = db.PrepareContext(ctx, idempotencyKeyFinish); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyFinish: %w", err)
+	}
+	if q.idempotencyKeyGetStmt, err = db.PrepareContext(ctx, idempotencyKeyGet); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyGet: %w", err)
+	}
+	if q.idempotencyKeyReleaseStmt, err = db.PrepareContext(ctx, idempotencyKeyRelease); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyRelease: %w", err)
+	}
+	if q.legacyDetailImportStmt, err = db.PrepareContext(ctx, legacyDetailImport); err != nil {
+		return nil, fmt.Errorf("error preparing query LegacyDetailImport: %w", err)
+	}
+	if q.legacyDetailListByUserStmt, err = db.PrepareContext(ctx, legacyDetailListByUser); err != nil {
+		return nil, fmt.Errorf("error preparing query LegacyDetailListByUser: %w", err)
 	}
 	if q.memoryDeleteStmt, err = db.PrepareContext(ctx, memoryDelete); err != nil {
 		return nil, fmt.Errorf("error preparing query MemoryDelete: %w", err)
@@ -78,6 +114,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.memoryListByReferenceStmt, err = db.PrepareContext(ctx, memoryListByReference); err != nil {
 		return nil, fmt.Errorf("error preparing query MemoryListByReference: %w", err)
 	}
+	if q.memoryListStoredIDsStmt, err = db.PrepareContext(ctx, memoryListStoredIDs); err != nil {
+		return nil, fmt.Errorf("error preparing query MemoryListStoredIDs: %w", err)
+	}
 	if q.memorySearchStmt, err = db.PrepareContext(ctx, memorySearch); err != nil {
 		return nil, fmt.Errorf("error preparing query MemorySearch: %w", err)
 	}
@@ -87,11 +126,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.metricDeleteOldStmt, err = db.PrepareContext(ctx, metricDeleteOld); err != nil {
 		return nil, fmt.Errorf("error preparing query MetricDeleteOld: %w", err)
 	}
+	if q.metricImportStmt, err = db.PrepareContext(ctx, metricImport); err != nil {
+		return nil, fmt.Errorf("error preparing query MetricImport: %w", err)
+	}
 	if q.metricInsertStmt, err = db.PrepareContext(ctx, metricInsert); err != nil {
 		return nil, fmt.Errorf("error preparing query MetricInsert: %w", err)
 	}
 	if q.metricListStmt, err = db.PrepareContext(ctx, metricList); err != nil {
 		return nil, fmt.Errorf("error preparing query MetricList: %w", err)
+	}
+	if q.metricListStoredIDsStmt, err = db.PrepareContext(ctx, metricListStoredIDs); err != nil {
+		return nil, fmt.Errorf("error preparing query MetricListStoredIDs: %w", err)
 	}
 	if q.neuronActivityAddStmt, err = db.PrepareContext(ctx, neuronActivityAdd); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronActivityAdd: %w", err)
@@ -126,6 +171,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.neuronSetStateStmt, err = db.PrepareContext(ctx, neuronSetState); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronSetState: %w", err)
 	}
+	if q.neuronUpdateStmt, err = db.PrepareContext(ctx, neuronUpdate); err != nil {
+		return nil, fmt.Errorf("error preparing query NeuronUpdate: %w", err)
+	}
 	if q.neuronUpsertStmt, err = db.PrepareContext(ctx, neuronUpsert); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronUpsert: %w", err)
 	}
@@ -156,11 +204,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.sessionGetByTokenHashStmt, err = db.PrepareContext(ctx, sessionGetByTokenHash); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionGetByTokenHash: %w", err)
 	}
+	if q.sessionImportStmt, err = db.PrepareContext(ctx, sessionImport); err != nil {
+		return nil, fmt.Errorf("error preparing query SessionImport: %w", err)
+	}
 	if q.sessionInsertStmt, err = db.PrepareContext(ctx, sessionInsert); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionInsert: %w", err)
 	}
 	if q.sessionListByUserStmt, err = db.PrepareContext(ctx, sessionListByUser); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionListByUser: %w", err)
+	}
+	if q.sessionListClaimsStmt, err = db.PrepareContext(ctx, sessionListClaims); err != nil {
+		return nil, fmt.Errorf("error preparing query SessionListClaims: %w", err)
 	}
 	if q.sessionRotateStmt, err = db.PrepareContext(ctx, sessionRotate); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionRotate: %w", err)
@@ -188,6 +242,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.signalListStoredIDsStmt, err = db.PrepareContext(ctx, signalListStoredIDs); err != nil {
 		return nil, fmt.Errorf("error preparing query SignalListStoredIDs: %w", err)
+	}
+	if q.upkeepLeaseAcquireStmt, err = db.PrepareContext(ctx, upkeepLeaseAcquire); err != nil {
+		return nil, fmt.Errorf("error preparing query UpkeepLeaseAcquire: %w", err)
+	}
+	if q.upkeepLeaseGetStmt, err = db.PrepareContext(ctx, upkeepLeaseGet); err != nil {
+		return nil, fmt.Errorf("error preparing query UpkeepLeaseGet: %w", err)
+	}
+	if q.upkeepLeaseReleaseStmt, err = db.PrepareContext(ctx, upkeepLeaseRelease); err != nil {
+		return nil, fmt.Errorf("error preparing query UpkeepLeaseRelease: %w", err)
 	}
 	if q.userCountBcryptStmt, err = db.PrepareContext(ctx, userCountBcrypt); err != nil {
 		return nil, fmt.Errorf("error preparing query UserCountBcrypt: %w", err)
@@ -218,6 +281,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.userListStmt, err = db.PrepareContext(ctx, userList); err != nil {
 		return nil, fmt.Errorf("error preparing query UserList: %w", err)
+	}
+	if q.userListClaimsStmt, err = db.PrepareContext(ctx, userListClaims); err != nil {
+		return nil, fmt.Errorf("error preparing query UserListClaims: %w", err)
 	}
 	if q.userLockStmt, err = db.PrepareContext(ctx, userLock); err != nil {
 		return nil, fmt.Errorf("error preparing query UserLock: %w", err)
@@ -252,6 +318,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing aPIKeyGetByHashStmt: %w", cerr)
 		}
 	}
+	if q.aPIKeyImportStmt != nil {
+		if cerr := q.aPIKeyImportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing aPIKeyImportStmt: %w", cerr)
+		}
+	}
 	if q.aPIKeyInsertStmt != nil {
 		if cerr := q.aPIKeyInsertStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing aPIKeyInsertStmt: %w", cerr)
@@ -260,6 +331,11 @@ func (q *Queries) Close() error {
 	if q.aPIKeyListByUserStmt != nil {
 		if cerr := q.aPIKeyListByUserStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing aPIKeyListByUserStmt: %w", cerr)
+		}
+	}
+	if q.aPIKeyListClaimsStmt != nil {
+		if cerr := q.aPIKeyListClaimsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing aPIKeyListClaimsStmt: %w", cerr)
 		}
 	}
 	if q.aPIKeyRevokeStmt != nil {
@@ -277,6 +353,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing auditDeleteOldStmt: %w", cerr)
 		}
 	}
+	if q.auditImportStmt != nil {
+		if cerr := q.auditImportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing auditImportStmt: %w", cerr)
+		}
+	}
 	if q.auditInsertStmt != nil {
 		if cerr := q.auditInsertStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing auditInsertStmt: %w", cerr)
@@ -287,6 +368,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing auditListStmt: %w", cerr)
 		}
 	}
+	if q.auditListStoredIDsStmt != nil {
+		if cerr := q.auditListStoredIDsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing auditListStoredIDsStmt: %w", cerr)
+		}
+	}
 	if q.databaseEpochBumpStmt != nil {
 		if cerr := q.databaseEpochBumpStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing databaseEpochBumpStmt: %w", cerr)
@@ -295,6 +381,46 @@ func (q *Queries) Close() error {
 	if q.databaseEpochGetStmt != nil {
 		if cerr := q.databaseEpochGetStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing databaseEpochGetStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyClaimStmt != nil {
+		if cerr := q.idempotencyKeyClaimStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyClaimStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyDeleteStmt != nil {
+		if cerr := q.idempotencyKeyDeleteStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyDeleteStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyDeleteExpiredStmt != nil {
+		if cerr := q.idempotencyKeyDeleteExpiredStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyDeleteExpiredStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyFinishStmt != nil {
+		if cerr := q.idempotencyKeyFinishStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyFinishStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyGetStmt != nil {
+		if cerr := q.idempotencyKeyGetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyGetStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyReleaseStmt != nil {
+		if cerr := q.idempotencyKeyReleaseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyReleaseStmt: %w", cerr)
+		}
+	}
+	if q.legacyDetailImportStmt != nil {
+		if cerr := q.legacyDetailImportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing legacyDetailImportStmt: %w", cerr)
+		}
+	}
+	if q.legacyDetailListByUserStmt != nil {
+		if cerr := q.legacyDetailListByUserStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing legacyDetailListByUserStmt: %w", cerr)
 		}
 	}
 	if q.memoryDeleteStmt != nil {
@@ -332,6 +458,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing memoryListByReferenceStmt: %w", cerr)
 		}
 	}
+	if q.memoryListStoredIDsStmt != nil {
+		if cerr := q.memoryListStoredIDsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing memoryListStoredIDsStmt: %w", cerr)
+		}
+	}
 	if q.memorySearchStmt != nil {
 		if cerr := q.memorySearchStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing memorySearchStmt: %w", cerr)
@@ -347,6 +478,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing metricDeleteOldStmt: %w", cerr)
 		}
 	}
+	if q.metricImportStmt != nil {
+		if cerr := q.metricImportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing metricImportStmt: %w", cerr)
+		}
+	}
 	if q.metricInsertStmt != nil {
 		if cerr := q.metricInsertStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing metricInsertStmt: %w", cerr)
@@ -355,6 +491,11 @@ func (q *Queries) Close() error {
 	if q.metricListStmt != nil {
 		if cerr := q.metricListStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing metricListStmt: %w", cerr)
+		}
+	}
+	if q.metricListStoredIDsStmt != nil {
+		if cerr := q.metricListStoredIDsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing metricListStoredIDsStmt: %w", cerr)
 		}
 	}
 	if q.neuronActivityAddStmt != nil {
@@ -412,6 +553,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing neuronSetStateStmt: %w", cerr)
 		}
 	}
+	if q.neuronUpdateStmt != nil {
+		if cerr := q.neuronUpdateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing neuronUpdateStmt: %w", cerr)
+		}
+	}
 	if q.neuronUpsertStmt != nil {
 		if cerr := q.neuronUpsertStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing neuronUpsertStmt: %w", cerr)
@@ -462,6 +608,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing sessionGetByTokenHashStmt: %w", cerr)
 		}
 	}
+	if q.sessionImportStmt != nil {
+		if cerr := q.sessionImportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionImportStmt: %w", cerr)
+		}
+	}
 	if q.sessionInsertStmt != nil {
 		if cerr := q.sessionInsertStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sessionInsertStmt: %w", cerr)
@@ -470,6 +621,11 @@ func (q *Queries) Close() error {
 	if q.sessionListByUserStmt != nil {
 		if cerr := q.sessionListByUserStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sessionListByUserStmt: %w", cerr)
+		}
+	}
+	if q.sessionListClaimsStmt != nil {
+		if cerr := q.sessionListClaimsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionListClaimsStmt: %w", cerr)
 		}
 	}
 	if q.sessionRotateStmt != nil {
@@ -515,6 +671,21 @@ func (q *Queries) Close() error {
 	if q.signalListStoredIDsStmt != nil {
 		if cerr := q.signalListStoredIDsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing signalListStoredIDsStmt: %w", cerr)
+		}
+	}
+	if q.upkeepLeaseAcquireStmt != nil {
+		if cerr := q.upkeepLeaseAcquireStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing upkeepLeaseAcquireStmt: %w", cerr)
+		}
+	}
+	if q.upkeepLeaseGetStmt != nil {
+		if cerr := q.upkeepLeaseGetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing upkeepLeaseGetStmt: %w", cerr)
+		}
+	}
+	if q.upkeepLeaseReleaseStmt != nil {
+		if cerr := q.upkeepLeaseReleaseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing upkeepLeaseReleaseStmt: %w", cerr)
 		}
 	}
 	if q.userCountBcryptStmt != nil {
@@ -565,6 +736,11 @@ func (q *Queries) Close() error {
 	if q.userListStmt != nil {
 		if cerr := q.userListStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userListStmt: %w", cerr)
+		}
+	}
+	if q.userListClaimsStmt != nil {
+		if cerr := q.userListClaimsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userListClaimsStmt: %w", cerr)
 		}
 	}
 	if q.userLockStmt != nil {
@@ -634,155 +810,199 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 }
 
 type Queries struct {
-	db                            DBTX
-	tx                            *sql.Tx
-	aPIKeyDeleteStmt              *sql.Stmt
-	aPIKeyGetByHashStmt           *sql.Stmt
-	aPIKeyInsertStmt              *sql.Stmt
-	aPIKeyListByUserStmt          *sql.Stmt
-	aPIKeyRevokeStmt              *sql.Stmt
-	aPIKeySetLastUsedStmt         *sql.Stmt
-	auditDeleteOldStmt            *sql.Stmt
-	auditInsertStmt               *sql.Stmt
-	auditListStmt                 *sql.Stmt
-	databaseEpochBumpStmt         *sql.Stmt
-	databaseEpochGetStmt          *sql.Stmt
-	memoryDeleteStmt              *sql.Stmt
-	memoryGetStmt                 *sql.Stmt
-	memoryImportStmt              *sql.Stmt
-	memoryInsertStmt              *sql.Stmt
-	memoryListStmt                *sql.Stmt
-	memoryListByNeuronStmt        *sql.Stmt
-	memoryListByReferenceStmt     *sql.Stmt
-	memorySearchStmt              *sql.Stmt
-	memoryUpdateStmt              *sql.Stmt
-	metricDeleteOldStmt           *sql.Stmt
-	metricInsertStmt              *sql.Stmt
-	metricListStmt                *sql.Stmt
-	neuronActivityAddStmt         *sql.Stmt
-	neuronActivityGetStmt         *sql.Stmt
-	neuronActivityListStmt        *sql.Stmt
-	neuronActivityRecountStmt     *sql.Stmt
-	neuronCountByStateStmt        *sql.Stmt
-	neuronDeleteStmt              *sql.Stmt
-	neuronGetStmt                 *sql.Stmt
-	neuronImportStmt              *sql.Stmt
-	neuronInsertStmt              *sql.Stmt
-	neuronListStmt                *sql.Stmt
-	neuronSetStateStmt            *sql.Stmt
-	neuronUpsertStmt              *sql.Stmt
-	refreshTokenDeleteExpiredStmt *sql.Stmt
-	refreshTokenGetByHashStmt     *sql.Stmt
-	refreshTokenInsertStmt        *sql.Stmt
-	refreshTokenSpendStmt         *sql.Stmt
-	sessionDeleteStmt             *sql.Stmt
-	sessionDeleteByUserStmt       *sql.Stmt
-	sessionDeleteExpiredStmt      *sql.Stmt
-	sessionGetStmt                *sql.Stmt
-	sessionGetByTokenHashStmt     *sql.Stmt
-	sessionInsertStmt             *sql.Stmt
-	sessionListByUserStmt         *sql.Stmt
-	sessionRotateStmt             *sql.Stmt
-	signalFindStmt                *sql.Stmt
-	signalGetStmt                 *sql.Stmt
-	signalInsertStmt              *sql.Stmt
-	signalListStmt                *sql.Stmt
-	signalListByIDsStmt           *sql.Stmt
-	signalListByNeuronStmt        *sql.Stmt
-	signalListByReferenceStmt     *sql.Stmt
-	signalListStoredIDsStmt       *sql.Stmt
-	userCountBcryptStmt           *sql.Stmt
-	userCountByRoleStmt           *sql.Stmt
-	userDeleteStmt                *sql.Stmt
-	userGetStmt                   *sql.Stmt
-	userGetByEmailStmt            *sql.Stmt
-	userGetByUsernameStmt         *sql.Stmt
-	userGetFirstByRoleStmt        *sql.Stmt
-	userImportStmt                *sql.Stmt
-	userInsertStmt                *sql.Stmt
-	userListStmt                  *sql.Stmt
-	userLockStmt                  *sql.Stmt
-	userLockByRoleStmt            *sql.Stmt
-	userSetLastLoginStmt          *sql.Stmt
-	userSetPasswordStmt           *sql.Stmt
-	userSetRoleStmt               *sql.Stmt
-	userUpdateProfileStmt         *sql.Stmt
+	db                              DBTX
+	tx                              *sql.Tx
+	aPIKeyDeleteStmt                *sql.Stmt
+	aPIKeyGetByHashStmt             *sql.Stmt
+	aPIKeyImportStmt                *sql.Stmt
+	aPIKeyInsertStmt                *sql.Stmt
+	aPIKeyListByUserStmt            *sql.Stmt
+	aPIKeyListClaimsStmt            *sql.Stmt
+	aPIKeyRevokeStmt                *sql.Stmt
+	aPIKeySetLastUsedStmt           *sql.Stmt
+	auditDeleteOldStmt              *sql.Stmt
+	auditImportStmt                 *sql.Stmt
+	auditInsertStmt                 *sql.Stmt
+	auditListStmt                   *sql.Stmt
+	auditListStoredIDsStmt          *sql.Stmt
+	databaseEpochBumpStmt           *sql.Stmt
+	databaseEpochGetStmt            *sql.Stmt
+	idempotencyKeyClaimStmt         *sql.Stmt
+	idempotencyKeyDeleteStmt        *sql.Stmt
+	idempotencyKeyDeleteExpiredStmt *sql.Stmt
+	idempotencyKeyFinishStmt        *sql.Stmt
+	idempotencyKeyGetStmt           *sql.Stmt
+	idempotencyKeyReleaseStmt       *sql.Stmt
+	legacyDetailImportStmt          *sql.Stmt
+	legacyDetailListByUserStmt      *sql.Stmt
+	memoryDeleteStmt                *sql.Stmt
+	memoryGetStmt                   *sql.Stmt
+	memoryImportStmt                *sql.Stmt
+	memoryInsertStmt                *sql.Stmt
+	memoryListStmt                  *sql.Stmt
+	memoryListByNeuronStmt          *sql.Stmt
+	memoryListByReferenceStmt       *sql.Stmt
+	memoryListStoredIDsStmt         *sql.Stmt
+	memorySearchStmt                *sql.Stmt
+	memoryUpdateStmt                *sql.Stmt
+	metricDeleteOldStmt             *sql.Stmt
+	metricImportStmt                *sql.Stmt
+	metricInsertStmt                *sql.Stmt
+	metricListStmt                  *sql.Stmt
+	metricListStoredIDsStmt         *sql.Stmt
+	neuronActivityAddStmt           *sql.Stmt
+	neuronActivityGetStmt           *sql.Stmt
+	neuronActivityListStmt          *sql.Stmt
+	neuronActivityRecountStmt       *sql.Stmt
+	neuronCountByStateStmt          *sql.Stmt
+	neuronDeleteStmt                *sql.Stmt
+	neuronGetStmt                   *sql.Stmt
+	neuronImportStmt                *sql.Stmt
+	neuronInsertStmt                *sql.Stmt
+	neuronListStmt                  *sql.Stmt
+	neuronSetStateStmt              *sql.Stmt
+	neuronUpdateStmt                *sql.Stmt
+	neuronUpsertStmt                *sql.Stmt
+	refreshTokenDeleteExpiredStmt   *sql.Stmt
+	refreshTokenGetByHashStmt       *sql.Stmt
+	refreshTokenInsertStmt          *sql.Stmt
+	refreshTokenSpendStmt           *sql.Stmt
+	sessionDeleteStmt               *sql.Stmt
+	sessionDeleteByUserStmt         *sql.Stmt
+	sessionDeleteExpiredStmt        *sql.Stmt
+	sessionGetStmt                  *sql.Stmt
+	sessionGetByTokenHashStmt       *sql.Stmt
+	sessionImportStmt               *sql.Stmt
+	sessionInsertStmt               *sql.Stmt
+	sessionListByUserStmt           *sql.Stmt
+	sessionListClaimsStmt           *sql.Stmt
+	sessionRotateStmt               *sql.Stmt
+	signalFindStmt                  *sql.Stmt
+	signalGetStmt                   *sql.Stmt
+	signalInsertStmt                *sql.Stmt
+	signalListStmt                  *sql.Stmt
+	signalListByIDsStmt             *sql.Stmt
+	signalListByNeuronStmt          *sql.Stmt
+	signalListByReferenceStmt       *sql.Stmt
+	signalListStoredIDsStmt         *sql.Stmt
+	upkeepLeaseAcquireStmt          *sql.Stmt
+	upkeepLeaseGetStmt              *sql.Stmt
+	upkeepLeaseReleaseStmt          *sql.Stmt
+	userCountBcryptStmt             *sql.Stmt
+	userCountByRoleStmt             *sql.Stmt
+	userDeleteStmt                  *sql.Stmt
+	userGetStmt                     *sql.Stmt
+	userGetByEmailStmt              *sql.Stmt
+	userGetByUsernameStmt           *sql.Stmt
+	userGetFirstByRoleStmt          *sql.Stmt
+	userImportStmt                  *sql.Stmt
+	userInsertStmt                  *sql.Stmt
+	userListStmt                    *sql.Stmt
+	userListClaimsStmt              *sql.Stmt
+	userLockStmt                    *sql.Stmt
+	userLockByRoleStmt              *sql.Stmt
+	userSetLastLoginStmt            *sql.Stmt
+	userSetPasswordStmt             *sql.Stmt
+	userSetRoleStmt                 *sql.Stmt
+	userUpdateProfileStmt           *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
-		db:                            tx,
-		tx:                            tx,
-		aPIKeyDeleteStmt:              q.aPIKeyDeleteStmt,
-		aPIKeyGetByHashStmt:           q.aPIKeyGetByHashStmt,
-		aPIKeyInsertStmt:              q.aPIKeyInsertStmt,
-		aPIKeyListByUserStmt:          q.aPIKeyListByUserStmt,
-		aPIKeyRevokeStmt:              q.aPIKeyRevokeStmt,
-		aPIKeySetLastUsedStmt:         q.aPIKeySetLastUsedStmt,
-		auditDeleteOldStmt:            q.auditDeleteOldStmt,
-		auditInsertStmt:               q.auditInsertStmt,
-		auditListStmt:                 q.auditListStmt,
-		databaseEpochBumpStmt:         q.databaseEpochBumpStmt,
-		databaseEpochGetStmt:          q.databaseEpochGetStmt,
-		memoryDeleteStmt:              q.memoryDeleteStmt,
-		memoryGetStmt:                 q.memoryGetStmt,
-		memoryImportStmt:              q.memoryImportStmt,
-		memoryInsertStmt:              q.memoryInsertStmt,
-		memoryListStmt:                q.memoryListStmt,
-		memoryListByNeuronStmt:        q.memoryListByNeuronStmt,
-		memoryListByReferenceStmt:     q.memoryListByReferenceStmt,
-		memorySearchStmt:              q.memorySearchStmt,
-		memoryUpdateStmt:              q.memoryUpdateStmt,
-		metricDeleteOldStmt:           q.metricDeleteOldStmt,
-		metricInsertStmt:              q.metricInsertStmt,
-		metricListStmt:                q.metricListStmt,
-		neuronActivityAddStmt:         q.neuronActivityAddStmt,
-		neuronActivityGetStmt:         q.neuronActivityGetStmt,
-		neuronActivityListStmt:        q.neuronActivityListStmt,
-		neuronActivityRecountStmt:     q.neuronActivityRecountStmt,
-		neuronCountByStateStmt:        q.neuronCountByStateStmt,
-		neuronDeleteStmt:              q.neuronDeleteStmt,
-		neuronGetStmt:                 q.neuronGetStmt,
-		neuronImportStmt:              q.neuronImportStmt,
-		neuronInsertStmt:              q.neuronInsertStmt,
-		neuronListStmt:                q.neuronListStmt,
-		neuronSetStateStmt:            q.neuronSetStateStmt,
-		neuronUpsertStmt:              q.neuronUpsertStmt,
-		refreshTokenDeleteExpiredStmt: q.refreshTokenDeleteExpiredStmt,
-		refreshTokenGetByHashStmt:     q.refreshTokenGetByHashStmt,
-		refreshTokenInsertStmt:        q.refreshTokenInsertStmt,
-		refreshTokenSpendStmt:         q.refreshTokenSpendStmt,
-		sessionDeleteStmt:             q.sessionDeleteStmt,
-		sessionDeleteByUserStmt:       q.sessionDeleteByUserStmt,
-		sessionDeleteExpiredStmt:      q.sessionDeleteExpiredStmt,
-		sessionGetStmt:                q.sessionGetStmt,
-		sessionGetByTokenHashStmt:     q.sessionGetByTokenHashStmt,
-		sessionInsertStmt:             q.sessionInsertStmt,
-		sessionListByUserStmt:         q.sessionListByUserStmt,
-		sessionRotateStmt:             q.sessionRotateStmt,
-		signalFindStmt:                q.signalFindStmt,
-		signalGetStmt:                 q.signalGetStmt,
-		signalInsertStmt:              q.signalInsertStmt,
-		signalListStmt:                q.signalListStmt,
-		signalListByIDsStmt:           q.signalListByIDsStmt,
-		signalListByNeuronStmt:        q.signalListByNeuronStmt,
-		signalListByReferenceStmt:     q.signalListByReferenceStmt,
-		signalListStoredIDsStmt:       q.signalListStoredIDsStmt,
-		userCountBcryptStmt:           q.userCountBcryptStmt,
-		userCountByRoleStmt:           q.userCountByRoleStmt,
-		userDeleteStmt:                q.userDeleteStmt,
-		userGetStmt:                   q.userGetStmt,
-		userGetByEmailStmt:            q.userGetByEmailStmt,
-		userGetByUsernameStmt:         q.userGetByUsernameStmt,
-		userGetFirstByRoleStmt:        q.userGetFirstByRoleStmt,
-		userImportStmt:                q.userImportStmt,
-		userInsertStmt:                q.userInsertStmt,
-		userListStmt:                  q.userListStmt,
-		userLockStmt:                  q.userLockStmt,
-		userLockByRoleStmt:            q.userLockByRoleStmt,
-		userSetLastLoginStmt:          q.userSetLastLoginStmt,
-		userSetPasswordStmt:           q.userSetPasswordStmt,
-		userSetRoleStmt:               q.userSetRoleStmt,
-		userUpdateProfileStmt:         q.userUpdateProfileStmt,
+		db:                              tx,
+		tx:                              tx,
+		aPIKeyDeleteStmt:                q.aPIKeyDeleteStmt,
+		aPIKeyGetByHashStmt:             q.aPIKeyGetByHashStmt,
+		aPIKeyImportStmt:                q.aPIKeyImportStmt,
+		aPIKeyInsertStmt:                q.aPIKeyInsertStmt,
+		aPIKeyListByUserStmt:            q.aPIKeyListByUserStmt,
+		aPIKeyListClaimsStmt:            q.aPIKeyListClaimsStmt,
+		aPIKeyRevokeStmt:                q.aPIKeyRevokeStmt,
+		aPIKeySetLastUsedStmt:           q.aPIKeySetLastUsedStmt,
+		auditDeleteOldStmt:              q.auditDeleteOldStmt,
+		auditImportStmt:                 q.auditImportStmt,
+		auditInsertStmt:                 q.auditInsertStmt,
+		auditListStmt:                   q.auditListStmt,
+		auditListStoredIDsStmt:          q.auditListStoredIDsStmt,
+		databaseEpochBumpStmt:           q.databaseEpochBumpStmt,
+		databaseEpochGetStmt:            q.databaseEpochGetStmt,
+		idempotencyKeyClaimStmt:         q.idempotencyKeyClaimStmt,
+		idempotencyKeyDeleteStmt:        q.idempotencyKeyDeleteStmt,
+		idempotencyKeyDeleteExpiredStmt: q.idempotencyKeyDeleteExpiredStmt,
+		idempotencyKeyFinishStmt:        q.idempotencyKeyFinishStmt,
+		idempotencyKeyGetStmt:           q.idempotencyKeyGetStmt,
+		idempotencyKeyReleaseStmt:       q.idempotencyKeyReleaseStmt,
+		legacyDetailImportStmt:          q.legacyDetailImportStmt,
+		legacyDetailListByUserStmt:      q.legacyDetailListByUserStmt,
+		memoryDeleteStmt:                q.memoryDeleteStmt,
+		memoryGetStmt:                   q.memoryGetStmt,
+		memoryImportStmt:                q.memoryImportStmt,
+		memoryInsertStmt:                q.memoryInsertStmt,
+		memoryListStmt:                  q.memoryListStmt,
+		memoryListByNeuronStmt:          q.memoryListByNeuronStmt,
+		memoryListByReferenceStmt:       q.memoryListByReferenceStmt,
+		memoryListStoredIDsStmt:         q.memoryListStoredIDsStmt,
+		memorySearchStmt:                q.memorySearchStmt,
+		memoryUpdateStmt:                q.memoryUpdateStmt,
+		metricDeleteOldStmt:             q.metricDeleteOldStmt,
+		metricImportStmt:                q.metricImportStmt,
+		metricInsertStmt:                q.metricInsertStmt,
+		metricListStmt:                  q.metricListStmt,
+		metricListStoredIDsStmt:         q.metricListStoredIDsStmt,
+		neuronActivityAddStmt:           q.neuronActivityAddStmt,
+		neuronActivityGetStmt:           q.neuronActivityGetStmt,
+		neuronActivityListStmt:          q.neuronActivityListStmt,
+		neuronActivityRecountStmt:       q.neuronActivityRecountStmt,
+		neuronCountByStateStmt:          q.neuronCountByStateStmt,
+		neuronDeleteStmt:                q.neuronDeleteStmt,
+		neuronGetStmt:                   q.neuronGetStmt,
+		neuronImportStmt:                q.neuronImportStmt,
+		neuronInsertStmt:                q.neuronInsertStmt,
+		neuronListStmt:                  q.neuronListStmt,
+		neuronSetStateStmt:              q.neuronSetStateStmt,
+		neuronUpdateStmt:                q.neuronUpdateStmt,
+		neuronUpsertStmt:                q.neuronUpsertStmt,
+		refreshTokenDeleteExpiredStmt:   q.refreshTokenDeleteExpiredStmt,
+		refreshTokenGetByHashStmt:       q.refreshTokenGetByHashStmt,
+		refreshTokenInsertStmt:          q.refreshTokenInsertStmt,
+		refreshTokenSpendStmt:           q.refreshTokenSpendStmt,
+		sessionDeleteStmt:               q.sessionDeleteStmt,
+		sessionDeleteByUserStmt:         q.sessionDeleteByUserStmt,
+		sessionDeleteExpiredStmt:        q.sessionDeleteExpiredStmt,
+		sessionGetStmt:                  q.sessionGetStmt,
+		sessionGetByTokenHashStmt:       q.sessionGetByTokenHashStmt,
+		sessionImportStmt:               q.sessionImportStmt,
+		sessionInsertStmt:               q.sessionInsertStmt,
+		sessionListByUserStmt:           q.sessionListByUserStmt,
+		sessionListClaimsStmt:           q.sessionListClaimsStmt,
+		sessionRotateStmt:               q.sessionRotateStmt,
+		signalFindStmt:                  q.signalFindStmt,
+		signalGetStmt:                   q.signalGetStmt,
+		signalInsertStmt:                q.signalInsertStmt,
+		signalListStmt:                  q.signalListStmt,
+		signalListByIDsStmt:             q.signalListByIDsStmt,
+		signalListByNeuronStmt:          q.signalListByNeuronStmt,
+		signalListByReferenceStmt:       q.signalListByReferenceStmt,
+		signalListStoredIDsStmt:         q.signalListStoredIDsStmt,
+		upkeepLeaseAcquireStmt:          q.upkeepLeaseAcquireStmt,
+		upkeepLeaseGetStmt:              q.upkeepLeaseGetStmt,
+		upkeepLeaseReleaseStmt:          q.upkeepLeaseReleaseStmt,
+		userCountBcryptStmt:             q.userCountBcryptStmt,
+		userCountByRoleStmt:             q.userCountByRoleStmt,
+		userDeleteStmt:                  q.userDeleteStmt,
+		userGetStmt:                     q.userGetStmt,
+		userGetByEmailStmt:              q.userGetByEmailStmt,
+		userGetByUsernameStmt:           q.userGetByUsernameStmt,
+		userGetFirstByRoleStmt:          q.userGetFirstByRoleStmt,
+		userImportStmt:                  q.userImportStmt,
+		userInsertStmt:                  q.userInsertStmt,
+		userListStmt:                    q.userListStmt,
+		userListClaimsStmt:              q.userListClaimsStmt,
+		userLockStmt:                    q.userLockStmt,
+		userLockByRoleStmt:              q.userLockByRoleStmt,
+		userSetLastLoginStmt:            q.userSetLastLoginStmt,
+		userSetPasswordStmt:             q.userSetPasswordStmt,
+		userSetRoleStmt:                 q.userSetRoleStmt,
+		userUpdateProfileStmt:           q.userUpdateProfileStmt,
 	}
 }

@@ -16,14 +16,16 @@ import (
 const memoryDelete = `-- name: MemoryDelete :execrows
 DELETE FROM memories
 WHERE id = ?1
+  AND (version = ?2 OR ?2 IS NULL)
 `
 
 type MemoryDeleteParams struct {
-	ID uuid.UUID
+	ID        uuid.UUID
+	IfVersion *int64
 }
 
 func (q *Queries) MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error) {
-	result, err := q.exec(ctx, q.memoryDeleteStmt, memoryDelete, arg.ID)
+	result, err := q.exec(ctx, q.memoryDeleteStmt, memoryDelete, arg.ID, arg.IfVersion)
 	if err != nil {
 		return 0, err
 	}
@@ -431,6 +433,40 @@ func (q *Queries) MemoryListByReference(ctx context.Context, arg MemoryListByRef
 	return items, nil
 }
 
+const memoryListStoredIDs = `-- name: MemoryListStoredIDs :many
+SELECT id
+FROM memories
+WHERE id IN (SELECT value FROM json_each(CAST(?1 AS JSON_TEXT)))
+ORDER BY id
+`
+
+type MemoryListStoredIDsParams struct {
+	Ids model.JSON
+}
+
+func (q *Queries) MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error) {
+	rows, err := q.query(ctx, q.memoryListStoredIDsStmt, memoryListStoredIDs, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const memorySearch = `-- name: MemorySearch :many
 SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
        CAST(-bm25(memories_fts) AS REAL) AS score
@@ -521,6 +557,7 @@ SET neuron_id = ?1, layer = ?2, entry_type = ?3, content = ?4, importance = ?5,
     context = ?6, metadata = ?7, embedding = ?8, search_text = ?9,
     updated_at = ?10, version = (SELECT value + 1 FROM row_version)
 WHERE id = ?11
+  AND (version = ?12 OR ?12 IS NULL)
 RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 `
 
@@ -536,6 +573,7 @@ type MemoryUpdateParams struct {
 	SearchText string
 	UpdatedAt  time.Time
 	ID         uuid.UUID
+	IfVersion  *int64
 }
 
 type MemoryUpdateRow struct {
@@ -569,6 +607,7 @@ func (q *Queries) MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (Mem
 		arg.SearchText,
 		arg.UpdatedAt,
 		arg.ID,
+		arg.IfVersion,
 	)
 	var i MemoryUpdateRow
 	err := row.Scan(

@@ -37,6 +37,36 @@ func (q *Queries) MetricDeleteOld(ctx context.Context, arg MetricDeleteOldParams
 	return result.RowsAffected()
 }
 
+const metricImport = `-- name: MetricImport :execrows
+INSERT INTO metrics_aggregate (id, metric_name, neuron_id, value, labels, timestamp)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (id) DO NOTHING
+`
+
+type MetricImportParams struct {
+	ID         uuid.UUID
+	MetricName string
+	NeuronID   *string
+	Value      float64
+	Labels     model.JSON
+	Timestamp  time.Time
+}
+
+func (q *Queries) MetricImport(ctx context.Context, arg MetricImportParams) (int64, error) {
+	result, err := q.exec(ctx, q.metricImportStmt, metricImport,
+		arg.ID,
+		arg.MetricName,
+		arg.NeuronID,
+		arg.Value,
+		arg.Labels,
+		arg.Timestamp,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const metricInsert = `-- name: MetricInsert :exec
 INSERT INTO metrics_aggregate (id, metric_name, neuron_id, value, labels, timestamp)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -103,6 +133,40 @@ func (q *Queries) MetricList(ctx context.Context, arg MetricListParams) ([]Metri
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const metricListStoredIDs = `-- name: MetricListStoredIDs :many
+SELECT id
+FROM metrics_aggregate
+WHERE id IN (SELECT value FROM json_each(CAST(?1 AS JSON_TEXT)))
+ORDER BY id
+`
+
+type MetricListStoredIDsParams struct {
+	Ids model.JSON
+}
+
+func (q *Queries) MetricListStoredIDs(ctx context.Context, arg MetricListStoredIDsParams) ([]uuid.UUID, error) {
+	rows, err := q.query(ctx, q.metricListStoredIDsStmt, metricListStoredIDs, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

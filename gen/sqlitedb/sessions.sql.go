@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/hal9-ai/hal9/model"
 )
 
 const sessionDelete = `-- name: SessionDelete :execrows
@@ -124,6 +125,38 @@ func (q *Queries) SessionGetByTokenHash(ctx context.Context, arg SessionGetByTok
 	return i, err
 }
 
+const sessionImport = `-- name: SessionImport :execrows
+INSERT INTO sessions (id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT value + 1 FROM row_version))
+ON CONFLICT (id) DO NOTHING
+`
+
+type SessionImportParams struct {
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	TokenHash string
+	IPAddress *string
+	UserAgent *string
+	ExpiresAt time.Time
+	CreatedAt time.Time
+}
+
+func (q *Queries) SessionImport(ctx context.Context, arg SessionImportParams) (int64, error) {
+	result, err := q.exec(ctx, q.sessionImportStmt, sessionImport,
+		arg.ID,
+		arg.UserID,
+		arg.TokenHash,
+		arg.IPAddress,
+		arg.UserAgent,
+		arg.ExpiresAt,
+		arg.CreatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const sessionInsert = `-- name: SessionInsert :one
 INSERT INTO sessions (id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT value + 1 FROM row_version))
@@ -196,6 +229,49 @@ func (q *Queries) SessionListByUser(ctx context.Context, arg SessionListByUserPa
 			&i.CreatedAt,
 			&i.Version,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sessionListClaims = `-- name: SessionListClaims :many
+SELECT id, token_hash
+FROM sessions
+WHERE id IN (SELECT value FROM json_each(CAST(?1 AS JSON_TEXT)))
+UNION
+SELECT id, token_hash
+FROM sessions
+WHERE token_hash IN (SELECT value FROM json_each(CAST(?2 AS JSON_TEXT)))
+`
+
+type SessionListClaimsParams struct {
+	Ids         model.JSON
+	TokenHashes model.JSON
+}
+
+type SessionListClaimsRow struct {
+	ID        uuid.UUID
+	TokenHash string
+}
+
+func (q *Queries) SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error) {
+	rows, err := q.query(ctx, q.sessionListClaimsStmt, sessionListClaims, arg.Ids, arg.TokenHashes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SessionListClaimsRow{}
+	for rows.Next() {
+		var i SessionListClaimsRow
+		if err := rows.Scan(&i.ID, &i.TokenHash); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

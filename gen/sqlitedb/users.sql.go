@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/hal9-ai/hal9/model"
 )
 
 const userCountBcrypt = `-- name: UserCountBcrypt :one
@@ -298,6 +299,55 @@ func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, err
 			&i.LastLogin,
 			&i.Version,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const userListClaims = `-- name: UserListClaims :many
+SELECT id, username, email
+FROM users
+WHERE id IN (SELECT value FROM json_each(CAST(?1 AS JSON_TEXT)))
+UNION
+SELECT id, username, email
+FROM users
+WHERE username IN (SELECT value FROM json_each(CAST(?2 AS JSON_TEXT)))
+UNION
+SELECT id, username, email
+FROM users
+WHERE email IN (SELECT value FROM json_each(CAST(?3 AS JSON_TEXT)))
+`
+
+type UserListClaimsParams struct {
+	Ids       model.JSON
+	Usernames model.JSON
+	Emails    model.JSON
+}
+
+type UserListClaimsRow struct {
+	ID       uuid.UUID
+	Username string
+	Email    *string
+}
+
+func (q *Queries) UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error) {
+	rows, err := q.query(ctx, q.userListClaimsStmt, userListClaims, arg.Ids, arg.Usernames, arg.Emails)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UserListClaimsRow{}
+	for rows.Next() {
+		var i UserListClaimsRow
+		if err := rows.Scan(&i.ID, &i.Username, &i.Email); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -5,6 +5,7 @@ package sqlitestore
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/hal9-ai/hal9/gen/sqlitedb"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -60,6 +61,42 @@ func (s *Store) AuditDeleteOld(ctx context.Context, arg model.AuditDeleteOldPara
 	})
 	if err != nil {
 		return 0, s.translate("AuditDeleteOld", err)
+	}
+	return out, nil
+}
+
+// AuditImport answers model.Queries.
+func (s *Store) AuditImport(ctx context.Context, arg model.AuditImportParams) (int64, error) {
+	if err := arg.Normalize(); err != nil {
+		return 0, err
+	}
+	params := sqlitedb.AuditImportParams(arg)
+	var out int64
+	err := s.db.Write(ctx, "AuditImport", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		out, err = q.AuditImport(ctx, params)
+		return err
+	})
+	if err != nil {
+		return 0, s.translate("AuditImport", err)
+	}
+	return out, nil
+}
+
+// AuditListStoredIDs answers model.Queries.
+func (s *Store) AuditListStoredIDs(ctx context.Context, arg model.AuditListStoredIDsParams) ([]uuid.UUID, error) {
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
+	params := sqlitedb.AuditListStoredIDsParams(arg)
+	var out []uuid.UUID
+	err := s.db.Read(ctx, "AuditListStoredIDs", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		out, err = q.AuditListStoredIDs(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("AuditListStoredIDs", err)
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ package sqlitestore
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/hal9-ai/hal9/gen/sqlitedb"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -60,6 +61,42 @@ func (s *Store) MetricDeleteOld(ctx context.Context, arg model.MetricDeleteOldPa
 	})
 	if err != nil {
 		return 0, s.translate("MetricDeleteOld", err)
+	}
+	return out, nil
+}
+
+// MetricImport answers model.Queries.
+func (s *Store) MetricImport(ctx context.Context, arg model.MetricImportParams) (int64, error) {
+	if err := arg.Normalize(); err != nil {
+		return 0, err
+	}
+	params := sqlitedb.MetricImportParams(arg)
+	var out int64
+	err := s.db.Write(ctx, "MetricImport", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		out, err = q.MetricImport(ctx, params)
+		return err
+	})
+	if err != nil {
+		return 0, s.translate("MetricImport", err)
+	}
+	return out, nil
+}
+
+// MetricListStoredIDs answers model.Queries.
+func (s *Store) MetricListStoredIDs(ctx context.Context, arg model.MetricListStoredIDsParams) ([]uuid.UUID, error) {
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
+	params := sqlitedb.MetricListStoredIDsParams(arg)
+	var out []uuid.UUID
+	err := s.db.Read(ctx, "MetricListStoredIDs", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		out, err = q.MetricListStoredIDs(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("MetricListStoredIDs", err)
 	}
 	return out, nil
 }

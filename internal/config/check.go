@@ -74,7 +74,8 @@ func atLeast(lowest time.Duration) check {
 	}}
 }
 
-func retention() check {
+// retention is how long something is kept; what names one of it.
+func retention(what string) check {
 	allowed := "0, or at least " + formatDuration(minRetention)
 	return check{allowed, func(v any) *fault {
 		d, ok := v.(time.Duration)
@@ -82,7 +83,7 @@ func retention() check {
 			return nil
 		}
 		return &fault{
-			format(v) + " would delete almost every signal",
+			format(v) + " would delete almost every " + what,
 			"use " + allowed + "; a number without a unit is seconds, days are written 90d",
 		}
 	}}

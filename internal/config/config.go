@@ -17,15 +17,19 @@ import (
 // Config holds every setting. Load returns one that is complete and valid;
 // code that builds one by hand calls WithDefaults and then Validate.
 type Config struct { //nolint:recvcheck // WithDefaults returns a copy on purpose
-	Server   Server   `koanf:"server"`
-	Database Database `koanf:"database"`
-	Cache    Cache    `koanf:"cache"`
-	Signals  Signals  `koanf:"signals"`
-	Neurons  Neurons  `koanf:"neurons"`
-	Auth     Auth     `koanf:"auth"`
-	Limits   Limits   `koanf:"limits"`
-	Metrics  Metrics  `koanf:"metrics"`
-	Log      Log      `koanf:"log"`
+	Server      Server      `koanf:"server"`
+	Database    Database    `koanf:"database"`
+	Cache       Cache       `koanf:"cache"`
+	Signals     Signals     `koanf:"signals"`
+	Ingest      Ingest      `koanf:"ingest"`
+	Neurons     Neurons     `koanf:"neurons"`
+	Idempotency Idempotency `koanf:"idempotency"`
+	Auth        Auth        `koanf:"auth"`
+	Limits      Limits      `koanf:"limits"`
+	Metrics     Metrics     `koanf:"metrics"`
+	Audit       Audit       `koanf:"audit"`
+	Upkeep      Upkeep      `koanf:"upkeep"`
+	Log         Log         `koanf:"log"`
 
 	// sources tells by key where a value came from; nil in a Config made by hand.
 	sources map[string]Source
@@ -85,9 +89,24 @@ type Signals struct {
 	Retention time.Duration `koanf:"retention"`
 }
 
+// Ingest holds the settings of how signals come in.
+type Ingest struct {
+	Committers      int           `koanf:"committers"`
+	MaxBatch        int           `koanf:"max_batch"`
+	QueueLength     int           `koanf:"queue_length"`
+	BulkStreams     int           `koanf:"bulk_streams"`
+	BulkChunkRows   int           `koanf:"bulk_chunk_rows"`
+	BulkIdleTimeout time.Duration `koanf:"bulk_idle_timeout"`
+}
+
 // Neurons holds the settings of neurons.
 type Neurons struct {
 	StaleAfter time.Duration `koanf:"stale_after"`
+}
+
+// Idempotency holds the settings of requests that may be repeated.
+type Idempotency struct {
+	TTL time.Duration `koanf:"ttl"`
 }
 
 // Auth holds the settings of access control.
@@ -123,10 +142,23 @@ type Limits struct {
 	Window     time.Duration `koanf:"window"`
 }
 
-// Metrics holds the settings of /metrics.
+// Metrics holds the settings of metrics.
 type Metrics struct {
-	// Public lets everybody read them also where accounts are asked for.
+	// Public lets everybody read /metrics also where accounts are asked for.
 	Public bool `koanf:"public"`
+	// Retention is zero when stored metrics are kept for ever.
+	Retention time.Duration `koanf:"retention"`
+}
+
+// Audit holds the settings of the audit log.
+type Audit struct {
+	// Retention is zero when entries are kept for ever.
+	Retention time.Duration `koanf:"retention"`
+}
+
+// Upkeep holds the settings of the housekeeping.
+type Upkeep struct {
+	Interval time.Duration `koanf:"interval"`
 }
 
 // Log holds the settings of the log.

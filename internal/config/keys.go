@@ -54,10 +54,14 @@ func Sections() []Section {
 		{"database", "Database"},
 		{"cache", "Cache (read and checked, but not used in this version)"},
 		{"signals", "Signals"},
+		{"ingest", "Taking signals in"},
 		{"neurons", "Neurons"},
+		{"idempotency", "Repeated requests"},
 		{"auth", "Access"},
 		{"limits", "Limits on requests"},
+		{"audit", "Audit log"},
 		{"metrics", "Metrics"},
+		{"upkeep", "Housekeeping"},
 		{"log", "Log"},
 	}
 }
@@ -75,9 +79,11 @@ func keyTable() []Key {
 	rows = append(rows, edgeKeys()...)
 	rows = append(rows, databaseKeys()...)
 	rows = append(rows, cacheKeys()...)
+	rows = append(rows, ingestKeys()...)
 	rows = append(rows, otherKeys()...)
 	rows = append(rows, accessKeys()...)
 	rows = append(rows, accountKeys()...)
+	rows = append(rows, upkeepKeys()...)
 	rows = append(rows, logKeys()...)
 	var zero Config
 	for i := range rows {
@@ -243,15 +249,48 @@ func cacheKeys() []Key {
 	}
 }
 
+func ingestKeys() []Key {
+	return []Key{
+		{
+			Name: "ingest.committers", Default: "2", check: between(1, 64),
+			Help: "How many batches of signals commit at the same time. Signals that come while all are at work commit together.",
+		},
+		{
+			Name: "ingest.max_batch", Default: "500", check: between(1, 1000),
+			Help: "How many signals of different requests commit together at the most.",
+		},
+		{
+			Name: "ingest.queue_length", Default: "4096", check: between(1, 1_000_000),
+			Help: "How many signals may wait for their commit. More are answered 503 at once.",
+		},
+		{
+			Name: "ingest.bulk_streams", Default: "4", check: between(1, 1000),
+			Help: "How many streams are taken by /api/v1/signals/bulk at a time. Each holds up to 64 MiB of memory, and one connection to the database while it commits. More are answered 503.",
+		},
+		{
+			Name: "ingest.bulk_chunk_rows", Default: "5000", check: between(1, 100_000),
+			Help: "How many signals of a stream commit together; long ones, of 4 MiB in all, commit before.",
+		},
+		{
+			Name: "ingest.bulk_idle_timeout", Default: "30s", check: atLeast(10 * time.Millisecond),
+			Help: "How long a stream may bring nothing before it is ended. server.request_timeout and server.read_timeout do not hold for streams.",
+		},
+	}
+}
+
 func otherKeys() []Key {
 	return []Key{
 		{
-			Name: "signals.retention", Default: "0s", check: retention(),
-			Help: "How long signals are kept, as in 90d. 0 keeps them for ever.",
+			Name: "signals.retention", Default: "0s", check: retention("signal"),
+			Help: "How long signals are kept, as in 90d: whole months go, each when its last signal is older. 0 keeps them for ever.",
 		},
 		{
 			Name: "neurons.stale_after", Default: "5m", check: atLeast(time.Second),
 			Help: "How long a neuron may be silent before it counts as unhealthy.",
+		},
+		{
+			Name: "idempotency.ttl", Default: "24h", check: atLeast(time.Minute),
+			Help: "How long an Idempotency-Key is remembered: a request repeated with it within this time has no second effect.",
 		},
 	}
 }

@@ -59,13 +59,17 @@ func TestDefaults(t *testing.T) {
 		Cache: config.Cache{
 			MaxConnections: 50, DefaultTTL: time.Hour, Strategy: "cache_aside", KeyPrefix: "hal9:", LocalMaxTTL: 2 * time.Second,
 		},
-		Neurons: config.Neurons{StaleAfter: 5 * time.Minute},
+		Neurons:     config.Neurons{StaleAfter: 5 * time.Minute},
+		Idempotency: config.Idempotency{TTL: 24 * time.Hour},
 		Auth: config.Auth{
 			Mode: config.AuthOpen, AccessTTL: 15 * time.Minute, RefreshTTL: 7 * 24 * time.Hour, HashQueueTimeout: time.Second,
 			FailuresPerAccount: 10, FailuresPerAddress: 100, FailureWindow: 15 * time.Minute,
 		},
-		Limits: config.Limits{Window: time.Minute},
-		Log:    config.Log{Level: "info", Format: "auto", AccessSample: 1},
+		Limits:  config.Limits{Window: time.Minute},
+		Audit:   config.Audit{Retention: 365 * 24 * time.Hour},
+		Metrics: config.Metrics{Retention: 90 * 24 * time.Hour},
+		Upkeep:  config.Upkeep{Interval: 5 * time.Minute},
+		Log:     config.Log{Level: "info", Format: "auto", AccessSample: 1},
 	}
 	for name, got := range map[string]config.Config{"Load": *c, "WithDefaults": config.Config{}.WithDefaults()} {
 		for _, section := range []struct{ got, want any }{
@@ -76,7 +80,9 @@ func TestDefaults(t *testing.T) {
 			{got.Neurons, want.Neurons},
 			{got.Auth, want.Auth},
 			{got.Limits, want.Limits},
+			{got.Audit, want.Audit},
 			{got.Metrics, want.Metrics},
+			{got.Upkeep, want.Upkeep},
 			{got.Log, want.Log},
 		} {
 			if section.got != section.want {

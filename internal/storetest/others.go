@@ -50,6 +50,35 @@ func testAudit(t *testing.T, b *bench) {
 func testDatabaseEpoch(t *testing.T, b *bench) {
 	ctx := ctxOf(t)
 	before := must[int64](t)(b.DatabaseEpochGet(ctx))
-	equal(t, "bumped", must[int64](t)(b.DatabaseEpochBump(ctx, model.DatabaseEpochBumpParams{UpdatedAt: b.now})), before+1)
-	equal(t, "stays", must[int64](t)(b.DatabaseEpochGet(ctx)), before+1)
+	bump := func(at time.Time) int64 {
+		return must[int64](t)(b.DatabaseEpochBump(ctx, model.DatabaseEpochBumpParams{UpdatedAt: at}))
+	}
+	equal(t, "of an old clock", bump(time.Unix(0, 0)), before+1)
+	late := time.Unix(1_000_000_000, 999_999_000)
+	equal(t, "bumped", bump(late), 1_000_000_000)
+	equal(t, "by a clock that was set back", bump(late.Add(-time.Hour)), 1_000_000_001)
+	equal(t, "stays", must[int64](t)(b.DatabaseEpochGet(ctx)), 1_000_000_001)
+}
+
+func testUpkeepLease(t *testing.T, b *bench) {
+	ctx := ctxOf(t)
+	at := b.now
+	acquire := func(holder string, now time.Time) int64 {
+		return must[int64](t)(b.UpkeepLeaseAcquire(ctx, model.UpkeepLeaseAcquireParams{
+			Name: "upkeep", Holder: holder, RenewedAt: now, ExpiresAt: now.Add(time.Minute),
+		}))
+	}
+	equal(t, "taken", acquire("a", at), 1)
+	equal(t, "another's", acquire("b", at.Add(59*time.Second)), 0)
+	equal(t, "renewed", acquire("a", at.Add(30*time.Second)), 1)
+	equal(t, "renewed, so not expired", acquire("b", at.Add(time.Minute)), 0)
+	equal(t, "expired", acquire("b", at.Add(90*time.Second)), 1)
+	lease := must[model.UpkeepLease](t)(b.UpkeepLeaseGet(ctx, model.UpkeepLeaseGetParams{Name: "upkeep"}))
+	equal(t, "holder", lease.Holder, "b")
+	release := func(holder string) int64 {
+		return must[int64](t)(b.UpkeepLeaseRelease(ctx, model.UpkeepLeaseReleaseParams{Name: "upkeep", Holder: holder}))
+	}
+	equal(t, "given back by who lost it", release("a"), 0)
+	equal(t, "given back", release("b"), 1)
+	equal(t, "free", acquire("a", at), 1)
 }

@@ -51,6 +51,7 @@ func Run(t *testing.T, open Opener, only ...string) {
 		{"Metrics", testMetrics},
 		{"Audit", testAudit},
 		{"DatabaseEpoch", testDatabaseEpoch},
+		{"UpkeepLease", testUpkeepLease},
 		{"Times", testTimes},
 		{"TextOrder", testTextOrder},
 		{"JSONValues", testJSONValues},

@@ -35,3 +35,21 @@ WHERE id = @id AND (last_used_at IS NULL OR last_used_at < @last_used_at::timest
 -- APIKeyDelete removes one key of the user.
 DELETE FROM api_keys
 WHERE id = @id AND user_id = @user_id;
+
+-- name: APIKeyImport :execrows
+-- APIKeyImport stores a key that another database held, unless the id is there
+-- already; it returns the number of rows written. ErrConflict names key_hash.
+INSERT INTO api_keys (id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version)
+VALUES (@id, @user_id, @name, @key_hash, @permissions, @is_active, @last_used_at, @created_at, @expires_at, nextval('row_version_seq'))
+ON CONFLICT (id) DO NOTHING;
+
+-- name: APIKeyListClaims :many
+-- APIKeyListClaims returns the keys that have one of the ids or one of the hashes,
+-- both JSON arrays of strings, in no order.
+SELECT id, key_hash
+FROM api_keys
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
+UNION
+SELECT id, key_hash
+FROM api_keys
+WHERE key_hash = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@key_hashes::jsonb) AS wanted));

@@ -28,3 +28,18 @@ WHERE id IN (
     ORDER BY a.created_at, a.id
     LIMIT @page_limit::bigint
 );
+
+-- name: AuditImport :execrows
+-- AuditImport stores an entry that another database held, unless the id is there
+-- already; it returns the number of rows written.
+INSERT INTO audit_log (id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at)
+VALUES (@id, @user_id, @action, @resource_type, @resource_id, @details, @ip_address, @user_agent, @created_at)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: AuditListStoredIDs :many
+-- AuditListStoredIDs returns those of the given ids, a JSON array of strings, that are
+-- stored.
+SELECT id
+FROM audit_log
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
+ORDER BY id;

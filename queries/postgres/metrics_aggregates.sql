@@ -21,3 +21,18 @@ WHERE id IN (
     ORDER BY m.timestamp, m.id
     LIMIT @page_limit::bigint
 );
+
+-- name: MetricImport :execrows
+-- MetricImport stores a value that another database held, unless the id is there
+-- already; it returns the number of rows written.
+INSERT INTO metrics_aggregate (id, metric_name, neuron_id, value, labels, timestamp)
+VALUES (@id, @metric_name, @neuron_id, @value, @labels, @timestamp)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: MetricListStoredIDs :many
+-- MetricListStoredIDs returns those of the given ids, a JSON array of strings, that are
+-- stored.
+SELECT id
+FROM metrics_aggregate
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
+ORDER BY id;

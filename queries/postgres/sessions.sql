@@ -53,3 +53,21 @@ WHERE id IN (
     ORDER BY s.expires_at, s.id
     LIMIT @page_limit::bigint
 );
+
+-- name: SessionImport :execrows
+-- SessionImport stores a login that another database held, unless the id is there
+-- already; it returns the number of rows written. ErrConflict names token_hash.
+INSERT INTO sessions (id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version)
+VALUES (@id, @user_id, @token_hash, @ip_address, @user_agent, @expires_at, @created_at, nextval('row_version_seq'))
+ON CONFLICT (id) DO NOTHING;
+
+-- name: SessionListClaims :many
+-- SessionListClaims returns the sessions that have one of the ids or one of the
+-- hashes, both JSON arrays of strings, in no order.
+SELECT id, token_hash
+FROM sessions
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
+UNION
+SELECT id, token_hash
+FROM sessions
+WHERE token_hash = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@token_hashes::jsonb) AS wanted));

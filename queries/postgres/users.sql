@@ -78,6 +78,21 @@ SELECT count(*)
 FROM users
 WHERE role = @role AND is_active;
 
+-- name: UserListClaims :many
+-- UserListClaims returns the users that have one of the ids, usernames or emails, all
+-- three JSON arrays of strings, in no order.
+SELECT id, username, email
+FROM users
+WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
+UNION
+SELECT id, username, email
+FROM users
+WHERE username = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@usernames::jsonb) AS wanted))
+UNION
+SELECT id, username, email
+FROM users
+WHERE email = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@emails::jsonb) AS wanted));
+
 -- name: UserGetFirstByRole :one
 -- UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
 SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version

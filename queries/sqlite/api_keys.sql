@@ -29,3 +29,17 @@ WHERE id = @id AND (last_used_at IS NULL OR last_used_at < CAST(@last_used_at AS
 -- name: APIKeyDelete :execrows
 DELETE FROM api_keys
 WHERE id = @id AND user_id = @user_id;
+
+-- name: APIKeyImport :execrows
+INSERT INTO api_keys (id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version)
+VALUES (@id, @user_id, @name, @key_hash, @permissions, @is_active, @last_used_at, @created_at, @expires_at, (SELECT value + 1 FROM row_version))
+ON CONFLICT (id) DO NOTHING;
+
+-- name: APIKeyListClaims :many
+SELECT id, key_hash
+FROM api_keys
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
+UNION
+SELECT id, key_hash
+FROM api_keys
+WHERE key_hash IN (SELECT value FROM json_each(CAST(@key_hashes AS JSON_TEXT)));

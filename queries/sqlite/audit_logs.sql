@@ -23,3 +23,14 @@ WHERE id IN (
     ORDER BY a.created_at, a.id
     LIMIT @page_limit
 );
+
+-- name: AuditImport :execrows
+INSERT INTO audit_log (id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at)
+VALUES (@id, @user_id, @action, @resource_type, @resource_id, @details, @ip_address, @user_agent, @created_at)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: AuditListStoredIDs :many
+SELECT id
+FROM audit_log
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
+ORDER BY id;

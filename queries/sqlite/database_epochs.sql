@@ -5,6 +5,6 @@ WHERE id = 1;
 
 -- name: DatabaseEpochBump :one
 UPDATE database_epoch
-SET epoch = epoch + 1, updated_at = @updated_at
+SET epoch = max(epoch + 1, CAST(@updated_at AS DATETIME) / 1000000), updated_at = @updated_at
 WHERE id = 1
 RETURNING epoch;

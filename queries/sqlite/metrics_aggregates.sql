@@ -18,3 +18,14 @@ WHERE id IN (
     ORDER BY m.timestamp, m.id
     LIMIT @page_limit
 );
+
+-- name: MetricImport :execrows
+INSERT INTO metrics_aggregate (id, metric_name, neuron_id, value, labels, timestamp)
+VALUES (@id, @metric_name, @neuron_id, @value, @labels, @timestamp)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: MetricListStoredIDs :many
+SELECT id
+FROM metrics_aggregate
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
+ORDER BY id;

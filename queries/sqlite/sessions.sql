@@ -44,3 +44,17 @@ WHERE id IN (
     ORDER BY s.expires_at, s.id
     LIMIT @page_limit
 );
+
+-- name: SessionImport :execrows
+INSERT INTO sessions (id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version)
+VALUES (@id, @user_id, @token_hash, @ip_address, @user_agent, @expires_at, @created_at, (SELECT value + 1 FROM row_version))
+ON CONFLICT (id) DO NOTHING;
+
+-- name: SessionListClaims :many
+SELECT id, token_hash
+FROM sessions
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
+UNION
+SELECT id, token_hash
+FROM sessions
+WHERE token_hash IN (SELECT value FROM json_each(CAST(@token_hashes AS JSON_TEXT)));

@@ -62,6 +62,19 @@ SELECT count(*)
 FROM users
 WHERE role = @role AND is_active;
 
+-- name: UserListClaims :many
+SELECT id, username, email
+FROM users
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
+UNION
+SELECT id, username, email
+FROM users
+WHERE username IN (SELECT value FROM json_each(CAST(@usernames AS JSON_TEXT)))
+UNION
+SELECT id, username, email
+FROM users
+WHERE email IN (SELECT value FROM json_each(CAST(@emails AS JSON_TEXT)));
+
 -- name: UserGetFirstByRole :one
 SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
 FROM users

@@ -1,8 +1,11 @@
 package postgres
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -14,21 +17,22 @@ import (
 
 const bulkQuery = "SignalInsertMany"
 
-// SignalInsertMany stores signals by COPY. When a row stops the COPY it starts over
-// in a transaction: by unnest, which passes over duplicates, and in halves where a
-// row cannot be stored, until that row is alone.
+// copyFrom is the number of rows from which COPY pays. A COPY asks for the columns'
+// types first, and any duplicate stops it; fewer rows go by one statement.
+const copyFrom = 1001
+
+// SignalInsertMany stores signals by COPY, or by unnest if they are few. When a row
+// stops that it starts over in a transaction: by unnest, which passes over
+// duplicates, and in halves where a row cannot be stored, until that row is alone.
 func (s *Store) SignalInsertMany(ctx context.Context, signals []model.SignalInsertParams) (model.BulkResult, error) {
 	batch, result := model.PrepareSignals(signals)
 	if len(batch) == 0 {
 		return result, nil
 	}
+	sortSignals(batch)
 	err := s.withConn(ctx, bulkQuery, func(ctx context.Context, conn *pgxpool.Conn) error {
-		n, err := copySignals(ctx, conn, batch)
-		if err == nil {
-			result.Inserted = n
-			return nil
-		}
-		if !rowAtFault(err) {
+		err := insertAtOnce(ctx, conn, batch, &result)
+		if err == nil || !rowAtFault(err) {
 			return err
 		}
 		pgTx, err := conn.Begin(ctx)
@@ -57,12 +61,37 @@ func (t *tx) SignalInsertMany(ctx context.Context, signals []model.SignalInsertP
 	if len(batch) == 0 {
 		return result, nil
 	}
+	sortSignals(batch)
 	if err := insertSignals(ctx, t.pgTx, batch, &result); err != nil {
 		t.failed = translate(bulkQuery, err)
 		return model.BulkResult{}, t.failed
 	}
 	result.Sort()
 	return result, nil
+}
+
+// sortSignals puts rows into the order of their ids: calls that store the same ids at
+// the same time wait for each other, and in one order they cannot do so in a circle.
+func sortSignals(batch []model.IndexedSignal) {
+	slices.SortFunc(batch, func(a, b model.IndexedSignal) int {
+		return cmp.Or(bytes.Compare(a.ID[:], b.ID[:]), a.Timestamp.Compare(b.Timestamp))
+	})
+}
+
+// insertAtOnce stores a batch by one statement that commits by itself, all or nothing.
+func insertAtOnce(ctx context.Context, conn *pgxpool.Conn, batch []model.IndexedSignal, result *model.BulkResult) error {
+	if len(batch) >= copyFrom {
+		n, err := copySignals(ctx, conn, batch)
+		if err == nil {
+			result.Inserted = n
+		}
+		return err
+	}
+	stored, err := unnestSignals(ctx, conn, batch)
+	if err == nil {
+		noteStored(batch, stored, result)
+	}
+	return err
 }
 
 // rowAtFault tells whether the rows, not the engine, stopped a statement.

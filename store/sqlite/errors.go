@@ -129,7 +129,7 @@ func tablesOf(entity string) []string {
 // which one failed.
 func foreignKeyField(entity string) string {
 	switch entity {
-	case "session", "api_key":
+	case "session", "api_key", "legacy_detail":
 		return "user_id"
 	case "refresh_token":
 		return "session_id"

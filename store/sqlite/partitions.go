@@ -86,6 +86,7 @@ func purge(ctx context.Context, exec Exec, before time.Time) (int64, error) {
 		if err := ctx.Err(); err != nil {
 			return purged, fmt.Errorf("delete old signals: %w", err)
 		}
+		began := time.Now()
 		n, err := exec(ctx, partitionPurge, before.UnixMicro(), purgeChunk)
 		if err != nil {
 			return purged, fmt.Errorf("delete old signals: %w", err)
@@ -93,6 +94,11 @@ func purge(ctx context.Context, exec Exec, before time.Time) (int64, error) {
 		purged += n
 		if n < purgeChunk {
 			return purged, nil
+		}
+		// As long as the chunk took, so that other writes have half of the time.
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Since(began)):
 		}
 	}
 }

@@ -1,0 +1,208 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+// noteTimeout bounds how long a committer waits for room among the neurons' activity
+// before it goes on to the next batch.
+const noteTimeout = time.Second
+
+// The states of a submission, from its arrival to its answer.
+const (
+	submissionWaiting int32 = iota
+	submissionTaken
+	submissionAbandoned // its caller left before a committer took it
+)
+
+// submission is one signal that waits for its commit.
+type submission struct {
+	signal   model.SignalInsertParams
+	accepted time.Time
+	state    atomic.Int32
+	result   Result
+	err      error
+	answered chan struct{}
+}
+
+// group commits signals of concurrent callers together. A committer is started when
+// a signal comes and fewer than size are at work; it takes all that waits, commits
+// it by one statement, and goes on until nothing waits. So a lone signal waits for
+// nobody, and under load the commits in flight are the time in which the next batch
+// gathers: there is no timer to tune.
+type group struct {
+	ingest   *Ingest
+	size     int // committers at the most
+	maxBatch int
+	maxQueue int
+
+	mu      sync.Mutex
+	queue   []*submission
+	working int
+}
+
+// submit queues a signal and waits for its commit, or until ctx ends. A caller that
+// leaves while its signal waits takes it along; one that leaves later leaves it to
+// be stored with the others, and does not learn of it.
+func (g *group) submit(ctx context.Context, signal model.SignalInsertParams, accepted time.Time) (Result, error) {
+	s := &submission{signal: signal, accepted: accepted, answered: make(chan struct{})}
+	if err := g.enter(s); err != nil {
+		return 0, err
+	}
+	select {
+	case <-s.answered:
+		return s.result, s.err
+	case <-ctx.Done():
+	}
+	if s.state.CompareAndSwap(submissionWaiting, submissionAbandoned) {
+		g.ingest.figures.fail(1)
+		return 0, fmt.Errorf("the caller left before the signal was stored: %w", ctx.Err())
+	}
+	select {
+	case <-s.answered: // both at once: the outcome is the better answer
+		return s.result, s.err
+	default:
+		return 0, fmt.Errorf("the caller left while the signal was being stored: %w", ctx.Err())
+	}
+}
+
+// enter puts a submission into the queue, and starts a committer if one may be.
+func (g *group) enter(s *submission) error {
+	f := g.ingest.figures
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.queue) >= g.maxQueue {
+		f.shed.Inc()
+		f.fail(1)
+		return &model.Error{
+			Kind: model.ErrUnavailable, Entity: "signal",
+			Reason: fmt.Sprintf("%d signals wait for their commit already", g.maxQueue),
+		}
+	}
+	g.queue = append(g.queue, s)
+	f.waiting.Store(int64(len(g.queue)))
+	if g.working < g.size {
+		g.working++
+		// The submission is under way, so that Close cannot have stopped waiting.
+		g.ingest.under.Add(1)
+		go g.work() //nolint:contextcheck // serves many callers; ends when nothing waits
+	}
+	return nil
+}
+
+// work commits batches until nothing waits.
+func (g *group) work() {
+	defer g.ingest.under.Done()
+	for batch := g.take(); len(batch) > 0; batch = g.take() {
+		g.commit(batch)
+	}
+}
+
+// take claims the signals that waited longest; none means that the committer ends.
+func (g *group) take() []*submission {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	batch := make([]*submission, 0, min(len(g.queue), g.maxBatch))
+	taken := 0
+	for _, s := range g.queue {
+		if len(batch) == g.maxBatch {
+			break
+		}
+		taken++
+		if s.state.CompareAndSwap(submissionWaiting, submissionTaken) {
+			batch = append(batch, s)
+		}
+	}
+	rest := copy(g.queue, g.queue[taken:])
+	clear(g.queue[rest:])
+	g.queue = g.queue[:rest]
+	g.ingest.figures.waiting.Store(int64(rest))
+	if len(batch) == 0 {
+		g.working--
+	}
+	return batch
+}
+
+// commit stores a batch by one statement and answers each submission. No caller's
+// context reaches the engine: the one who leaves must not take the others along. The
+// store bounds the time by itself.
+func (g *group) commit(batch []*submission) {
+	i, ctx := g.ingest, context.Background()
+	begin := time.Now()
+	outcomes := i.storeBatch(ctx, batch)
+	i.figures.batch(len(batch), time.Since(begin))
+
+	committed := i.clock()
+	stored := make([]model.SignalInsertParams, 0, len(batch))
+	accepted := make([]time.Time, 0, len(batch))
+	for n, s := range batch {
+		s.result, s.err = outcomes[n].result, outcomes[n].err
+		switch {
+		case s.err != nil:
+			i.figures.fail(1)
+		case s.result == Duplicate:
+			i.figures.duplicate(1)
+		default:
+			stored = append(stored, s.signal)
+			accepted = append(accepted, s.accepted)
+		}
+	}
+	// Counted before it is answered, so that whoever has the answer finds it counted.
+	i.figures.commitEach(accepted, committed, stored)
+	for _, s := range batch {
+		close(s.answered)
+	}
+	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
+	defer cancel()
+	i.activity.note(ctx, stored...)
+}
+
+// outcome is what became of one signal of a batch.
+type outcome struct {
+	result Result
+	err    error
+}
+
+func (i *Ingest) storeBatch(ctx context.Context, batch []*submission) []outcome {
+	outcomes := make([]outcome, len(batch))
+	if len(batch) == 1 {
+		outcomes[0].result, outcomes[0].err = i.insert(ctx, batch[0].signal)
+		return outcomes
+	}
+	signals := make([]model.SignalInsertParams, len(batch))
+	for n, s := range batch {
+		signals[n] = s.signal
+		outcomes[n].result = Stored
+	}
+	result, err := i.store.SignalInsertMany(ctx, signals)
+	if err != nil {
+		return allFailed(outcomes, fmt.Errorf("store signal: %w", err))
+	}
+	unsure := result.Duplicates
+	result, err = i.checkDuplicates(ctx, signals, result)
+	if err != nil { // the others are stored all the same
+		for _, n := range unsure {
+			outcomes[n] = outcome{err: err}
+		}
+	}
+	for _, n := range result.Duplicates {
+		outcomes[n].result = Duplicate
+	}
+	for _, row := range result.Failed {
+		outcomes[row.Index] = outcome{err: fmt.Errorf("store signal: %w", row.Err)}
+	}
+	return outcomes
+}
+
+func allFailed(outcomes []outcome, err error) []outcome {
+	for n := range outcomes {
+		outcomes[n] = outcome{err: err}
+	}
+	return outcomes
+}

@@ -1,0 +1,277 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+const (
+	bulkPath = "/api/v1/signals/bulk"
+	// bulkChunkBytes commits a chunk before it has all its rows if they are long.
+	bulkChunkBytes = 4 << 20
+	// bulkAnswerTimeout is how long a client may take over the answer.
+	bulkAnswerTimeout = 30 * time.Second
+	typeNDJSON        = "application/x-ndjson"
+)
+
+// bulkResult tells what became of the lines of a stream up to the resume point.
+type bulkResult struct {
+	Received   int64           `json:"received" doc:"Signals up to the resume point: the sum of the next three."`
+	Inserted   int64           `json:"inserted"`
+	Duplicates int64           `json:"duplicates" doc:"Stored before with the same content, or earlier in the stream: a success that wrote nothing."`
+	Failed     int64           `json:"failed"`
+	Errors     []bulkLineError `json:"errors" nullable:"false" doc:"Why lines failed, the first 100 faults."`
+	Complete   bool            `json:"complete" doc:"Whether the stream was read to its end. If not, send the rest from the resume point."`
+	Resume     bulkPosition    `json:"resume" doc:"Everything before it is decided: stored, or failed for good."`
+}
+
+type bulkLineError struct {
+	Line    int64  `json:"line" doc:"The number of the line, from 1." example:"3"`
+	Field   string `json:"field" doc:"The field at fault; empty if it is the line as a whole." example:"layer_to"`
+	Message string `json:"message" example:"unknown layer; give L1, L2, L3 or L4"`
+}
+
+type bulkPosition struct {
+	Offset int64 `json:"offset" doc:"Bytes of the stream, after undoing Content-Encoding."`
+	Line   int64 `json:"line" doc:"The number of the line that begins there, from 1."`
+}
+
+// bulkProblem is a stream that stopped before its end: a problem that tells what was
+// decided until then.
+type bulkProblem struct {
+	problem
+
+	Data bulkResult `json:"data"`
+}
+
+// signalBulk takes a stream of signals. It is a handler of its own beside the others,
+// since they have the whole body in memory before they begin.
+func (s *Server) signalBulk(c *gin.Context) {
+	if p := guardBulk(c.Request); p != nil {
+		p.abort(c)
+		return
+	}
+	select {
+	case s.bulkStreams <- struct{}{}:
+		defer func() { <-s.bulkStreams }()
+	default:
+		s.countError("unavailable")
+		newProblem(http.StatusServiceUnavailable, fmt.Sprintf(
+			"%d streams are under way, which is ingest.bulk_streams; try again later", cap(s.bulkStreams))).
+			with("Retry-After", "5").with("Connection", "close").abort(c)
+		return
+	}
+	s.bulkActive.Inc()
+	defer s.bulkActive.Dec()
+
+	control := http.NewResponseController(c.Writer)
+	// The deadlines of ordinary requests do not hold: each read has its own, and
+	// the answer comes when the stream is over.
+	if err := control.SetWriteDeadline(time.Time{}); err != nil {
+		s.fail(c.Request.Context(), fmt.Errorf("lift the deadline: %w", err)).abort(c)
+		return
+	}
+	body := &patientBody{body: c.Request.Body, control: control, idle: s.cfg.BulkIdleTimeout}
+	defer context.AfterFunc(s.stopping, body.stop)()
+
+	result, err := s.readBulk(c.Request.Context(), c.GetHeader("Content-Encoding"), body)
+	if err := control.SetWriteDeadline(time.Now().Add(bulkAnswerTimeout)); err != nil {
+		s.fail(c.Request.Context(), fmt.Errorf("bound the answer: %w", err)).abort(c)
+		return
+	}
+	s.answerBulk(c, result, err)
+}
+
+// guardBulk refuses what is wrong with a request before its first line.
+func guardBulk(r *http.Request) *problem {
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	switch strings.ToLower(strings.TrimSpace(mediaType)) {
+	case typeNDJSON, "application/ndjson":
+	default:
+		return newProblem(http.StatusUnsupportedMediaType, "a stream's Content-Type must be application/x-ndjson; one signal or an array goes to /api/v1/signals")
+	}
+	for name := range r.URL.Query() {
+		return invalidField("query."+name, "unexpected query parameter")
+	}
+	if _, _, known, _ := decodeBody(r.Header.Get("Content-Encoding"), http.NoBody); !known {
+		return newProblem(http.StatusUnsupportedMediaType, "the stream's Content-Encoding must be gzip or zstd, or none").
+			with("Accept-Encoding", "gzip, zstd")
+	}
+	return nil
+}
+
+// readBulk commits a stream chunk by chunk: while one is committed the next is
+// decoded. A client that sends faster than that waits.
+func (s *Server) readBulk(ctx context.Context, encoding string, body *patientBody) (bulkResult, error) {
+	decoded, closeDecoder, _, err := decodeBody(encoding, body)
+	if err != nil {
+		return newBulkResult(), s.bulkReadError(body, err)
+	}
+	defer closeDecoder()
+
+	chunks := make(chan *bulkChunk)
+	w := &bulkWriter{server: s, result: newBulkResult(), failed: make(chan struct{})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.run(ctx, chunks)
+	}()
+	readErr := s.decodeBulk(newLineReader(decoded), chunks, w.failed)
+	<-done
+	switch {
+	case w.err != nil:
+		return w.result, w.err
+	case readErr != nil:
+		return w.result, s.bulkReadError(body, readErr)
+	default:
+		w.result.Complete = true
+		return w.result, nil
+	}
+}
+
+// decodeBulk reads lines into chunks until the stream ends or failed says that there
+// is no use. It closes chunks.
+func (s *Server) decodeBulk(lines *lineReader, chunks chan<- *bulkChunk, failed <-chan struct{}) error {
+	defer close(chunks)
+	d := lineDecoder{s.newSignalReader()}
+	chunk := newBulkChunk(s.cfg.BulkChunkRows)
+	send := func() bool {
+		chunk.end = bulkPosition{lines.offset, lines.line}
+		select {
+		case chunks <- chunk:
+			chunk = newBulkChunk(s.cfg.BulkChunkRows)
+			return true
+		case <-failed:
+			return false
+		}
+	}
+	for {
+		number := lines.line
+		line, err := lines.read()
+		if err != nil {
+			// Lines that came whole count, however the stream ended.
+			if lines.line > 1 && !send() || errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if isBlank(line) {
+			continue
+		}
+		chunk.add(number, line, &d)
+		if len(chunk.rows)+len(chunk.bad) >= s.cfg.BulkChunkRows || chunk.bytes >= bulkChunkBytes {
+			if !send() {
+				return nil
+			}
+		}
+	}
+}
+
+func isBlank(line []byte) bool {
+	for _, b := range line {
+		if b != ' ' && b != '\t' && b != '\r' {
+			return false
+		}
+	}
+	return true
+}
+
+// bulkReadError words what ended a stream early.
+func (s *Server) bulkReadError(body *patientBody, err error) error {
+	body.mu.Lock()
+	defer body.mu.Unlock()
+	var timeout net.Error
+	switch transfer := body.failed; {
+	case errors.Is(transfer, errBulkStopping):
+		return newProblem(http.StatusServiceUnavailable, "the server is shutting down; send the rest to another one, or later").with("Retry-After", "5")
+	case errors.As(transfer, &timeout) && timeout.Timeout():
+		return newProblem(http.StatusRequestTimeout, fmt.Sprintf("nothing came for %s, which is ingest.bulk_idle_timeout", s.cfg.BulkIdleTimeout))
+	case transfer != nil:
+		return newProblem(http.StatusBadRequest, "the stream broke off; send the rest")
+	case errors.Is(err, errLineTooLong):
+		return newProblem(http.StatusRequestEntityTooLarge, err.Error()+"; one line holds one signal")
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return newProblem(http.StatusBadRequest, fmt.Sprintf("the zstd window is larger than %d MiB; compress without --long and --ultra", maxZstdWindow>>20))
+	default:
+		return newProblem(http.StatusBadRequest, "the compressed stream is damaged or ends too early")
+	}
+}
+
+// answerBulk tells what became of the stream.
+func (s *Server) answerBulk(c *gin.Context, result bulkResult, err error) {
+	if err == nil {
+		status := http.StatusOK
+		if result.Failed > 0 {
+			status = http.StatusMultiStatus
+		}
+		s.writeBulk(c, status, typeJSON, envelope[bulkResult]{Success: true, Data: result})
+		return
+	}
+	p := s.fail(c.Request.Context(), err)
+	for name, values := range p.header {
+		c.Writer.Header()[name] = values
+	}
+	// What is left of the stream is not read, so that the connection is of no use.
+	c.Header("Connection", "close")
+	s.writeBulk(c, p.Status, typeProblem, bulkProblem{problem: *p, Data: result})
+}
+
+func (s *Server) writeBulk(c *gin.Context, status int, contentType string, v any) {
+	body, err := marshalAnswer(v)
+	if err != nil {
+		s.fail(c.Request.Context(), err).abort(c)
+		return
+	}
+	c.Data(status, contentType, body)
+}
+
+func newBulkResult() bulkResult {
+	return bulkResult{Errors: []bulkLineError{}, Resume: bulkPosition{Line: 1}}
+}
+
+// bulkChunk is the part of a stream that is decided together.
+type bulkChunk struct {
+	rows  []model.SignalInsertParams
+	lines []int64 // of the rows
+	bad   []bulkLineError
+	// badLines counts those that cannot be read; bad may have several faults of one,
+	// or none once there are many.
+	badLines int64
+	bytes    int
+	end      bulkPosition
+}
+
+func newBulkChunk(rows int) *bulkChunk {
+	return &bulkChunk{rows: make([]model.SignalInsertParams, 0, rows), lines: make([]int64, 0, rows)}
+}
+
+func (k *bulkChunk) add(number int64, line []byte, d *lineDecoder) {
+	row, faults := d.decode(line)
+	k.bytes += len(line)
+	if len(faults) == 0 {
+		k.rows, k.lines = append(k.rows, row), append(k.lines, number)
+		return
+	}
+	k.badLines++
+	for _, f := range faults {
+		if len(k.bad) < maxRowFaults {
+			k.bad = append(k.bad, bulkLineError{number, bulkField(f.Location), f.Message})
+		}
+	}
+}
+
+// bulkField is a place below the line instead of the body.
+func bulkField(location string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(location, "body"), ".")
+}
