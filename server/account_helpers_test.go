@@ -54,3 +54,6 @@ func (s *harness) key(u testUser, scopes ...auth.Scope) string {
 }
 
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
+
+// unique is a word that the server's ids make.
+func (s *harness) unique() string { return uuid.NewString() }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/server"
 )
@@ -112,6 +113,9 @@ func TestErrorTable(t *testing.T) {
 		{stored(model.ErrInternal), 500, "unexpected", ""},
 		{stored(model.ErrInTx), 500, "unexpected", ""},
 		{context.DeadlineExceeded, 504, "too long", ""},
+		{&auth.BusyError{RetryAfter: 1500 * time.Millisecond}, 503, "wait to be checked", "2"},
+		{&auth.LimitedError{RetryAfter: time.Minute}, 429, "attempts failed", "60"},
+		{fmt.Errorf("log in: %w", auth.ErrBadCredentials), 401, "the user name or the password is wrong", ""},
 		{secret, 500, "unexpected", ""},
 	} {
 		f.neuronGet = func(context.Context) error { return c.err }
@@ -197,7 +201,8 @@ func TestPanic(t *testing.T) {
 func TestSecretsStayOut(t *testing.T) {
 	t.Parallel()
 	const canary = "canary7f3a"
-	s := newServer(t, sqliteEngine)
+	f := &faulty{neuronGet: func(context.Context) error { return nil }}
+	s := newServer(t, sqliteEngine, withFaulty(f))
 	s.ask("GET", "/api/v1/neurons/"+canary, "").want(404)
 	s.ask("GET", "/"+canary, "").want(404)
 	s.ask("GET", "/api/v1/neurons?"+canary+"=1", "").want(422)
@@ -214,6 +219,27 @@ func TestSecretsStayOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.do(req).problem(405)
+
+	// Passwords, tokens and keys, where they belong and where they do not.
+	s.ask("POST", "/api/v1/auth/register", `{"username":"ann","password":"`+canary+`"}`).want(200)
+	s.ask("POST", "/api/v1/auth/login", `{"username":"`+canary+`","password":"`+canary+`"}`).want(401)
+	g := data[grant](s.ask("POST", "/api/v1/auth/login", `{"username":"ann","password":"`+canary+`"}`).want(200))
+	token := bearer(g.AccessToken)
+	key := data[struct{ Key string }](s.ask("POST", "/api/v1/auth/api-keys", `{"name":"k"}`, token...).want(201)).Key
+	s.ask("GET", "/api/v1/neurons?key="+key, "", token...).want(422)
+	s.ask("GET", "/api/v1/neurons/"+key, "", "X-API-Key", key).want(404)
+	s.ask("GET", "/api/v1/neurons", "", "X-API-Key", canary).want(401)
+	s.ask("GET", "/api/v1/neurons", "", "X-API-Key", key, "Authorization", "Bearer "+canary).want(400)
+	s.ask("PUT", "/api/v1/auth/password", `{"old_password":"`+canary+`","new_password":"`+canary+`"}{`, token...).want(400)
+	s.ask("PUT", "/api/v1/auth/password", `{"old_password":"`+canary+`","new_password":"`+canary+`2"}`, token...).want(200)
+	s.ask("POST", "/api/v1/auth/refresh", `{"refresh_token":"`+g.RefreshToken+`"}`).want(401)
+	f.neuronGet = func(ctx context.Context) error { p, _ := auth.PrincipalFrom(ctx); panic(fmt.Sprint(p, key)) }
+	s.ask("GET", neuronPath, "", "X-API-Key", key).problem(500)
+	for _, secret := range []string{g.AccessToken, g.RefreshToken, key} {
+		if strings.Contains(s.log.String()+s.ask("GET", "/metrics", "").body, secret[len(secret)-16:]) {
+			t.Errorf("a token is in the log or the metrics:\n%s", s.log)
+		}
+	}
 	if log := s.log.String(); strings.Contains(strings.ToLower(log), canary) {
 		t.Errorf("in the log:\n%s", log)
 	}

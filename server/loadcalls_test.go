@@ -8,8 +8,8 @@ import (
 )
 
 // The calls of the load test that HAL9's users run, with its checks of status and
-// shape, from many users at once; its times belong to a benchmark, its sign-in to
-// accounts. Afterwards the counters are what a recount of the answers says.
+// shape, from many users at once; its times belong to a benchmark.
+// Afterwards the counters are what a recount of the answers says.
 func TestLoadTestCalls(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
@@ -20,6 +20,7 @@ func TestLoadTestCalls(t *testing.T) {
 				for round := range rounds {
 					loadTestSignal(s, user+round)
 					loadTestReads(s)
+					loadTestAccount(s, fmt.Sprintf("user-%d-%d", user, round))
 				}
 			})
 		}
@@ -55,6 +56,19 @@ func loadTestSignal(s *harness, n int) {
 	if sent.SignalID == "" {
 		s.t.Errorf("no signal_id in %+v", sent)
 	}
+}
+
+// loadTestAccount registers without an email, logs in and reads the profile.
+func loadTestAccount(s *harness, name string) {
+	credentials := `{"username":"` + name + `","password":"SecurePassword123!"}`
+	s.ask("POST", "/api/v1/auth/register", credentials).want(200)
+	token := data[struct {
+		AccessToken string `json:"access_token"`
+	}](s.ask("POST", "/api/v1/auth/login", credentials).want(200)).AccessToken
+	if token == "" {
+		s.t.Errorf("no access_token for %s", name)
+	}
+	s.ask("GET", "/api/v1/auth/profile", "", bearer(token)...).want(200, `"username":"`+name+`"`)
 }
 
 func loadTestReads(s *harness) {
