@@ -311,14 +311,14 @@ func TestBulkBombs(t *testing.T) { //nolint:paralleltest // measures the memory 
 	}
 }
 
-// cutting lets so many chunks through and fails the next one before it is tried.
+// cutting lets so many chunks through and fails the one after them before it is tried.
 type cutting struct {
 	server.Ingest
 	left int
 }
 
 func (c *cutting) SubmitMany(ctx context.Context, signals []model.SignalInsertParams) (model.BulkResult, error) {
-	if c.left--; c.left < 0 {
+	if c.left--; c.left == -1 {
 		return model.BulkResult{}, &model.Error{Kind: model.ErrUnavailable, Entity: "signal", Reason: "told to"}
 	}
 	return c.Ingest.SubmitMany(ctx, signals)
@@ -328,7 +328,6 @@ func (c *cutting) SubmitMany(ctx context.Context, signals []model.SignalInsertPa
 // makes one of each, though the lines have no ids.
 func TestBulkResumesByOffset(t *testing.T) {
 	t.Parallel()
-	cut := &cutting{left: 3}
 	onEnginesWith(t, func(t *testing.T, s *harness) {
 		var b strings.Builder
 		for i := range 100 {
@@ -357,7 +356,7 @@ func TestBulkResumesByOffset(t *testing.T) {
 				t.Errorf("row %d is stored %d times", i, n)
 			}
 		}
-	}, smallChunks, func(d *server.Deps) { d.Ingest = &cutting{Ingest: d.Ingest, left: cut.left} })
+	}, smallChunks, func(d *server.Deps) { d.Ingest = &cutting{Ingest: d.Ingest, left: 3} })
 }
 
 // A client that vanishes in the middle of a line, and sends all again, has one of
