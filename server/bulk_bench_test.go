@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
@@ -32,7 +33,11 @@ func BenchmarkBulk(b *testing.B) {
 	b.Cleanup(func() { _ = st.Close() })
 	in := ingest.New(ingest.Config{Store: st})
 	ids := model.NewIDGenerator(time.Now)
-	srv, err := server.New(server.Deps{Store: st, Ingest: in, IDs: ids})
+	accounts, err := auth.New(auth.Config{Store: st})
+	if err != nil {
+		b.Fatal(err)
+	}
+	srv, err := server.New(server.Deps{Store: st, Ingest: in, IDs: ids, Auth: accounts})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -32,7 +33,7 @@ func FuzzLineDecoder(f *testing.F) {
 		f.Add([]byte(line))
 	}
 	now := func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-	s, err := New(Deps{Store: struct{ model.Store }{}, Ingest: struct{ Ingest }{}, Clock: now, Identities: ingest.Identities{
+	s, err := New(Deps{Store: struct{ model.Store }{}, Ingest: struct{ Ingest }{}, Auth: new(auth.Service), Clock: now, Identities: ingest.Identities{
 		IDs: model.NewIDGenerator(now), Clock: now,
 	}})
 	if err != nil {

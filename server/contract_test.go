@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -46,6 +47,7 @@ func recountSignals(t *testing.T, st model.Store) recount {
 func TestContractShapes(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
+		admin := []string{"X-API-Key", s.key(s.user("root", auth.RoleAdmin))}
 		sentSignal := data[sent](s.ask("POST", "/api/v1/signal", `{"content":"x","layer":"L4"}`).want(200))
 		for _, test := range []struct {
 			route string
@@ -80,7 +82,7 @@ func TestContractShapes(t *testing.T) {
 			}},
 			{"/api/v1/metrics/export?format=json", false, map[string]string{"signals_sent": "number", "cache_hit_rate": "number"}},
 		} {
-			r := s.ask("GET", test.route, "").want(200)
+			r := s.ask("GET", test.route, "", admin...).want(200)
 			var body any
 			if err := json.Unmarshal([]byte(r.body), &body); err != nil {
 				t.Fatalf("%s: %v", test.route, err)
