@@ -95,14 +95,14 @@ func (s *Server) signalBulk(c *gin.Context) {
 
 // guardBulk refuses what is wrong with a request before its first line.
 func guardBulk(r *http.Request) *problem {
+	for name := range r.URL.Query() {
+		return invalidField("query."+name, "unexpected query parameter")
+	}
 	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	switch strings.ToLower(strings.TrimSpace(mediaType)) {
 	case typeNDJSON, "application/ndjson":
 	default:
 		return newProblem(http.StatusUnsupportedMediaType, "a stream's Content-Type must be application/x-ndjson; one signal or an array goes to /api/v1/signals")
-	}
-	for name := range r.URL.Query() {
-		return invalidField("query."+name, "unexpected query parameter")
 	}
 	if _, _, known, _ := decodeBody(r.Header.Get("Content-Encoding"), http.NoBody); !known {
 		return newProblem(http.StatusUnsupportedMediaType, "the stream's Content-Encoding must be gzip or zstd, or none").

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/go-json-experiment/json"
 
 	"github.com/hal9-ai/hal9/auth"
@@ -65,7 +66,8 @@ func newServer(t *testing.T, engine string, change ...func(*server.Deps)) *harne
 		}
 	})
 	h.store = openStore(t, engine)
-	h.ingest = ingest.New(ingest.Config{Store: h.store, Clock: h.clock.now, ActivityInterval: 10 * time.Millisecond})
+	set := metrics.NewSet()
+	h.ingest = ingest.New(ingest.Config{Store: h.store, Clock: h.clock.now, Metrics: set, ActivityInterval: 10 * time.Millisecond})
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- h.ingest.Run(ctx) }()
@@ -80,7 +82,7 @@ func newServer(t *testing.T, engine string, change ...func(*server.Deps)) *harne
 	})
 	h.auth = newAuth(t, h, h.log)
 	deps := server.Deps{
-		Store: h.store, Ingest: h.ingest, Auth: h.auth, Clock: h.clock.now,
+		Store: h.store, Ingest: h.ingest, Auth: h.auth, Clock: h.clock.now, Metrics: set,
 		// Patient, so that a busy machine fails no test.
 		Config: server.Config{AccessSample: 1, RequestTimeout: patience, ShutdownTimeout: patience},
 		Logger: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
