@@ -167,6 +167,7 @@ type answer struct {
 	value reflect.Value // not valid if the call returns an error alone
 	err   error
 }
+
 // callee is what a store and its transactions have in common.
 type callee interface {
 	model.Queries
