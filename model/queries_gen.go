@@ -47,7 +47,7 @@ type APIKeyQueries interface {
 	// already; it returns the number of rows written. ErrConflict names key_hash.
 	APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error)
 	// APIKeyListClaims returns the keys that have one of the ids or one of the hashes,
-	// both JSON arrays of strings, in no order.
+	// both JSON arrays of strings, in order of their ids.
 	APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error)
 }
 
@@ -242,7 +242,7 @@ type SessionQueries interface {
 	// already; it returns the number of rows written. ErrConflict names token_hash.
 	SessionImport(ctx context.Context, arg SessionImportParams) (int64, error)
 	// SessionListClaims returns the sessions that have one of the ids or one of the
-	// hashes, both JSON arrays of strings, in no order.
+	// hashes, both JSON arrays of strings, in order of their ids.
 	SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error)
 }
 
@@ -314,7 +314,7 @@ type UserQueries interface {
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
 	// UserListClaims returns the users that have one of the ids, usernames or emails, all
-	// three JSON arrays of strings, in no order.
+	// three JSON arrays of strings, in order of their ids.
 	UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error)
 	// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
 	UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error)

@@ -64,6 +64,7 @@ func fill(tb testing.TB, db *sql.DB, engine schema.Engine) {
 		insert(tb, db, engine, "refresh_tokens", "id, session_id, token_hash, expires_at, created_at",
 			uuid.NewString(), session, uuid.NewString(), time.Now(), time.Now())
 		insert(tb, db, engine, "api_keys", "id, user_id, name, key_hash, created_at", uuid.NewString(), user, "k", uuid.NewString(), time.Now())
+		insert(tb, db, engine, "legacy_details", "entity, id, user_id, details, created_at", "user", user, user, "{}", time.Now())
 		insert(tb, db, engine, "memories", "id, neuron_id, content, created_at, updated_at, search_text",
 			uuid.NewString(), "neuron-l1", "c", time.Now(), time.Now(), "c")
 		insert(tb, db, engine, "metrics_aggregate", "id, metric_name, value, timestamp", uuid.NewString(), "m", 0.5, time.Now())

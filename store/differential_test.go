@@ -168,10 +168,13 @@ type answer struct {
 	err   error
 }
 
-func (c call) run(ctx context.Context, st interface {
+// callee is what a store and its transactions have in common.
+type callee interface {
 	model.Queries
 	model.SignalBulk
-}) answer {
+}
+
+func (c call) run(ctx context.Context, st callee) answer {
 	if c.method == "SignalInsertMany" {
 		result, err := st.SignalInsertMany(ctx, c.bulk)
 		return answer{reflect.ValueOf(result), err}

@@ -22,6 +22,7 @@ func testTypes(t *testing.T, p *pair) {
 	p.done(t, "SessionInsert", model.SessionInsertParams{ID: session, UserID: user, TokenHash: "t", ExpiresAt: epoch, CreatedAt: epoch})
 	p.done(t, "RefreshTokenInsert", model.RefreshTokenInsertParams{ID: uuid.New(), SessionID: session, TokenHash: "r", ExpiresAt: epoch, CreatedAt: epoch})
 	p.done(t, "APIKeyInsert", model.APIKeyInsertParams{ID: uuid.New(), UserID: user, Name: "k", KeyHash: "k", Permissions: model.EmptyObject(), CreatedAt: epoch})
+	p.done(t, "LegacyDetailImport", model.LegacyDetailImportParams{Entity: "user", ID: user, UserID: user, Details: model.EmptyObject(), CreatedAt: epoch})
 	p.done(t, "NeuronInsert", aNeuron("n"))
 	p.done(t, "NeuronActivityAdd", model.NeuronActivityAddParams{NeuronID: "n", SignalsAdded: 1})
 	p.done(t, "SignalInsert", aSignal(epoch))

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/json"
 	"math"
 	"reflect"
 	"strings"
@@ -185,6 +186,13 @@ func (g generator) json(name string) model.JSON {
 			quoted[i] = `"` + id.String() + `"`
 		}
 		return model.JSON("[" + strings.Join(quoted, ",") + "]")
+	}
+	if strings.HasSuffix(name, "Hashes") || name == "Usernames" || name == "Emails" { // lists of text
+		list, err := json.Marshal(rapid.SliceOfN(rapid.SampledFrom(poolNames), 0, 4).Draw(g.T, name))
+		if err != nil {
+			g.Fatal(err)
+		}
+		return list
 	}
 	text := of(g, name, poolJSON, nastyJSON)
 	if text == "" && rapid.Bool().Draw(g.T, name+" is nil") {

@@ -86,6 +86,8 @@ func planValue(name string) string {
 		return `["fox7 word"]`
 	case name == "Ids":
 		return `["` + planID + `"]`
+	case strings.HasSuffix(name, "Hashes"), name == "Usernames", name == "Emails":
+		return `["n7"]`
 	default:
 		return "L1"
 	}

@@ -27,13 +27,14 @@ type ImportCmd struct {
 
 // Help describes the command.
 func (ImportCmd) Help() string {
-	return `Checks the whole file, then copies its memories, neurons and signals in chunks, and reports for each table how many rows were read, written, there already, and skipped with their reasons. What is stored already stays as it is, so importing again changes nothing and goes on after a failure. The file is never written to.
+	return `Checks the whole file, then copies what it holds in chunks: users, API keys, sessions, neurons, signals, memories, metrics and the audit log. Old passwords and API keys go on working. Reports for each table how many rows were read, written, there already, and skipped with their reasons, and for each column what became of its values. A username that another user has here is reported and left alone. What is stored already stays as it is, so importing again changes nothing and goes on after a failure. The file is never written to.
 
 Exits with 0 if the file was imported, even if rows were skipped: the report tells. With 1 if the file cannot be imported or a part of it failed, 2 if the configuration is wrong, 3 if the database does not answer, and 4 if migrations are pending. An SQLite database is made and migrated if it has to be.
 
-Example:
+Examples:
 
     hal9 import old.db --dry-run
+    hal9 import old.db --json > report.json
     hal9 import old.db --database-url postgres://hal9@localhost/hal9`
 }
 

@@ -199,6 +199,7 @@ UNION
 SELECT id, key_hash
 FROM api_keys
 WHERE key_hash = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text($2::jsonb) AS wanted))
+ORDER BY id
 `
 
 type APIKeyListClaimsParams struct {
@@ -212,7 +213,7 @@ type APIKeyListClaimsRow struct {
 }
 
 // APIKeyListClaims returns the keys that have one of the ids or one of the hashes,
-// both JSON arrays of strings, in no order.
+// both JSON arrays of strings, in order of their ids.
 func (q *Queries) APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error) {
 	rows, err := q.db.Query(ctx, aPIKeyListClaims, arg.Ids, arg.KeyHashes)
 	if err != nil {

@@ -23,7 +23,7 @@ type Querier interface {
 	// APIKeyListByUser returns a user's keys, the newest first.
 	APIKeyListByUser(ctx context.Context, arg APIKeyListByUserParams) ([]APIKey, error)
 	// APIKeyListClaims returns the keys that have one of the ids or one of the hashes,
-	// both JSON arrays of strings, in no order.
+	// both JSON arrays of strings, in order of their ids.
 	APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error)
 	// APIKeyRevoke makes one key of the user void for good.
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
@@ -186,7 +186,7 @@ type Querier interface {
 	// SessionListByUser returns a user's sessions, the newest first.
 	SessionListByUser(ctx context.Context, arg SessionListByUserParams) ([]Session, error)
 	// SessionListClaims returns the sessions that have one of the ids or one of the
-	// hashes, both JSON arrays of strings, in no order.
+	// hashes, both JSON arrays of strings, in order of their ids.
 	SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error)
 	// SessionRotate gives a session a new access token. The old one is void from then on.
 	SessionRotate(ctx context.Context, arg SessionRotateParams) (Session, error)
@@ -247,7 +247,7 @@ type Querier interface {
 	// after_username ('' for the first page).
 	UserList(ctx context.Context, arg UserListParams) ([]User, error)
 	// UserListClaims returns the users that have one of the ids, usernames or emails, all
-	// three JSON arrays of strings, in no order.
+	// three JSON arrays of strings, in order of their ids.
 	UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error)
 	// UserLock returns one user, ErrNotFound if there is none, and keeps others from
 	// changing the user until the transaction ends. It changes nothing itself.

@@ -257,6 +257,7 @@ UNION
 SELECT id, token_hash
 FROM sessions
 WHERE token_hash = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text($2::jsonb) AS wanted))
+ORDER BY id
 `
 
 type SessionListClaimsParams struct {
@@ -270,7 +271,7 @@ type SessionListClaimsRow struct {
 }
 
 // SessionListClaims returns the sessions that have one of the ids or one of the
-// hashes, both JSON arrays of strings, in no order.
+// hashes, both JSON arrays of strings, in order of their ids.
 func (q *Queries) SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error) {
 	rows, err := q.db.Query(ctx, sessionListClaims, arg.Ids, arg.TokenHashes)
 	if err != nil {

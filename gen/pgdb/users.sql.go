@@ -334,6 +334,7 @@ UNION
 SELECT id, username, email
 FROM users
 WHERE email = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text($3::jsonb) AS wanted))
+ORDER BY id
 `
 
 type UserListClaimsParams struct {
@@ -349,7 +350,7 @@ type UserListClaimsRow struct {
 }
 
 // UserListClaims returns the users that have one of the ids, usernames or emails, all
-// three JSON arrays of strings, in no order.
+// three JSON arrays of strings, in order of their ids.
 func (q *Queries) UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error) {
 	rows, err := q.db.Query(ctx, userListClaims, arg.Ids, arg.Usernames, arg.Emails)
 	if err != nil {

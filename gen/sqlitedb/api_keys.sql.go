@@ -196,6 +196,7 @@ UNION
 SELECT id, key_hash
 FROM api_keys
 WHERE key_hash IN (SELECT value FROM json_each(CAST(?2 AS JSON_TEXT)))
+ORDER BY id
 `
 
 type APIKeyListClaimsParams struct {

@@ -250,6 +250,7 @@ UNION
 SELECT id, token_hash
 FROM sessions
 WHERE token_hash IN (SELECT value FROM json_each(CAST(?2 AS JSON_TEXT)))
+ORDER BY id
 `
 
 type SessionListClaimsParams struct {

@@ -324,6 +324,7 @@ UNION
 SELECT id, username, email
 FROM users
 WHERE email IN (SELECT value FROM json_each(CAST(?3 AS JSON_TEXT)))
+ORDER BY id
 `
 
 type UserListClaimsParams struct {

@@ -54,6 +54,8 @@ func plausible(params reflect.Type) reflect.Value {
 				field.SetString(`"word"`)
 			case "Condition":
 				field.SetString(model.ConditionRunning)
+			case "Entity":
+				field.SetString("user")
 			default:
 				field.SetString(uuid.NewString()) // unique fields stay unique
 			}

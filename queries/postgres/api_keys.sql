@@ -45,11 +45,12 @@ ON CONFLICT (id) DO NOTHING;
 
 -- name: APIKeyListClaims :many
 -- APIKeyListClaims returns the keys that have one of the ids or one of the hashes,
--- both JSON arrays of strings, in no order.
+-- both JSON arrays of strings, in order of their ids.
 SELECT id, key_hash
 FROM api_keys
 WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
 UNION
 SELECT id, key_hash
 FROM api_keys
-WHERE key_hash = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@key_hashes::jsonb) AS wanted));
+WHERE key_hash = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@key_hashes::jsonb) AS wanted))
+ORDER BY id;

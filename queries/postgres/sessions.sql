@@ -63,11 +63,12 @@ ON CONFLICT (id) DO NOTHING;
 
 -- name: SessionListClaims :many
 -- SessionListClaims returns the sessions that have one of the ids or one of the
--- hashes, both JSON arrays of strings, in no order.
+-- hashes, both JSON arrays of strings, in order of their ids.
 SELECT id, token_hash
 FROM sessions
 WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
 UNION
 SELECT id, token_hash
 FROM sessions
-WHERE token_hash = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@token_hashes::jsonb) AS wanted));
+WHERE token_hash = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@token_hashes::jsonb) AS wanted))
+ORDER BY id;

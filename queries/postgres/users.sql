@@ -80,7 +80,7 @@ WHERE role = @role AND is_active;
 
 -- name: UserListClaims :many
 -- UserListClaims returns the users that have one of the ids, usernames or emails, all
--- three JSON arrays of strings, in no order.
+-- three JSON arrays of strings, in order of their ids.
 SELECT id, username, email
 FROM users
 WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
@@ -91,7 +91,8 @@ WHERE username = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@userna
 UNION
 SELECT id, username, email
 FROM users
-WHERE email = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@emails::jsonb) AS wanted));
+WHERE email = ANY (ARRAY(SELECT wanted FROM jsonb_array_elements_text(@emails::jsonb) AS wanted))
+ORDER BY id;
 
 -- name: UserGetFirstByRole :one
 -- UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.

@@ -42,4 +42,5 @@ WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
 UNION
 SELECT id, key_hash
 FROM api_keys
-WHERE key_hash IN (SELECT value FROM json_each(CAST(@key_hashes AS JSON_TEXT)));
+WHERE key_hash IN (SELECT value FROM json_each(CAST(@key_hashes AS JSON_TEXT)))
+ORDER BY id;

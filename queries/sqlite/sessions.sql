@@ -57,4 +57,5 @@ WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
 UNION
 SELECT id, token_hash
 FROM sessions
-WHERE token_hash IN (SELECT value FROM json_each(CAST(@token_hashes AS JSON_TEXT)));
+WHERE token_hash IN (SELECT value FROM json_each(CAST(@token_hashes AS JSON_TEXT)))
+ORDER BY id;

@@ -73,7 +73,8 @@ WHERE username IN (SELECT value FROM json_each(CAST(@usernames AS JSON_TEXT)))
 UNION
 SELECT id, username, email
 FROM users
-WHERE email IN (SELECT value FROM json_each(CAST(@emails AS JSON_TEXT)));
+WHERE email IN (SELECT value FROM json_each(CAST(@emails AS JSON_TEXT)))
+ORDER BY id;
 
 -- name: UserGetFirstByRole :one
 SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version

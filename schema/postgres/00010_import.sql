@@ -14,7 +14,7 @@ CREATE TABLE legacy_details (
     CONSTRAINT legacy_details_entity_check CHECK (entity IN ('user', 'api_key', 'session'))
 );
 
--- The cascade from users.
+-- LegacyDetailListByUser, and the cascade from users.
 CREATE INDEX legacy_details_user_id_idx ON legacy_details (user_id);
 
 -- +goose Down

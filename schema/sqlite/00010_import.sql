@@ -18,7 +18,7 @@ CREATE TABLE legacy_details (
     CONSTRAINT legacy_details_user_id_check CHECK (typeof(user_id) = 'text' AND length(user_id) = 36)
 );
 
--- The cascade from users.
+-- LegacyDetailListByUser, and the cascade from users.
 CREATE INDEX legacy_details_user_id_idx ON legacy_details (user_id);
 
 -- +goose Down
