@@ -16,7 +16,8 @@ const MaxAhead = time.Minute
 // inside its id, in milliseconds: a look-up by id then knows the partition, and a
 // resubmitted id meets the primary key (id, timestamp).
 type Identities struct {
-	// IDs makes the ids of signals that bring none.
+	// IDs makes the ids of signals that bring none: from the clock, or derived from
+	// the key of an idempotent request.
 	IDs *model.IDGenerator
 	// Clock tells what the bounds are measured from.
 	Clock func() time.Time

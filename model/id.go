@@ -2,7 +2,10 @@ package model
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
+	"io"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
@@ -14,16 +17,28 @@ import (
 // clock that it is given, so that tests and imports can say what time it is. Safe
 // for concurrent use.
 type IDGenerator struct {
-	now func() time.Time
+	now    func() time.Time
+	random io.Reader // never fails
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards random too where it is not the system's
 	lastMS  int64
 	counter uint16
 }
 
 // NewIDGenerator returns a generator that reads the given clock.
 func NewIDGenerator(now func() time.Time) *IDGenerator {
-	return &IDGenerator{now: now}
+	return &IDGenerator{now: now, random: rand.Reader}
+}
+
+// NewDerivedIDs returns a generator whose ids follow from a UUIDv7 and the order of
+// the calls alone: they are the same whenever the same request is worked on again.
+// Their time is the one inside the seed. They are as unique as their seed is.
+func NewDerivedIDs(seed uuid.UUID) *IDGenerator {
+	at, _ := IDTime(seed)
+	return &IDGenerator{
+		now:    func() time.Time { return at },
+		random: mathrand.NewChaCha8(sha256.Sum256(seed[:])),
+	}
 }
 
 // New returns the next id: greater than all that this generator made before, even
@@ -34,27 +49,30 @@ func (g *IDGenerator) New() uuid.UUID {
 	ms := g.now().UnixMilli()
 	if ms > g.lastMS {
 		g.lastMS, g.counter = ms, 0
-		return newV7(g.lastMS, 0)
+		return g.newV7(g.lastMS, 0)
 	}
 	g.counter++
 	if g.counter > 0x0fff { // the millisecond is full: borrow from the next one
 		g.lastMS++
 		g.counter = 0
 	}
-	return newV7(g.lastMS, g.counter)
+	return g.newV7(g.lastMS, g.counter)
 }
 
 // NewAt returns an id for the given moment, which may lie in the past. Ids of one
 // millisecond are unique, but in no order.
 func (g *IDGenerator) NewAt(t time.Time) uuid.UUID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	var b [2]byte
-	_, _ = rand.Read(b[:]) // never fails, says its documentation
-	return newV7(t.UnixMilli(), binary.BigEndian.Uint16(b[:])&0x0fff)
+	_, _ = io.ReadFull(g.random, b[:]) // neither source fails, say their documentations
+	return g.newV7(t.UnixMilli(), binary.BigEndian.Uint16(b[:])&0x0fff)
 }
 
-func newV7(ms int64, randA uint16) uuid.UUID {
+// newV7 is called with mu held.
+func (g *IDGenerator) newV7(ms int64, randA uint16) uuid.UUID {
 	var id uuid.UUID
-	_, _ = rand.Read(id[8:])
+	_, _ = io.ReadFull(g.random, id[8:])
 	binary.BigEndian.PutUint64(id[:8], uint64(ms)<<16|0x7000|uint64(randA)) //nolint:gosec // a moment before 1970 is refused before
 	id[8] = id[8]&0x3f | 0x80
 	return id

@@ -16,6 +16,7 @@ type Queries interface {
 	APIKeyQueries
 	AuditLogQueries
 	DatabaseEpochQueries
+	IdempotencyKeyQueries
 	MemoryQueries
 	MetricsAggregateQueries
 	NeuronActivityQueries
@@ -64,6 +65,29 @@ type DatabaseEpochQueries interface {
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
 }
 
+// IdempotencyKeyQueries are the queries of idempotency_keys.sql.
+type IdempotencyKeyQueries interface {
+	// IdempotencyKeyClaim takes a key for a request, or takes it over when it has expired
+	// or when whoever held it for the same request let it go or ran out of time. The
+	// holder is the claim's own new id; a seed that differs from it says that somebody
+	// held the key before, for the same request. ErrNotFound says that the key is
+	// another's, or done: read it by IdempotencyKeyGet.
+	IdempotencyKeyClaim(ctx context.Context, arg IdempotencyKeyClaimParams) (IdempotencyKey, error)
+	// IdempotencyKeyGet returns what is known of a key, ErrNotFound if nothing is.
+	IdempotencyKeyGet(ctx context.Context, arg IdempotencyKeyGetParams) (IdempotencyKey, error)
+	// IdempotencyKeyFinish keeps the answer of a request whose effect is committed, or
+	// commits with this. 0 rows say that the holder has lost the key to another one.
+	IdempotencyKeyFinish(ctx context.Context, arg IdempotencyKeyFinishParams) (int64, error)
+	// IdempotencyKeyRelease lets a key go at once, so that the same request may be tried
+	// again; its seed stays.
+	IdempotencyKeyRelease(ctx context.Context, arg IdempotencyKeyReleaseParams) (int64, error)
+	// IdempotencyKeyDelete forgets a key whose request had no effect.
+	IdempotencyKeyDelete(ctx context.Context, arg IdempotencyKeyDeleteParams) (int64, error)
+	// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
+	// moment.
+	IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error)
+}
+
 // MemoryQueries are the queries of memories.sql.
 type MemoryQueries interface {
 	// MemoryInsert stores a new memory. The store computes search_text from content.
@@ -86,9 +110,10 @@ type MemoryQueries interface {
 	// analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 	// the better; its scale is the engine's own.
 	MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error)
-	// MemoryUpdate replaces what a client may change. The store computes search_text.
+	// MemoryUpdate replaces what a client may change, with if_version only at that
+	// version; ErrNotFound if there is none such. The store computes search_text.
 	MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (Memory, error)
-	// MemoryDelete removes a memory.
+	// MemoryDelete removes a memory, with if_version only at that version.
 	MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error)
 }
 
@@ -123,6 +148,9 @@ type NeuronQueries interface {
 	// NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
 	// that has the id; its state stays. It was new if created_at equals updated_at.
 	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)
+	// NeuronUpdate replaces layer, prompt and settings of a neuron, whatever version it
+	// has or only at if_version; its state stays. ErrNotFound if there is none such.
+	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
 	// NeuronImport stores a neuron that another database held, unless the id is there
 	// already; it returns the number of rows written.
 	NeuronImport(ctx context.Context, arg NeuronImportParams) (int64, error)
@@ -133,9 +161,11 @@ type NeuronQueries interface {
 	NeuronList(ctx context.Context, arg NeuronListParams) ([]Neuron, error)
 	// NeuronSetState sets the state, and what it means to the health of the neuron:
 	// condition is running, failed or stopped. Entering failed counts an error; coming
-	// back from failed or stopped starts the running time anew.
+	// back from failed or stopped starts the running time anew. With if_version only the
+	// row of that version is changed; ErrNotFound if there is none such.
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
-	// NeuronDelete removes a neuron. Its signals and memories stay.
+	// NeuronDelete removes a neuron, with if_version only at that version. Its signals
+	// and memories stay.
 	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error)
 	// NeuronCountByState counts the neurons of each state.
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
@@ -282,6 +312,20 @@ type AuditLog struct {
 	CreatedAt    time.Time
 }
 
+// IdempotencyKey is a row that IdempotencyKeyClaim and IdempotencyKeyGet return.
+type IdempotencyKey struct {
+	ID          string
+	Fingerprint string
+	Seed        uuid.UUID
+	Holder      uuid.UUID
+	Status      *int64
+	Headers     JSON
+	Body        []byte
+	CreatedAt   time.Time
+	LockedUntil time.Time
+	ExpiresAt   time.Time
+}
+
 // Memory is a row that MemoryInsert, MemoryGet and 4 more queries return.
 type Memory struct {
 	ID           uuid.UUID
@@ -329,7 +373,7 @@ type MetricsAggregate struct {
 	Timestamp  time.Time
 }
 
-// Neuron is a row that NeuronInsert, NeuronUpsert and 3 more queries return.
+// Neuron is a row that NeuronInsert, NeuronUpsert and 4 more queries return.
 type Neuron struct {
 	ID           string
 	Layer        string
@@ -616,6 +660,129 @@ func (p *DatabaseEpochBumpParams) Normalize() error {
 	return nil
 }
 
+// IdempotencyKeyClaimParams are the parameters of IdempotencyKeyClaim.
+type IdempotencyKeyClaimParams struct {
+	ID          string
+	Fingerprint string
+	Holder      uuid.UUID
+	CreatedAt   time.Time
+	LockedUntil time.Time
+	ExpiresAt   time.Time
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyClaimParams) Normalize() error {
+	if err := CheckText("idempotency_key", "id", p.ID); err != nil {
+		return err
+	}
+	if err := CheckText("idempotency_key", "fingerprint", p.Fingerprint); err != nil {
+		return err
+	}
+	if err := CheckTime("idempotency_key", "created_at", p.CreatedAt); err != nil {
+		return err
+	}
+	p.CreatedAt = NormalTime(p.CreatedAt)
+	if err := CheckTime("idempotency_key", "locked_until", p.LockedUntil); err != nil {
+		return err
+	}
+	p.LockedUntil = NormalTime(p.LockedUntil)
+	if err := CheckTime("idempotency_key", "expires_at", p.ExpiresAt); err != nil {
+		return err
+	}
+	p.ExpiresAt = NormalTime(p.ExpiresAt)
+	return nil
+}
+
+// IdempotencyKeyGetParams are the parameters of IdempotencyKeyGet.
+type IdempotencyKeyGetParams struct {
+	ID string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyGetParams) Normalize() error {
+	if err := CheckText("idempotency_key", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
+// IdempotencyKeyFinishParams are the parameters of IdempotencyKeyFinish.
+type IdempotencyKeyFinishParams struct {
+	Status  *int64
+	Headers JSON
+	Body    []byte
+	ID      string
+	Holder  uuid.UUID
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyFinishParams) Normalize() error {
+	if err := CheckJSON("idempotency_key", "headers", p.Headers); err != nil {
+		return err
+	}
+	if err := CheckText("idempotency_key", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
+// IdempotencyKeyReleaseParams are the parameters of IdempotencyKeyRelease.
+type IdempotencyKeyReleaseParams struct {
+	LockedUntil time.Time
+	ID          string
+	Holder      uuid.UUID
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyReleaseParams) Normalize() error {
+	if err := CheckTime("idempotency_key", "locked_until", p.LockedUntil); err != nil {
+		return err
+	}
+	p.LockedUntil = NormalTime(p.LockedUntil)
+	if err := CheckText("idempotency_key", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
+// IdempotencyKeyDeleteParams are the parameters of IdempotencyKeyDelete.
+type IdempotencyKeyDeleteParams struct {
+	ID     string
+	Holder uuid.UUID
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyDeleteParams) Normalize() error {
+	if err := CheckText("idempotency_key", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
+// IdempotencyKeyDeleteExpiredParams are the parameters of IdempotencyKeyDeleteExpired.
+type IdempotencyKeyDeleteExpiredParams struct {
+	OlderThan time.Time
+	PageLimit int64
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *IdempotencyKeyDeleteExpiredParams) Normalize() error {
+	if err := CheckTime("idempotency_key", "older_than", p.OlderThan); err != nil {
+		return err
+	}
+	p.OlderThan = NormalTime(p.OlderThan)
+	if err := CheckPageLimit("idempotency_key", "page_limit", p.PageLimit); err != nil {
+		return err
+	}
+	return nil
+}
+
 // MemoryInsertParams are the parameters of MemoryInsert.
 type MemoryInsertParams struct {
 	ID         uuid.UUID
@@ -847,6 +1014,7 @@ type MemoryUpdateParams struct {
 	SearchText string
 	UpdatedAt  time.Time
 	ID         uuid.UUID
+	IfVersion  *int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
@@ -885,7 +1053,8 @@ func (p *MemoryUpdateParams) Normalize() error {
 
 // MemoryDeleteParams are the parameters of MemoryDelete.
 type MemoryDeleteParams struct {
-	ID uuid.UUID
+	ID        uuid.UUID
+	IfVersion *int64
 }
 
 // MetricInsertParams are the parameters of MetricInsert.
@@ -1106,6 +1275,38 @@ func (p *NeuronUpsertParams) Normalize() error {
 	return nil
 }
 
+// NeuronUpdateParams are the parameters of NeuronUpdate.
+type NeuronUpdateParams struct {
+	Layer        string
+	SystemPrompt string
+	Settings     JSON
+	UpdatedAt    time.Time
+	ID           string
+	IfVersion    *int64
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *NeuronUpdateParams) Normalize() error {
+	if err := CheckText("neuron", "layer", p.Layer); err != nil {
+		return err
+	}
+	if err := CheckText("neuron", "system_prompt", p.SystemPrompt); err != nil {
+		return err
+	}
+	if err := CheckJSON("neuron", "settings", p.Settings); err != nil {
+		return err
+	}
+	if err := CheckTime("neuron", "updated_at", p.UpdatedAt); err != nil {
+		return err
+	}
+	p.UpdatedAt = NormalTime(p.UpdatedAt)
+	if err := CheckText("neuron", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
 // NeuronImportParams are the parameters of NeuronImport.
 type NeuronImportParams struct {
 	ID           string
@@ -1196,6 +1397,7 @@ type NeuronSetStateParams struct {
 	Condition string
 	UpdatedAt time.Time
 	ID        string
+	IfVersion *int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
@@ -1219,7 +1421,8 @@ func (p *NeuronSetStateParams) Normalize() error {
 
 // NeuronDeleteParams are the parameters of NeuronDelete.
 type NeuronDeleteParams struct {
-	ID string
+	ID        string
+	IfVersion *int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
@@ -1971,6 +2174,13 @@ func EntityOf(query string) string {
 	case "DatabaseEpochGet",
 		"DatabaseEpochBump":
 		return "database_epoch"
+	case "IdempotencyKeyClaim",
+		"IdempotencyKeyGet",
+		"IdempotencyKeyFinish",
+		"IdempotencyKeyRelease",
+		"IdempotencyKeyDelete",
+		"IdempotencyKeyDeleteExpired":
+		return "idempotency_key"
 	case "MemoryInsert",
 		"MemoryImport",
 		"MemoryGet",
@@ -1992,6 +2202,7 @@ func EntityOf(query string) string {
 		return "neuron_activity"
 	case "NeuronInsert",
 		"NeuronUpsert",
+		"NeuronUpdate",
 		"NeuronImport",
 		"NeuronGet",
 		"NeuronList",

@@ -47,7 +47,10 @@ func (nothing) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
 type answer[T any] struct {
 	Status   int
 	Location string `header:"Location" hidden:"true"`
-	Body     envelope[T]
+	// ETag and CacheControl are for things that clients may keep: see etag.go.
+	ETag         string `header:"ETag" hidden:"true"`
+	CacheControl string `header:"Cache-Control" hidden:"true"`
+	Body         envelope[T]
 }
 
 // pageAnswer is the output of an operation with a list.
@@ -106,6 +109,10 @@ type operation struct {
 	problems []int
 	// access is who may call.
 	access access
+	// idempotency says what Idempotency-Key does here.
+	idempotency idempotency
+	// etag says that the answer bears an ETag, and that a GET may be conditional.
+	etag bool
 	// example of the body of the request.
 	example any
 	// anyQuery lets parameters pass that the operation does not know: probes
@@ -152,6 +159,10 @@ func register[I, O any](s *Server, op operation, handler func(context.Context, *
 		h.Middlewares = append(h.Middlewares, refuseNobody)
 	}
 	h.Middlewares = append(h.Middlewares, s.limitTime)
+	if op.takesKey() {
+		h.Middlewares = append(h.Middlewares, s.idempotent(&op))
+		handler = once(s, &op, handler)
+	}
 	huma.Register(s.api, h, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
@@ -177,6 +188,9 @@ func (op *operation) failures() []int {
 	}
 	if !op.anyQuery {
 		statuses = append(statuses, http.StatusServiceUnavailable, http.StatusGatewayTimeout)
+	}
+	if op.takesKey() {
+		statuses = append(statuses, http.StatusConflict)
 	}
 	return statuses
 }

@@ -15,6 +15,14 @@ import (
 
 func unwrap(ctx huma.Context) *gin.Context { return humagin.Unwrap(ctx) }
 
+// memoryBody is a body that is in memory whole.
+type memoryBody struct{ bytes.Buffer }
+
+func newMemoryBody(b []byte) *memoryBody { return &memoryBody{*bytes.NewBuffer(b)} }
+
+// Close implements io.Closer.
+func (*memoryBody) Close() error { return nil }
+
 // readBody reads the body into memory before huma does, which would answer a
 // client's broken transfer with 500.
 func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
@@ -28,7 +36,7 @@ func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
 		s.tooLarge().abort(c)
 		return
 	}
-	var body bytes.Buffer
+	body := &memoryBody{}
 	if n := c.Request.ContentLength; n > 0 {
 		body.Grow(int(min(n, 64<<10)) + bytes.MinRead)
 	}
@@ -41,7 +49,7 @@ func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
 		brokenBody(err).abort(c)
 		return
 	}
-	c.Request.Body = io.NopCloser(&body)
+	c.Request.Body = body
 	next(ctx)
 }
 

@@ -32,6 +32,8 @@ type Config struct {
 	MaxPage int
 	// StaleAfter is how long a neuron may be silent and still count as healthy.
 	StaleAfter time.Duration
+	// IdempotencyTTL is how long an Idempotency-Key is remembered.
+	IdempotencyTTL time.Duration
 	// AccessSample is the part of the requests that is logged, from 0 to 1. Server
 	// errors are always logged. Zero is none.
 	AccessSample float64
@@ -49,6 +51,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.MaxJSONDepth, 64)
 	setDefault(&c.MaxPage, 1000)
 	setDefault(&c.StaleAfter, 5*time.Minute)
+	setDefault(&c.IdempotencyTTL, 24*time.Hour)
 	return c
 }
 
@@ -73,6 +76,7 @@ func (c *Config) validate() error {
 		{"server.idle_timeout", c.IdleTimeout},
 		{"server.shutdown_timeout", c.ShutdownTimeout},
 		{"neurons.stale_after", c.StaleAfter},
+		{"idempotency.ttl", c.IdempotencyTTL},
 	} {
 		if d.value < 0 {
 			return fmt.Errorf("%s is %v: give a time above 0", d.key, d.value)

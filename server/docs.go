@@ -1,9 +1,7 @@
 package server
 
 import (
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -28,7 +26,7 @@ func UndocumentedRoutes() []string {
 
 func (s *Server) registerDocs() error {
 	s.router.GET("/openapi.json", func(c *gin.Context) {
-		c.Data(http.StatusOK, "application/openapi+json", s.document)
+		serveContent(c, s.document, "application/openapi+json", s.documentTag)
 	})
 	for _, f := range []struct{ route, file, contentType string }{
 		{"/docs", "web/docs.html", "text/html; charset=utf-8"},
@@ -48,17 +46,22 @@ func (s *Server) registerDocs() error {
 // staticFile serves a file that is part of the program: browsers keep it and ask
 // whether it is still the same.
 func staticFile(content []byte, contentType string) gin.HandlerFunc {
-	sum := sha256.Sum256(content)
-	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	etag := contentTag(content)
 	return func(c *gin.Context) {
-		h := c.Writer.Header()
-		h.Set("Content-Security-Policy", docsPolicy)
-		h.Set("Cache-Control", "no-cache")
-		h.Set("ETag", etag)
-		if c.GetHeader("If-None-Match") == etag {
-			c.Status(http.StatusNotModified)
-			return
-		}
-		c.Data(http.StatusOK, contentType, content)
+		c.Writer.Header().Set("Content-Security-Policy", docsPolicy)
+		serveContent(c, content, contentType, etag)
 	}
+}
+
+// serveContent answers with bytes that stay the same as long as this program runs.
+func serveContent(c *gin.Context, content []byte, contentType, etag string) {
+	h := c.Writer.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", etag)
+	// What is no list of tags matches nothing: a file is sent rather than refused.
+	if tags, _ := parseETags(c.Request.Header[headerIfNoneMatch]); !noneMatch(tags, etag) {
+		c.Status(http.StatusNotModified)
+		return
+	}
+	c.Data(http.StatusOK, contentType, content)
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"time"
 
@@ -62,6 +63,7 @@ func (s *Server) registerMemories() {
 	register(s, operation{
 		id: "MemoryCreate", method: http.MethodPost, path: path, tag: tagMemories,
 		summary: "Create a memory", status: http.StatusCreated, created: true, example: example,
+		idempotency: idempotencyAtomic, etag: true,
 	}, s.memoryCreate)
 	register(s, operation{
 		id: "MemoryList", method: http.MethodGet, path: path, tag: tagMemories,
@@ -70,16 +72,16 @@ func (s *Server) registerMemories() {
 	s.registerMemorySearch(path + "/search")
 	register(s, operation{
 		id: "MemoryGet", method: http.MethodGet, path: one, tag: tagMemories,
-		summary: "Get a memory with its embedding", problems: []int{http.StatusNotFound},
+		summary: "Get a memory with its embedding", problems: []int{http.StatusNotFound}, etag: true,
 	}, s.memoryGet)
 	register(s, operation{
 		id: "MemoryPut", method: http.MethodPut, path: one, tag: tagMemories,
 		summary: "Replace a memory", description: "What the body leaves out is emptied or gets its default, the embedding too.",
-		problems: []int{http.StatusNotFound}, example: example,
+		problems: []int{http.StatusNotFound, http.StatusPreconditionFailed}, etag: true, example: example,
 	}, s.memoryPut)
 	register(s, operation{
 		id: "MemoryDelete", method: http.MethodDelete, path: one, tag: tagMemories,
-		summary: "Delete a memory", problems: []int{http.StatusNotFound},
+		summary: "Delete a memory", problems: []int{http.StatusNotFound, http.StatusPreconditionFailed},
 	}, s.memoryDelete)
 }
 
@@ -88,15 +90,16 @@ func (s *Server) memoryCreate(ctx context.Context, in *struct{ Body memoryFields
 		return nil, err
 	}
 	b := &in.Body
-	row, err := s.store.MemoryInsert(ctx, model.MemoryInsertParams{
-		ID: s.ids.New(), NeuronID: b.NeuronID, Layer: b.Layer, EntryType: b.EntryType,
+	row, err := s.queries(ctx).MemoryInsert(ctx, model.MemoryInsertParams{
+		ID: s.idsOf(ctx).New(), NeuronID: b.NeuronID, Layer: b.Layer, EntryType: b.EntryType,
 		Content: string(b.Content), Importance: *b.Importance, Context: b.Context.value(), Metadata: b.Metadata.value(),
 		Embedding: b.Embedding, CreatedAt: s.now(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return created(memoryOf(row), memoryURL(row.ID)), nil
+	m := memoryOf(row)
+	return created(m, memoryURL(row.ID)).tagged(memoryTag(&m)), nil
 }
 
 type memoryListInput struct {
@@ -137,7 +140,19 @@ func (s *Server) memoryList(ctx context.Context, in *memoryListInput) (*pageAnsw
 	}), nil
 }
 
-func (s *Server) memoryGet(ctx context.Context, in *UUIDPath) (*answer[wholeMemory], error) {
+// memoryVersion reads the version of a stored memory.
+func (s *Server) memoryVersion(ctx context.Context, id uuid.UUID) func() (int64, error) {
+	return func() (int64, error) {
+		m, err := s.store.MemoryGet(ctx, model.MemoryGetParams{ID: id})
+		return m.Version, err
+	}
+}
+
+func (s *Server) memoryGet(ctx context.Context, in *struct {
+	UUIDPath
+	IfNoneMatch
+},
+) (*answer[wholeMemory], error) {
 	id, err := in.id()
 	if err != nil {
 		return nil, err
@@ -151,11 +166,12 @@ func (s *Server) memoryGet(ctx context.Context, in *UUIDPath) (*answer[wholeMemo
 		text := base64.StdEncoding.EncodeToString(row.Embedding)
 		m.Embedding = &text
 	}
-	return ok(m), nil
+	return conditional(&in.IfNoneMatch, ok(m), memoryTag(&m.Memory)), nil
 }
 
 func (s *Server) memoryPut(ctx context.Context, in *struct {
 	UUIDPath
+	IfMatch
 	Body memoryFields
 },
 ) (*answer[Memory], error) {
@@ -166,29 +182,47 @@ func (s *Server) memoryPut(ctx context.Context, in *struct {
 	if err := in.Body.check(); err != nil {
 		return nil, err
 	}
+	current := s.memoryVersion(ctx, id)
+	version, err := in.version(current)
+	if err != nil {
+		return nil, err
+	}
 	b := &in.Body
 	row, err := s.store.MemoryUpdate(ctx, model.MemoryUpdateParams{
 		ID: id, NeuronID: b.NeuronID, Layer: b.Layer, EntryType: b.EntryType,
 		Content: string(b.Content), Importance: *b.Importance, Context: b.Context.value(), Metadata: b.Metadata.value(),
-		Embedding: b.Embedding, UpdatedAt: s.now(),
+		Embedding: b.Embedding, UpdatedAt: s.now(), IfVersion: version,
 	})
+	if errors.Is(err, model.ErrNotFound) {
+		return nil, in.missed("memory", current)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return ok(memoryOf(row)), nil
+	m := memoryOf(row)
+	return ok(m).tagged(memoryTag(&m)), nil
 }
 
-func (s *Server) memoryDelete(ctx context.Context, in *UUIDPath) (*answer[deleted], error) {
+func (s *Server) memoryDelete(ctx context.Context, in *struct {
+	UUIDPath
+	IfMatch
+},
+) (*answer[deleted], error) {
 	id, err := in.id()
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.store.MemoryDelete(ctx, model.MemoryDeleteParams{ID: id})
+	current := s.memoryVersion(ctx, id)
+	version, err := in.version(current)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.store.MemoryDelete(ctx, model.MemoryDeleteParams{ID: id, IfVersion: version})
 	if err != nil {
 		return nil, err
 	}
 	if rows == 0 {
-		return nil, &model.Error{Kind: model.ErrNotFound, Entity: "memory"}
+		return nil, in.missed("memory", current)
 	}
 	return ok(deleted{ID: id.String()}), nil
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -58,8 +59,8 @@ func (s *Server) registerNeurons() {
 	register(s, operation{
 		id: "NeuronCreate", method: http.MethodPost, path: path, tag: tagNeurons,
 		summary: "Create a neuron", status: http.StatusCreated, created: true,
-		problems: []int{http.StatusConflict},
-		example:  map[string]any{"id": "strategic-planner", "layer": "L4", "system_prompt": "You plan.", "settings": map[string]any{"temperature": 0.2}},
+		problems: []int{http.StatusConflict}, idempotency: idempotencyAtomic, etag: true,
+		example: map[string]any{"id": "strategic-planner", "layer": "L4", "system_prompt": "You plan.", "settings": map[string]any{"temperature": 0.2}},
 	}, s.neuronCreate)
 	register(s, operation{
 		id: "NeuronList", method: http.MethodGet, path: path, tag: tagNeurons,
@@ -67,21 +68,23 @@ func (s *Server) registerNeurons() {
 	}, s.neuronList)
 	register(s, operation{
 		id: "NeuronGet", method: http.MethodGet, path: one, tag: tagNeurons,
-		summary: "Get a neuron", problems: []int{http.StatusNotFound},
+		summary: "Get a neuron", problems: []int{http.StatusNotFound}, etag: true,
 	}, s.neuronGet)
 	register(s, operation{
 		id: "NeuronPut", method: http.MethodPut, path: one, tag: tagNeurons, created: true,
-		summary: "Replace a neuron, or create it", description: "Layer, prompt and settings are replaced; the state stays.",
+		summary: "Replace a neuron, or create it", description: "Layer, prompt and settings are replaced; the state stays. " +
+			"With If-Match an existing neuron is replaced at that version only, with If-None-Match: * only a new one is created.",
+		problems: []int{http.StatusPreconditionFailed}, etag: true,
 		example: map[string]any{"layer": "L4", "system_prompt": "You plan.", "settings": map[string]any{"temperature": 0.3}},
 	}, s.neuronPut)
 	register(s, operation{
 		id: "NeuronDelete", method: http.MethodDelete, path: one, tag: tagNeurons,
 		summary: "Delete a neuron", description: "Its signals and memories stay. Needs an account; nobody has one in open mode.",
-		problems: []int{http.StatusNotFound}, access: accessAccount,
+		problems: []int{http.StatusNotFound, http.StatusPreconditionFailed}, access: accessAccount,
 	}, s.neuronDelete)
 	register(s, operation{
 		id: "NeuronSetState", method: http.MethodPut, path: one + "/state", tag: tagNeurons,
-		summary: "Set a neuron's state", problems: []int{http.StatusNotFound},
+		summary: "Set a neuron's state", problems: []int{http.StatusNotFound, http.StatusPreconditionFailed}, etag: true,
 		example: map[string]any{"state": "Running"},
 	}, s.neuronSetState)
 	register(s, operation{
@@ -95,7 +98,7 @@ func (s *Server) neuronCreate(ctx context.Context, in *struct{ Body neuronCreate
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.store.NeuronInsert(ctx, model.NeuronInsertParams{
+	n, err := s.queries(ctx).NeuronInsert(ctx, model.NeuronInsertParams{
 		ID: in.Body.ID, Layer: layer,
 		SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(),
 		State: in.Body.State, Condition: model.ConditionOf(in.Body.State), CreatedAt: s.now(),
@@ -103,7 +106,13 @@ func (s *Server) neuronCreate(ctx context.Context, in *struct{ Body neuronCreate
 	if err != nil {
 		return nil, err
 	}
-	return created(s.neuronOf(n, nil), neuronURL(n.ID)), nil
+	return s.neuronCreated(n), nil
+}
+
+// neuronCreated answers 201 with a new neuron.
+func (s *Server) neuronCreated(row model.Neuron) *answer[neuron] {
+	n := s.neuronOf(row, nil)
+	return created(n, neuronURL(n.ID)).tagged(neuronTag(&n))
 }
 
 type neuronListInput struct {
@@ -140,22 +149,49 @@ func (s *Server) neuronList(ctx context.Context, in *neuronListInput) (*pageAnsw
 	}), nil
 }
 
-func (s *Server) neuronGet(ctx context.Context, in *NeuronPath) (*answer[neuron], error) {
+func (s *Server) neuronGet(ctx context.Context, in *struct {
+	NeuronPath
+	IfNoneMatch
+},
+) (*answer[neuron], error) {
 	n, err := s.store.NeuronGet(ctx, model.NeuronGetParams{ID: in.ID})
 	if err != nil {
 		return nil, err
 	}
-	return s.neuronAnswer(ctx, n)
+	a, err := s.neuronAnswer(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return conditional(&in.IfNoneMatch, a, a.ETag), nil
 }
 
-func (s *Server) neuronPut(ctx context.Context, in *struct {
+// neuronVersion reads the version of a stored neuron.
+func (s *Server) neuronVersion(ctx context.Context, id string) func() (int64, error) {
+	return func() (int64, error) {
+		n, err := s.store.NeuronGet(ctx, model.NeuronGetParams{ID: id})
+		return n.Version, err
+	}
+}
+
+type neuronPutInput struct {
 	NeuronPath
+	IfMatch
+	CreateOnly
 	Body NeuronFields
-},
-) (*answer[neuron], error) {
+}
+
+func (s *Server) neuronPut(ctx context.Context, in *neuronPutInput) (*answer[neuron], error) {
 	layer, err := layerName("body.layer", in.Body.Layer)
 	if err != nil {
 		return nil, err
+	}
+	switch {
+	case in.createOnly && in.given():
+		return nil, newProblem(http.StatusBadRequest, "", problemField{"header." + headerIfMatch, "contradicts If-None-Match: *; send one of them"})
+	case in.createOnly:
+		return s.neuronPutNew(ctx, in, layer)
+	case in.given():
+		return s.neuronPutVersion(ctx, in, layer)
 	}
 	n, err := s.store.NeuronUpsert(ctx, model.NeuronUpsertParams{
 		ID: in.ID, Layer: layer,
@@ -165,18 +201,67 @@ func (s *Server) neuronPut(ctx context.Context, in *struct {
 		return nil, err
 	}
 	if n.CreatedAt.Equal(n.UpdatedAt) {
-		return created(s.neuronOf(n, nil), neuronURL(n.ID)), nil
+		return s.neuronCreated(n), nil
 	}
 	return s.neuronAnswer(ctx, n)
 }
 
-func (s *Server) neuronDelete(ctx context.Context, in *NeuronPath) (*answer[deleted], error) {
-	rows, err := s.store.NeuronDelete(ctx, model.NeuronDeleteParams{ID: in.ID})
+// neuronPutNew is PUT with If-None-Match: *.
+func (s *Server) neuronPutNew(ctx context.Context, in *neuronPutInput, layer string) (*answer[neuron], error) {
+	n, err := s.store.NeuronInsert(ctx, model.NeuronInsertParams{
+		ID: in.ID, Layer: layer, SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(),
+		State: model.StateIdle, Condition: model.ConditionOf(model.StateIdle), CreatedAt: s.now(),
+	})
+	switch {
+	case errors.Is(err, model.ErrConflict):
+		return nil, changedSince(headerIfNoneMatch, "there is a neuron with this id already")
+	case err != nil:
+		return nil, err
+	}
+	return s.neuronCreated(n), nil
+}
+
+// neuronPutVersion is PUT with If-Match. It creates nothing: where there is nothing,
+// no version can match.
+func (s *Server) neuronPutVersion(ctx context.Context, in *neuronPutInput, layer string) (*answer[neuron], error) {
+	nothing := changedSince(headerIfMatch, "there is no neuron with this id; leave the header out to create it")
+	current := s.neuronVersion(ctx, in.ID)
+	version, err := in.version(current)
+	if err == nil {
+		var n model.Neuron
+		n, err = s.store.NeuronUpdate(ctx, model.NeuronUpdateParams{
+			ID: in.ID, Layer: layer, SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(),
+			UpdatedAt: s.now(), IfVersion: version,
+		})
+		if err == nil {
+			return s.neuronAnswer(ctx, n)
+		}
+		if errors.Is(err, model.ErrNotFound) {
+			err = in.missed("neuron", current)
+		}
+	}
+	if errors.Is(err, model.ErrNotFound) {
+		return nil, nothing
+	}
+	return nil, err
+}
+
+func (s *Server) neuronDelete(ctx context.Context, in *struct {
+	NeuronPath
+	IfMatch
+},
+) (*answer[deleted], error) {
+	current := s.neuronVersion(ctx, in.ID)
+	version, err := in.version(current)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.store.NeuronDelete(ctx, model.NeuronDeleteParams{ID: in.ID, IfVersion: version})
 	if err != nil {
 		return nil, err
 	}
 	if rows == 0 {
-		return nil, &model.Error{Kind: model.ErrNotFound, Entity: "neuron"}
+		return nil, in.missed("neuron", current)
 	}
 	return ok(deleted{ID: in.ID}), nil
 }
@@ -188,12 +273,21 @@ type deleted struct {
 
 func (s *Server) neuronSetState(ctx context.Context, in *struct {
 	NeuronPath
+	IfMatch
 	Body neuronStateBody
 },
 ) (*answer[neuron], error) {
+	current := s.neuronVersion(ctx, in.ID)
+	version, err := in.version(current)
+	if err != nil {
+		return nil, err
+	}
 	n, err := s.store.NeuronSetState(ctx, model.NeuronSetStateParams{
-		ID: in.ID, State: in.Body.State, Condition: model.ConditionOf(in.Body.State), UpdatedAt: s.now(),
+		ID: in.ID, State: in.Body.State, Condition: model.ConditionOf(in.Body.State), UpdatedAt: s.now(), IfVersion: version,
 	})
+	if errors.Is(err, model.ErrNotFound) {
+		return nil, in.missed("neuron", current)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +319,8 @@ func (s *Server) neuronAnswer(ctx context.Context, n model.Neuron) (*answer[neur
 	if err != nil {
 		return nil, err
 	}
-	return ok(s.neuronOf(n, heard.LastSignalAt)), nil
+	data := s.neuronOf(n, heard.LastSignalAt)
+	return ok(data).tagged(neuronTag(&data)), nil
 }
 
 // neuronOf is a stored neuron in the shape of the answers.

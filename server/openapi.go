@@ -15,7 +15,7 @@ import (
 func problemStatuses() []int {
 	return []int{
 		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
-		http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+		http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 		http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable,
 		http.StatusGatewayTimeout,
 	}
@@ -88,6 +88,7 @@ func (s *Server) finishOperation(op *operation) {
 			Content: answer.Content,
 		}
 	}
+	describeHeaders(op, doc)
 	if op.example != nil && doc.RequestBody != nil {
 		doc.RequestBody.Content[typeJSON].Example = op.example
 	}
@@ -110,7 +111,7 @@ func (s *Server) finishDocument() error {
 	if err != nil {
 		return fmt.Errorf("write the OpenAPI document: %w", err)
 	}
-	s.document = body
+	s.document, s.documentTag = body, contentTag(body)
 	return nil
 }
 
@@ -158,6 +159,7 @@ func exampleProblem(status int) any {
 		http.StatusForbidden:             "with auth.mode open this server answers only to a loopback name such as localhost or 127.0.0.1 in Host",
 		http.StatusNotFound:              "neuron: not found",
 		http.StatusConflict:              "neuron.id: already exists",
+		http.StatusPreconditionFailed:    "header.If-Match: the neuron has changed since: read it again, and send the new ETag",
 		http.StatusRequestEntityTooLarge: "the body is larger than 16777216 bytes; send less at once, or raise server.max_body_bytes",
 		http.StatusUnsupportedMediaType:  "the body's Content-Type must be application/json, or application/x-ndjson for streams",
 		http.StatusUnprocessableEntity:   "body.layer: unknown layer; give L1, L2, L3 or L4",

@@ -107,10 +107,11 @@ type Server struct {
 	metrics    *metrics.Set
 	build      Build
 
-	router   *gin.Engine
-	api      huma.API
-	document []byte // the OpenAPI document as it is served
-	http     *httpMetrics
+	router      *gin.Engine
+	api         huma.API
+	document    []byte // the OpenAPI document as it is served
+	documentTag string // its ETag
+	http        *httpMetrics
 
 	started time.Time
 	ready   atomic.Bool

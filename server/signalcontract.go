@@ -33,7 +33,8 @@ func (s *Server) registerContractSignals() {
 	register(s, operation{
 		id: "SignalSend", method: http.MethodPost, path: path, tag: tagSignals,
 		summary: "Send a signal to a layer", description: "Comes from api-client in the layer API. Answered after the signal is stored.",
-		example: map[string]any{"content": "Plan the mission.", "layer": "L4", "neuron_id": "strategic-planner"},
+		idempotency: idempotencyDerived,
+		example:     map[string]any{"content": "Plan the mission.", "layer": "L4", "neuron_id": "strategic-planner"},
 	}, s.signalSend)
 	register(s, operation{
 		id: "SignalTrace", method: http.MethodGet, path: path + "/{id}", tag: tagSignals,
@@ -51,7 +52,7 @@ func (s *Server) signalSend(ctx context.Context, in *struct{ Body contractSignal
 	if in.Body.NeuronID != nil {
 		to = *in.Body.NeuronID
 	}
-	id, at, err := s.identities.Identify(nil, nil)
+	id, at, err := s.identitiesOf(ctx).Identify(nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (s *Server) registerSignals() {
 	register(s, operation{
 		id: "SignalGet", method: http.MethodGet, path: one, tag: tagSignals,
 		summary: "Get a signal with its trace", description: traceDescription,
-		problems: []int{http.StatusNotFound},
+		problems: []int{http.StatusNotFound}, etag: true,
 	}, s.signalGet)
 }
 

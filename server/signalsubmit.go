@@ -109,7 +109,7 @@ func (s *Server) registerSignalSubmit(path string) {
 			"An array in which any row is malformed is refused whole, with each fault by its place. " +
 			"Rows that only the database could refuse, such as an id that is stored with other content, take no others along: " +
 			"then the answer is 207 and names them.",
-		problems: []int{http.StatusConflict},
+		problems: []int{http.StatusConflict}, idempotency: idempotencyDerived,
 		example: map[string]any{
 			"from_neuron": "strategic-planner", "layer_from": "L4", "to_neuron": "task-analyzer", "layer_to": "L3",
 			"content": "Plan the mission.", "metadata": map[string]any{"parent_id": "0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70"},
@@ -122,7 +122,7 @@ func (s *Server) registerSignalSubmit(path string) {
 }
 
 func (s *Server) signalSubmit(ctx context.Context, in *struct{ Body signalsBody }) (*answer[signalsData], error) {
-	rows, isArray, err := s.readSignals(in.Body)
+	rows, isArray, err := s.readSignals(ctx, in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (s *Server) signalSubmitMany(ctx context.Context, rows []model.SignalInsert
 }
 
 // readSignals turns a body into rows to be stored, or tells all that is wrong.
-func (s *Server) readSignals(body []byte) (rows []model.SignalInsertParams, isArray bool, err error) {
+func (s *Server) readSignals(ctx context.Context, body []byte) (rows []model.SignalInsertParams, isArray bool, err error) {
 	texts := []jsontext.Value{body}
 	isArray = jsontext.Value(body).Kind() == '['
 	if isArray {
@@ -175,6 +175,7 @@ func (s *Server) readSignals(body []byte) (rows []model.SignalInsertParams, isAr
 	}
 
 	r := s.newSignalReader()
+	r.identities = s.identitiesOf(ctx)
 	rows = make([]model.SignalInsertParams, len(texts))
 	var faults []problemField
 	bad := 0

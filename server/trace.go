@@ -46,12 +46,23 @@ type tracedSignal struct {
 	Trace
 }
 
-func (s *Server) signalGet(ctx context.Context, in *UUIDPath) (*answer[tracedSignal], error) {
-	row, t, err := s.traceOf(ctx, in)
+// signalGet: a signal never changes, but its trace grows, and neither has a version:
+// the ETag is made from the answer.
+func (s *Server) signalGet(ctx context.Context, in *struct {
+	UUIDPath
+	IfNoneMatch
+},
+) (*answer[tracedSignal], error) {
+	row, t, err := s.traceOf(ctx, &in.UUIDPath)
 	if err != nil {
 		return nil, err
 	}
-	return ok(tracedSignal{Signal: signalOf(row), Trace: t}), nil
+	a := ok(tracedSignal{Signal: signalOf(row), Trace: t})
+	body, err := marshalAnswer(a.Body)
+	if err != nil {
+		return nil, err
+	}
+	return conditional(&in.IfNoneMatch, a, contentTag(body)), nil
 }
 
 // traceOf reads a signal and its trace.

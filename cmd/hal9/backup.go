@@ -127,4 +127,3 @@ func (p *pageProgress) end() {
 		_, _ = io.WriteString(p.w, "\n")
 	}
 }
-

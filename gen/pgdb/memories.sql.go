@@ -16,15 +16,17 @@ import (
 const memoryDelete = `-- name: MemoryDelete :execrows
 DELETE FROM memories
 WHERE id = $1
+  AND ($2::bigint IS NULL OR version = $2::bigint)
 `
 
 type MemoryDeleteParams struct {
-	ID uuid.UUID
+	ID        uuid.UUID
+	IfVersion *int64
 }
 
-// MemoryDelete removes a memory.
+// MemoryDelete removes a memory, with if_version only at that version.
 func (q *Queries) MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error) {
-	result, err := q.db.Exec(ctx, memoryDelete, arg.ID)
+	result, err := q.db.Exec(ctx, memoryDelete, arg.ID, arg.IfVersion)
 	if err != nil {
 		return 0, err
 	}
@@ -529,6 +531,7 @@ SET neuron_id = $1, layer = $2, entry_type = $3, content = $4, importance = $5,
     context = $6, metadata = $7, embedding = $8, search_text = $9,
     updated_at = $10, version = nextval('row_version_seq')
 WHERE id = $11
+  AND ($12::bigint IS NULL OR version = $12::bigint)
 RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 `
 
@@ -544,6 +547,7 @@ type MemoryUpdateParams struct {
 	SearchText string
 	UpdatedAt  time.Time
 	ID         uuid.UUID
+	IfVersion  *int64
 }
 
 type MemoryUpdateRow struct {
@@ -563,7 +567,8 @@ type MemoryUpdateRow struct {
 	Version      int64
 }
 
-// MemoryUpdate replaces what a client may change. The store computes search_text.
+// MemoryUpdate replaces what a client may change, with if_version only at that
+// version; ErrNotFound if there is none such. The store computes search_text.
 // returns: Memory
 func (q *Queries) MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (MemoryUpdateRow, error) {
 	row := q.db.QueryRow(ctx, memoryUpdate,
@@ -578,6 +583,7 @@ func (q *Queries) MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (Mem
 		arg.SearchText,
 		arg.UpdatedAt,
 		arg.ID,
+		arg.IfVersion,
 	)
 	var i MemoryUpdateRow
 	err := row.Scan(

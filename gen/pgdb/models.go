@@ -36,6 +36,19 @@ type AuditLog struct {
 	CreatedAt    time.Time
 }
 
+type IdempotencyKey struct {
+	ID          string
+	Fingerprint string
+	Seed        uuid.UUID
+	Holder      uuid.UUID
+	Status      *int64
+	Headers     model.JSON
+	Body        []byte
+	CreatedAt   time.Time
+	LockedUntil time.Time
+	ExpiresAt   time.Time
+}
+
 type MetricsAggregate struct {
 	ID         uuid.UUID
 	MetricName string

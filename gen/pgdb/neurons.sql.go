@@ -49,15 +49,18 @@ func (q *Queries) NeuronCountByState(ctx context.Context) ([]NeuronCountByStateR
 const neuronDelete = `-- name: NeuronDelete :execrows
 DELETE FROM neurons
 WHERE id = $1
+  AND ($2::bigint IS NULL OR version = $2::bigint)
 `
 
 type NeuronDeleteParams struct {
-	ID string
+	ID        string
+	IfVersion *int64
 }
 
-// NeuronDelete removes a neuron. Its signals and memories stay.
+// NeuronDelete removes a neuron, with if_version only at that version. Its signals
+// and memories stay.
 func (q *Queries) NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error) {
-	result, err := q.db.Exec(ctx, neuronDelete, arg.ID)
+	result, err := q.db.Exec(ctx, neuronDelete, arg.ID, arg.IfVersion)
 	if err != nil {
 		return 0, err
 	}
@@ -243,6 +246,7 @@ SET state = $1,
     updated_at = $3::timestamptz,
     version = nextval('row_version_seq')
 WHERE id = $4
+  AND ($5::bigint IS NULL OR version = $5::bigint)
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
 `
 
@@ -251,17 +255,67 @@ type NeuronSetStateParams struct {
 	Condition string
 	UpdatedAt time.Time
 	ID        string
+	IfVersion *int64
 }
 
 // NeuronSetState sets the state, and what it means to the health of the neuron:
 // condition is running, failed or stopped. Entering failed counts an error; coming
-// back from failed or stopped starts the running time anew.
+// back from failed or stopped starts the running time anew. With if_version only the
+// row of that version is changed; ErrNotFound if there is none such.
 func (q *Queries) NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error) {
 	row := q.db.QueryRow(ctx, neuronSetState,
 		arg.State,
 		arg.Condition,
 		arg.UpdatedAt,
 		arg.ID,
+		arg.IfVersion,
+	)
+	var i Neuron
+	err := row.Scan(
+		&i.ID,
+		&i.Layer,
+		&i.SystemPrompt,
+		&i.Settings,
+		&i.State,
+		&i.Condition,
+		&i.StateSetAt,
+		&i.RunningSince,
+		&i.ErrorsCount,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
+const neuronUpdate = `-- name: NeuronUpdate :one
+UPDATE neurons
+SET layer = $1, system_prompt = $2, settings = $3,
+    updated_at = $4, version = nextval('row_version_seq')
+WHERE id = $5
+  AND ($6::bigint IS NULL OR version = $6::bigint)
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
+`
+
+type NeuronUpdateParams struct {
+	Layer        string
+	SystemPrompt string
+	Settings     model.JSON
+	UpdatedAt    time.Time
+	ID           string
+	IfVersion    *int64
+}
+
+// NeuronUpdate replaces layer, prompt and settings of a neuron, whatever version it
+// has or only at if_version; its state stays. ErrNotFound if there is none such.
+func (q *Queries) NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error) {
+	row := q.db.QueryRow(ctx, neuronUpdate,
+		arg.Layer,
+		arg.SystemPrompt,
+		arg.Settings,
+		arg.UpdatedAt,
+		arg.ID,
+		arg.IfVersion,
 	)
 	var i Neuron
 	err := row.Scan(

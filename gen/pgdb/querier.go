@@ -36,7 +36,26 @@ type Querier interface {
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
 	// DatabaseEpochGet returns the epoch that every cache key bears.
 	DatabaseEpochGet(ctx context.Context) (int64, error)
-	// MemoryDelete removes a memory.
+	// IdempotencyKeyClaim takes a key for a request, or takes it over when it has expired
+	// or when whoever held it for the same request let it go or ran out of time. The
+	// holder is the claim's own new id; a seed that differs from it says that somebody
+	// held the key before, for the same request. ErrNotFound says that the key is
+	// another's, or done: read it by IdempotencyKeyGet.
+	IdempotencyKeyClaim(ctx context.Context, arg IdempotencyKeyClaimParams) (IdempotencyKey, error)
+	// IdempotencyKeyDelete forgets a key whose request had no effect.
+	IdempotencyKeyDelete(ctx context.Context, arg IdempotencyKeyDeleteParams) (int64, error)
+	// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
+	// moment.
+	IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error)
+	// IdempotencyKeyFinish keeps the answer of a request whose effect is committed, or
+	// commits with this. 0 rows say that the holder has lost the key to another one.
+	IdempotencyKeyFinish(ctx context.Context, arg IdempotencyKeyFinishParams) (int64, error)
+	// IdempotencyKeyGet returns what is known of a key, ErrNotFound if nothing is.
+	IdempotencyKeyGet(ctx context.Context, arg IdempotencyKeyGetParams) (IdempotencyKey, error)
+	// IdempotencyKeyRelease lets a key go at once, so that the same request may be tried
+	// again; its seed stays.
+	IdempotencyKeyRelease(ctx context.Context, arg IdempotencyKeyReleaseParams) (int64, error)
+	// MemoryDelete removes a memory, with if_version only at that version.
 	MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error)
 	// MemoryGet returns one memory, ErrNotFound if there is none.
 	// returns: Memory
@@ -63,7 +82,8 @@ type Querier interface {
 	// analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 	// the better; its scale is the engine's own.
 	MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error)
-	// MemoryUpdate replaces what a client may change. The store computes search_text.
+	// MemoryUpdate replaces what a client may change, with if_version only at that
+	// version; ErrNotFound if there is none such. The store computes search_text.
 	// returns: Memory
 	MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (MemoryUpdateRow, error)
 	// MetricDeleteOld removes up to page_limit values older than the given moment.
@@ -84,7 +104,8 @@ type Querier interface {
 	NeuronActivityRecount(ctx context.Context, arg NeuronActivityRecountParams) (int64, error)
 	// NeuronCountByState counts the neurons of each state.
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
-	// NeuronDelete removes a neuron. Its signals and memories stay.
+	// NeuronDelete removes a neuron, with if_version only at that version. Its signals
+	// and memories stay.
 	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error)
 	// NeuronGet returns one neuron, ErrNotFound if there is none.
 	NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, error)
@@ -98,8 +119,12 @@ type Querier interface {
 	NeuronList(ctx context.Context, arg NeuronListParams) ([]Neuron, error)
 	// NeuronSetState sets the state, and what it means to the health of the neuron:
 	// condition is running, failed or stopped. Entering failed counts an error; coming
-	// back from failed or stopped starts the running time anew.
+	// back from failed or stopped starts the running time anew. With if_version only the
+	// row of that version is changed; ErrNotFound if there is none such.
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
+	// NeuronUpdate replaces layer, prompt and settings of a neuron, whatever version it
+	// has or only at if_version; its state stays. ErrNotFound if there is none such.
+	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
 	// NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
 	// that has the id; its state stays. It was new if created_at equals updated_at.
 	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)

@@ -57,6 +57,24 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.databaseEpochGetStmt, err = db.PrepareContext(ctx, databaseEpochGet); err != nil {
 		return nil, fmt.Errorf("error preparing query DatabaseEpochGet: %w", err)
 	}
+	if q.idempotencyKeyClaimStmt, err = db.PrepareContext(ctx, idempotencyKeyClaim); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyClaim: %w", err)
+	}
+	if q.idempotencyKeyDeleteStmt, err = db.PrepareContext(ctx, idempotencyKeyDelete); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyDelete: %w", err)
+	}
+	if q.idempotencyKeyDeleteExpiredStmt, err = db.PrepareContext(ctx, idempotencyKeyDeleteExpired); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyDeleteExpired: %w", err)
+	}
+	if q.idempotencyKeyFinishStmt, err = db.PrepareContext(ctx, idempotencyKeyFinish); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyFinish: %w", err)
+	}
+	if q.idempotencyKeyGetStmt, err = db.PrepareContext(ctx, idempotencyKeyGet); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyGet: %w", err)
+	}
+	if q.idempotencyKeyReleaseStmt, err = db.PrepareContext(ctx, idempotencyKeyRelease); err != nil {
+		return nil, fmt.Errorf("error preparing query IdempotencyKeyRelease: %w", err)
+	}
 	if q.memoryDeleteStmt, err = db.PrepareContext(ctx, memoryDelete); err != nil {
 		return nil, fmt.Errorf("error preparing query MemoryDelete: %w", err)
 	}
@@ -125,6 +143,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.neuronSetStateStmt, err = db.PrepareContext(ctx, neuronSetState); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronSetState: %w", err)
+	}
+	if q.neuronUpdateStmt, err = db.PrepareContext(ctx, neuronUpdate); err != nil {
+		return nil, fmt.Errorf("error preparing query NeuronUpdate: %w", err)
 	}
 	if q.neuronUpsertStmt, err = db.PrepareContext(ctx, neuronUpsert); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronUpsert: %w", err)
@@ -306,6 +327,36 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing databaseEpochGetStmt: %w", cerr)
 		}
 	}
+	if q.idempotencyKeyClaimStmt != nil {
+		if cerr := q.idempotencyKeyClaimStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyClaimStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyDeleteStmt != nil {
+		if cerr := q.idempotencyKeyDeleteStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyDeleteStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyDeleteExpiredStmt != nil {
+		if cerr := q.idempotencyKeyDeleteExpiredStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyDeleteExpiredStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyFinishStmt != nil {
+		if cerr := q.idempotencyKeyFinishStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyFinishStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyGetStmt != nil {
+		if cerr := q.idempotencyKeyGetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyGetStmt: %w", cerr)
+		}
+	}
+	if q.idempotencyKeyReleaseStmt != nil {
+		if cerr := q.idempotencyKeyReleaseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idempotencyKeyReleaseStmt: %w", cerr)
+		}
+	}
 	if q.memoryDeleteStmt != nil {
 		if cerr := q.memoryDeleteStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing memoryDeleteStmt: %w", cerr)
@@ -419,6 +470,11 @@ func (q *Queries) Close() error {
 	if q.neuronSetStateStmt != nil {
 		if cerr := q.neuronSetStateStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing neuronSetStateStmt: %w", cerr)
+		}
+	}
+	if q.neuronUpdateStmt != nil {
+		if cerr := q.neuronUpdateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing neuronUpdateStmt: %w", cerr)
 		}
 	}
 	if q.neuronUpsertStmt != nil {
@@ -658,161 +714,175 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 }
 
 type Queries struct {
-	db                            DBTX
-	tx                            *sql.Tx
-	aPIKeyDeleteStmt              *sql.Stmt
-	aPIKeyGetByHashStmt           *sql.Stmt
-	aPIKeyInsertStmt              *sql.Stmt
-	aPIKeyListByUserStmt          *sql.Stmt
-	aPIKeyRevokeStmt              *sql.Stmt
-	aPIKeySetLastUsedStmt         *sql.Stmt
-	auditDeleteOldStmt            *sql.Stmt
-	auditInsertStmt               *sql.Stmt
-	auditListStmt                 *sql.Stmt
-	databaseEpochBumpStmt         *sql.Stmt
-	databaseEpochGetStmt          *sql.Stmt
-	memoryDeleteStmt              *sql.Stmt
-	memoryGetStmt                 *sql.Stmt
-	memoryImportStmt              *sql.Stmt
-	memoryInsertStmt              *sql.Stmt
-	memoryListStmt                *sql.Stmt
-	memoryListByNeuronStmt        *sql.Stmt
-	memoryListByReferenceStmt     *sql.Stmt
-	memorySearchStmt              *sql.Stmt
-	memoryUpdateStmt              *sql.Stmt
-	metricDeleteOldStmt           *sql.Stmt
-	metricInsertStmt              *sql.Stmt
-	metricListStmt                *sql.Stmt
-	neuronActivityAddStmt         *sql.Stmt
-	neuronActivityGetStmt         *sql.Stmt
-	neuronActivityListStmt        *sql.Stmt
-	neuronActivityRecountStmt     *sql.Stmt
-	neuronCountByStateStmt        *sql.Stmt
-	neuronDeleteStmt              *sql.Stmt
-	neuronGetStmt                 *sql.Stmt
-	neuronImportStmt              *sql.Stmt
-	neuronInsertStmt              *sql.Stmt
-	neuronListStmt                *sql.Stmt
-	neuronSetStateStmt            *sql.Stmt
-	neuronUpsertStmt              *sql.Stmt
-	refreshTokenDeleteExpiredStmt *sql.Stmt
-	refreshTokenGetByHashStmt     *sql.Stmt
-	refreshTokenInsertStmt        *sql.Stmt
-	refreshTokenSpendStmt         *sql.Stmt
-	sessionDeleteStmt             *sql.Stmt
-	sessionDeleteByUserStmt       *sql.Stmt
-	sessionDeleteExpiredStmt      *sql.Stmt
-	sessionGetStmt                *sql.Stmt
-	sessionGetByTokenHashStmt     *sql.Stmt
-	sessionInsertStmt             *sql.Stmt
-	sessionListByUserStmt         *sql.Stmt
-	sessionRotateStmt             *sql.Stmt
-	signalFindStmt                *sql.Stmt
-	signalGetStmt                 *sql.Stmt
-	signalInsertStmt              *sql.Stmt
-	signalListStmt                *sql.Stmt
-	signalListByIDsStmt           *sql.Stmt
-	signalListByNeuronStmt        *sql.Stmt
-	signalListByReferenceStmt     *sql.Stmt
-	signalListStoredIDsStmt       *sql.Stmt
-	upkeepLeaseAcquireStmt        *sql.Stmt
-	upkeepLeaseGetStmt            *sql.Stmt
-	upkeepLeaseReleaseStmt        *sql.Stmt
-	userCountBcryptStmt           *sql.Stmt
-	userCountByRoleStmt           *sql.Stmt
-	userDeleteStmt                *sql.Stmt
-	userGetStmt                   *sql.Stmt
-	userGetByEmailStmt            *sql.Stmt
-	userGetByUsernameStmt         *sql.Stmt
-	userGetFirstByRoleStmt        *sql.Stmt
-	userImportStmt                *sql.Stmt
-	userInsertStmt                *sql.Stmt
-	userListStmt                  *sql.Stmt
-	userLockStmt                  *sql.Stmt
-	userLockByRoleStmt            *sql.Stmt
-	userSetLastLoginStmt          *sql.Stmt
-	userSetPasswordStmt           *sql.Stmt
-	userSetRoleStmt               *sql.Stmt
-	userUpdateProfileStmt         *sql.Stmt
+	db                              DBTX
+	tx                              *sql.Tx
+	aPIKeyDeleteStmt                *sql.Stmt
+	aPIKeyGetByHashStmt             *sql.Stmt
+	aPIKeyInsertStmt                *sql.Stmt
+	aPIKeyListByUserStmt            *sql.Stmt
+	aPIKeyRevokeStmt                *sql.Stmt
+	aPIKeySetLastUsedStmt           *sql.Stmt
+	auditDeleteOldStmt              *sql.Stmt
+	auditInsertStmt                 *sql.Stmt
+	auditListStmt                   *sql.Stmt
+	databaseEpochBumpStmt           *sql.Stmt
+	databaseEpochGetStmt            *sql.Stmt
+	idempotencyKeyClaimStmt         *sql.Stmt
+	idempotencyKeyDeleteStmt        *sql.Stmt
+	idempotencyKeyDeleteExpiredStmt *sql.Stmt
+	idempotencyKeyFinishStmt        *sql.Stmt
+	idempotencyKeyGetStmt           *sql.Stmt
+	idempotencyKeyReleaseStmt       *sql.Stmt
+	memoryDeleteStmt                *sql.Stmt
+	memoryGetStmt                   *sql.Stmt
+	memoryImportStmt                *sql.Stmt
+	memoryInsertStmt                *sql.Stmt
+	memoryListStmt                  *sql.Stmt
+	memoryListByNeuronStmt          *sql.Stmt
+	memoryListByReferenceStmt       *sql.Stmt
+	memorySearchStmt                *sql.Stmt
+	memoryUpdateStmt                *sql.Stmt
+	metricDeleteOldStmt             *sql.Stmt
+	metricInsertStmt                *sql.Stmt
+	metricListStmt                  *sql.Stmt
+	neuronActivityAddStmt           *sql.Stmt
+	neuronActivityGetStmt           *sql.Stmt
+	neuronActivityListStmt          *sql.Stmt
+	neuronActivityRecountStmt       *sql.Stmt
+	neuronCountByStateStmt          *sql.Stmt
+	neuronDeleteStmt                *sql.Stmt
+	neuronGetStmt                   *sql.Stmt
+	neuronImportStmt                *sql.Stmt
+	neuronInsertStmt                *sql.Stmt
+	neuronListStmt                  *sql.Stmt
+	neuronSetStateStmt              *sql.Stmt
+	neuronUpdateStmt                *sql.Stmt
+	neuronUpsertStmt                *sql.Stmt
+	refreshTokenDeleteExpiredStmt   *sql.Stmt
+	refreshTokenGetByHashStmt       *sql.Stmt
+	refreshTokenInsertStmt          *sql.Stmt
+	refreshTokenSpendStmt           *sql.Stmt
+	sessionDeleteStmt               *sql.Stmt
+	sessionDeleteByUserStmt         *sql.Stmt
+	sessionDeleteExpiredStmt        *sql.Stmt
+	sessionGetStmt                  *sql.Stmt
+	sessionGetByTokenHashStmt       *sql.Stmt
+	sessionInsertStmt               *sql.Stmt
+	sessionListByUserStmt           *sql.Stmt
+	sessionRotateStmt               *sql.Stmt
+	signalFindStmt                  *sql.Stmt
+	signalGetStmt                   *sql.Stmt
+	signalInsertStmt                *sql.Stmt
+	signalListStmt                  *sql.Stmt
+	signalListByIDsStmt             *sql.Stmt
+	signalListByNeuronStmt          *sql.Stmt
+	signalListByReferenceStmt       *sql.Stmt
+	signalListStoredIDsStmt         *sql.Stmt
+	upkeepLeaseAcquireStmt          *sql.Stmt
+	upkeepLeaseGetStmt              *sql.Stmt
+	upkeepLeaseReleaseStmt          *sql.Stmt
+	userCountBcryptStmt             *sql.Stmt
+	userCountByRoleStmt             *sql.Stmt
+	userDeleteStmt                  *sql.Stmt
+	userGetStmt                     *sql.Stmt
+	userGetByEmailStmt              *sql.Stmt
+	userGetByUsernameStmt           *sql.Stmt
+	userGetFirstByRoleStmt          *sql.Stmt
+	userImportStmt                  *sql.Stmt
+	userInsertStmt                  *sql.Stmt
+	userListStmt                    *sql.Stmt
+	userLockStmt                    *sql.Stmt
+	userLockByRoleStmt              *sql.Stmt
+	userSetLastLoginStmt            *sql.Stmt
+	userSetPasswordStmt             *sql.Stmt
+	userSetRoleStmt                 *sql.Stmt
+	userUpdateProfileStmt           *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
-		db:                            tx,
-		tx:                            tx,
-		aPIKeyDeleteStmt:              q.aPIKeyDeleteStmt,
-		aPIKeyGetByHashStmt:           q.aPIKeyGetByHashStmt,
-		aPIKeyInsertStmt:              q.aPIKeyInsertStmt,
-		aPIKeyListByUserStmt:          q.aPIKeyListByUserStmt,
-		aPIKeyRevokeStmt:              q.aPIKeyRevokeStmt,
-		aPIKeySetLastUsedStmt:         q.aPIKeySetLastUsedStmt,
-		auditDeleteOldStmt:            q.auditDeleteOldStmt,
-		auditInsertStmt:               q.auditInsertStmt,
-		auditListStmt:                 q.auditListStmt,
-		databaseEpochBumpStmt:         q.databaseEpochBumpStmt,
-		databaseEpochGetStmt:          q.databaseEpochGetStmt,
-		memoryDeleteStmt:              q.memoryDeleteStmt,
-		memoryGetStmt:                 q.memoryGetStmt,
-		memoryImportStmt:              q.memoryImportStmt,
-		memoryInsertStmt:              q.memoryInsertStmt,
-		memoryListStmt:                q.memoryListStmt,
-		memoryListByNeuronStmt:        q.memoryListByNeuronStmt,
-		memoryListByReferenceStmt:     q.memoryListByReferenceStmt,
-		memorySearchStmt:              q.memorySearchStmt,
-		memoryUpdateStmt:              q.memoryUpdateStmt,
-		metricDeleteOldStmt:           q.metricDeleteOldStmt,
-		metricInsertStmt:              q.metricInsertStmt,
-		metricListStmt:                q.metricListStmt,
-		neuronActivityAddStmt:         q.neuronActivityAddStmt,
-		neuronActivityGetStmt:         q.neuronActivityGetStmt,
-		neuronActivityListStmt:        q.neuronActivityListStmt,
-		neuronActivityRecountStmt:     q.neuronActivityRecountStmt,
-		neuronCountByStateStmt:        q.neuronCountByStateStmt,
-		neuronDeleteStmt:              q.neuronDeleteStmt,
-		neuronGetStmt:                 q.neuronGetStmt,
-		neuronImportStmt:              q.neuronImportStmt,
-		neuronInsertStmt:              q.neuronInsertStmt,
-		neuronListStmt:                q.neuronListStmt,
-		neuronSetStateStmt:            q.neuronSetStateStmt,
-		neuronUpsertStmt:              q.neuronUpsertStmt,
-		refreshTokenDeleteExpiredStmt: q.refreshTokenDeleteExpiredStmt,
-		refreshTokenGetByHashStmt:     q.refreshTokenGetByHashStmt,
-		refreshTokenInsertStmt:        q.refreshTokenInsertStmt,
-		refreshTokenSpendStmt:         q.refreshTokenSpendStmt,
-		sessionDeleteStmt:             q.sessionDeleteStmt,
-		sessionDeleteByUserStmt:       q.sessionDeleteByUserStmt,
-		sessionDeleteExpiredStmt:      q.sessionDeleteExpiredStmt,
-		sessionGetStmt:                q.sessionGetStmt,
-		sessionGetByTokenHashStmt:     q.sessionGetByTokenHashStmt,
-		sessionInsertStmt:             q.sessionInsertStmt,
-		sessionListByUserStmt:         q.sessionListByUserStmt,
-		sessionRotateStmt:             q.sessionRotateStmt,
-		signalFindStmt:                q.signalFindStmt,
-		signalGetStmt:                 q.signalGetStmt,
-		signalInsertStmt:              q.signalInsertStmt,
-		signalListStmt:                q.signalListStmt,
-		signalListByIDsStmt:           q.signalListByIDsStmt,
-		signalListByNeuronStmt:        q.signalListByNeuronStmt,
-		signalListByReferenceStmt:     q.signalListByReferenceStmt,
-		signalListStoredIDsStmt:       q.signalListStoredIDsStmt,
-		upkeepLeaseAcquireStmt:        q.upkeepLeaseAcquireStmt,
-		upkeepLeaseGetStmt:            q.upkeepLeaseGetStmt,
-		upkeepLeaseReleaseStmt:        q.upkeepLeaseReleaseStmt,
-		userCountBcryptStmt:           q.userCountBcryptStmt,
-		userCountByRoleStmt:           q.userCountByRoleStmt,
-		userDeleteStmt:                q.userDeleteStmt,
-		userGetStmt:                   q.userGetStmt,
-		userGetByEmailStmt:            q.userGetByEmailStmt,
-		userGetByUsernameStmt:         q.userGetByUsernameStmt,
-		userGetFirstByRoleStmt:        q.userGetFirstByRoleStmt,
-		userImportStmt:                q.userImportStmt,
-		userInsertStmt:                q.userInsertStmt,
-		userListStmt:                  q.userListStmt,
-		userLockStmt:                  q.userLockStmt,
-		userLockByRoleStmt:            q.userLockByRoleStmt,
-		userSetLastLoginStmt:          q.userSetLastLoginStmt,
-		userSetPasswordStmt:           q.userSetPasswordStmt,
-		userSetRoleStmt:               q.userSetRoleStmt,
-		userUpdateProfileStmt:         q.userUpdateProfileStmt,
+		db:                              tx,
+		tx:                              tx,
+		aPIKeyDeleteStmt:                q.aPIKeyDeleteStmt,
+		aPIKeyGetByHashStmt:             q.aPIKeyGetByHashStmt,
+		aPIKeyInsertStmt:                q.aPIKeyInsertStmt,
+		aPIKeyListByUserStmt:            q.aPIKeyListByUserStmt,
+		aPIKeyRevokeStmt:                q.aPIKeyRevokeStmt,
+		aPIKeySetLastUsedStmt:           q.aPIKeySetLastUsedStmt,
+		auditDeleteOldStmt:              q.auditDeleteOldStmt,
+		auditInsertStmt:                 q.auditInsertStmt,
+		auditListStmt:                   q.auditListStmt,
+		databaseEpochBumpStmt:           q.databaseEpochBumpStmt,
+		databaseEpochGetStmt:            q.databaseEpochGetStmt,
+		idempotencyKeyClaimStmt:         q.idempotencyKeyClaimStmt,
+		idempotencyKeyDeleteStmt:        q.idempotencyKeyDeleteStmt,
+		idempotencyKeyDeleteExpiredStmt: q.idempotencyKeyDeleteExpiredStmt,
+		idempotencyKeyFinishStmt:        q.idempotencyKeyFinishStmt,
+		idempotencyKeyGetStmt:           q.idempotencyKeyGetStmt,
+		idempotencyKeyReleaseStmt:       q.idempotencyKeyReleaseStmt,
+		memoryDeleteStmt:                q.memoryDeleteStmt,
+		memoryGetStmt:                   q.memoryGetStmt,
+		memoryImportStmt:                q.memoryImportStmt,
+		memoryInsertStmt:                q.memoryInsertStmt,
+		memoryListStmt:                  q.memoryListStmt,
+		memoryListByNeuronStmt:          q.memoryListByNeuronStmt,
+		memoryListByReferenceStmt:       q.memoryListByReferenceStmt,
+		memorySearchStmt:                q.memorySearchStmt,
+		memoryUpdateStmt:                q.memoryUpdateStmt,
+		metricDeleteOldStmt:             q.metricDeleteOldStmt,
+		metricInsertStmt:                q.metricInsertStmt,
+		metricListStmt:                  q.metricListStmt,
+		neuronActivityAddStmt:           q.neuronActivityAddStmt,
+		neuronActivityGetStmt:           q.neuronActivityGetStmt,
+		neuronActivityListStmt:          q.neuronActivityListStmt,
+		neuronActivityRecountStmt:       q.neuronActivityRecountStmt,
+		neuronCountByStateStmt:          q.neuronCountByStateStmt,
+		neuronDeleteStmt:                q.neuronDeleteStmt,
+		neuronGetStmt:                   q.neuronGetStmt,
+		neuronImportStmt:                q.neuronImportStmt,
+		neuronInsertStmt:                q.neuronInsertStmt,
+		neuronListStmt:                  q.neuronListStmt,
+		neuronSetStateStmt:              q.neuronSetStateStmt,
+		neuronUpdateStmt:                q.neuronUpdateStmt,
+		neuronUpsertStmt:                q.neuronUpsertStmt,
+		refreshTokenDeleteExpiredStmt:   q.refreshTokenDeleteExpiredStmt,
+		refreshTokenGetByHashStmt:       q.refreshTokenGetByHashStmt,
+		refreshTokenInsertStmt:          q.refreshTokenInsertStmt,
+		refreshTokenSpendStmt:           q.refreshTokenSpendStmt,
+		sessionDeleteStmt:               q.sessionDeleteStmt,
+		sessionDeleteByUserStmt:         q.sessionDeleteByUserStmt,
+		sessionDeleteExpiredStmt:        q.sessionDeleteExpiredStmt,
+		sessionGetStmt:                  q.sessionGetStmt,
+		sessionGetByTokenHashStmt:       q.sessionGetByTokenHashStmt,
+		sessionInsertStmt:               q.sessionInsertStmt,
+		sessionListByUserStmt:           q.sessionListByUserStmt,
+		sessionRotateStmt:               q.sessionRotateStmt,
+		signalFindStmt:                  q.signalFindStmt,
+		signalGetStmt:                   q.signalGetStmt,
+		signalInsertStmt:                q.signalInsertStmt,
+		signalListStmt:                  q.signalListStmt,
+		signalListByIDsStmt:             q.signalListByIDsStmt,
+		signalListByNeuronStmt:          q.signalListByNeuronStmt,
+		signalListByReferenceStmt:       q.signalListByReferenceStmt,
+		signalListStoredIDsStmt:         q.signalListStoredIDsStmt,
+		upkeepLeaseAcquireStmt:          q.upkeepLeaseAcquireStmt,
+		upkeepLeaseGetStmt:              q.upkeepLeaseGetStmt,
+		upkeepLeaseReleaseStmt:          q.upkeepLeaseReleaseStmt,
+		userCountBcryptStmt:             q.userCountBcryptStmt,
+		userCountByRoleStmt:             q.userCountByRoleStmt,
+		userDeleteStmt:                  q.userDeleteStmt,
+		userGetStmt:                     q.userGetStmt,
+		userGetByEmailStmt:              q.userGetByEmailStmt,
+		userGetByUsernameStmt:           q.userGetByUsernameStmt,
+		userGetFirstByRoleStmt:          q.userGetFirstByRoleStmt,
+		userImportStmt:                  q.userImportStmt,
+		userInsertStmt:                  q.userInsertStmt,
+		userListStmt:                    q.userListStmt,
+		userLockStmt:                    q.userLockStmt,
+		userLockByRoleStmt:              q.userLockByRoleStmt,
+		userSetLastLoginStmt:            q.userSetLastLoginStmt,
+		userSetPasswordStmt:             q.userSetPasswordStmt,
+		userSetRoleStmt:                 q.userSetRoleStmt,
+		userUpdateProfileStmt:           q.userUpdateProfileStmt,
 	}
 }

@@ -16,14 +16,16 @@ import (
 const memoryDelete = `-- name: MemoryDelete :execrows
 DELETE FROM memories
 WHERE id = ?1
+  AND (version = ?2 OR ?2 IS NULL)
 `
 
 type MemoryDeleteParams struct {
-	ID uuid.UUID
+	ID        uuid.UUID
+	IfVersion *int64
 }
 
 func (q *Queries) MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error) {
-	result, err := q.exec(ctx, q.memoryDeleteStmt, memoryDelete, arg.ID)
+	result, err := q.exec(ctx, q.memoryDeleteStmt, memoryDelete, arg.ID, arg.IfVersion)
 	if err != nil {
 		return 0, err
 	}
@@ -521,6 +523,7 @@ SET neuron_id = ?1, layer = ?2, entry_type = ?3, content = ?4, importance = ?5,
     context = ?6, metadata = ?7, embedding = ?8, search_text = ?9,
     updated_at = ?10, version = (SELECT value + 1 FROM row_version)
 WHERE id = ?11
+  AND (version = ?12 OR ?12 IS NULL)
 RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 `
 
@@ -536,6 +539,7 @@ type MemoryUpdateParams struct {
 	SearchText string
 	UpdatedAt  time.Time
 	ID         uuid.UUID
+	IfVersion  *int64
 }
 
 type MemoryUpdateRow struct {
@@ -569,6 +573,7 @@ func (q *Queries) MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (Mem
 		arg.SearchText,
 		arg.UpdatedAt,
 		arg.ID,
+		arg.IfVersion,
 	)
 	var i MemoryUpdateRow
 	err := row.Scan(

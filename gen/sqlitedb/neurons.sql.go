@@ -51,14 +51,16 @@ func (q *Queries) NeuronCountByState(ctx context.Context) ([]NeuronCountByStateR
 const neuronDelete = `-- name: NeuronDelete :execrows
 DELETE FROM neurons
 WHERE id = ?1
+  AND (version = ?2 OR ?2 IS NULL)
 `
 
 type NeuronDeleteParams struct {
-	ID string
+	ID        string
+	IfVersion *int64
 }
 
 func (q *Queries) NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error) {
-	result, err := q.exec(ctx, q.neuronDeleteStmt, neuronDelete, arg.ID)
+	result, err := q.exec(ctx, q.neuronDeleteStmt, neuronDelete, arg.ID, arg.IfVersion)
 	if err != nil {
 		return 0, err
 	}
@@ -241,6 +243,7 @@ SET state = ?1,
     updated_at = CAST(?3 AS DATETIME),
     version = (SELECT value + 1 FROM row_version)
 WHERE id = ?4
+  AND (version = ?5 OR ?5 IS NULL)
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
 `
 
@@ -249,6 +252,7 @@ type NeuronSetStateParams struct {
 	Condition string
 	UpdatedAt time.Time
 	ID        string
+	IfVersion *int64
 }
 
 func (q *Queries) NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error) {
@@ -257,6 +261,52 @@ func (q *Queries) NeuronSetState(ctx context.Context, arg NeuronSetStateParams) 
 		arg.Condition,
 		arg.UpdatedAt,
 		arg.ID,
+		arg.IfVersion,
+	)
+	var i Neuron
+	err := row.Scan(
+		&i.ID,
+		&i.Layer,
+		&i.SystemPrompt,
+		&i.Settings,
+		&i.State,
+		&i.Condition,
+		&i.StateSetAt,
+		&i.RunningSince,
+		&i.ErrorsCount,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
+const neuronUpdate = `-- name: NeuronUpdate :one
+UPDATE neurons
+SET layer = ?1, system_prompt = ?2, settings = ?3,
+    updated_at = ?4, version = (SELECT value + 1 FROM row_version)
+WHERE id = ?5
+  AND (version = ?6 OR ?6 IS NULL)
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
+`
+
+type NeuronUpdateParams struct {
+	Layer        string
+	SystemPrompt string
+	Settings     model.JSON
+	UpdatedAt    time.Time
+	ID           string
+	IfVersion    *int64
+}
+
+func (q *Queries) NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error) {
+	row := q.queryRow(ctx, q.neuronUpdateStmt, neuronUpdate,
+		arg.Layer,
+		arg.SystemPrompt,
+		arg.Settings,
+		arg.UpdatedAt,
+		arg.ID,
+		arg.IfVersion,
 	)
 	var i Neuron
 	err := row.Scan(

@@ -45,6 +45,24 @@ func (s *Store) NeuronUpsert(ctx context.Context, arg model.NeuronUpsertParams) 
 	return model.Neuron(row), nil
 }
 
+// NeuronUpdate answers model.Queries.
+func (s *Store) NeuronUpdate(ctx context.Context, arg model.NeuronUpdateParams) (model.Neuron, error) {
+	if err := arg.Normalize(); err != nil {
+		return model.Neuron{}, err
+	}
+	params := sqlitedb.NeuronUpdateParams(arg)
+	var row sqlitedb.Neuron
+	err := s.db.Write(ctx, "NeuronUpdate", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		row, err = q.NeuronUpdate(ctx, params)
+		return err
+	})
+	if err != nil {
+		return model.Neuron{}, s.translate("NeuronUpdate", err)
+	}
+	return model.Neuron(row), nil
+}
+
 // NeuronImport answers model.Queries.
 func (s *Store) NeuronImport(ctx context.Context, arg model.NeuronImportParams) (int64, error) {
 	if err := arg.Normalize(); err != nil {

@@ -17,17 +17,18 @@ import (
 // Config holds every setting. Load returns one that is complete and valid;
 // code that builds one by hand calls WithDefaults and then Validate.
 type Config struct { //nolint:recvcheck // WithDefaults returns a copy on purpose
-	Server   Server   `koanf:"server"`
-	Database Database `koanf:"database"`
-	Cache    Cache    `koanf:"cache"`
-	Signals  Signals  `koanf:"signals"`
-	Neurons  Neurons  `koanf:"neurons"`
-	Auth     Auth     `koanf:"auth"`
-	Limits   Limits   `koanf:"limits"`
-	Audit    Audit    `koanf:"audit"`
-	Metrics  Metrics  `koanf:"metrics"`
-	Upkeep   Upkeep   `koanf:"upkeep"`
-	Log      Log      `koanf:"log"`
+	Server      Server      `koanf:"server"`
+	Database    Database    `koanf:"database"`
+	Cache       Cache       `koanf:"cache"`
+	Signals     Signals     `koanf:"signals"`
+	Neurons     Neurons     `koanf:"neurons"`
+	Idempotency Idempotency `koanf:"idempotency"`
+	Auth        Auth        `koanf:"auth"`
+	Limits      Limits      `koanf:"limits"`
+	Audit       Audit       `koanf:"audit"`
+	Metrics     Metrics     `koanf:"metrics"`
+	Upkeep      Upkeep      `koanf:"upkeep"`
+	Log         Log         `koanf:"log"`
 
 	// sources tells by key where a value came from; nil in a Config made by hand.
 	sources map[string]Source
@@ -90,6 +91,11 @@ type Signals struct {
 // Neurons holds the settings of neurons.
 type Neurons struct {
 	StaleAfter time.Duration `koanf:"stale_after"`
+}
+
+// Idempotency holds the settings of requests that may be repeated.
+type Idempotency struct {
+	TTL time.Duration `koanf:"ttl"`
 }
 
 // Auth holds the settings of access control.

@@ -55,6 +55,7 @@ func Sections() []Section {
 		{"cache", "Cache (read and checked, but not used in this version)"},
 		{"signals", "Signals"},
 		{"neurons", "Neurons"},
+		{"idempotency", "Repeated requests"},
 		{"auth", "Access"},
 		{"limits", "Limits on requests"},
 		{"audit", "Audit log"},
@@ -255,6 +256,10 @@ func otherKeys() []Key {
 		{
 			Name: "neurons.stale_after", Default: "5m", check: atLeast(time.Second),
 			Help: "How long a neuron may be silent before it counts as unhealthy.",
+		},
+		{
+			Name: "idempotency.ttl", Default: "24h", check: atLeast(time.Minute),
+			Help: "How long an Idempotency-Key is remembered: a request repeated with it within this time has no second effect.",
 		},
 	}
 }

@@ -59,7 +59,8 @@ func TestDefaults(t *testing.T) {
 		Cache: config.Cache{
 			MaxConnections: 50, DefaultTTL: time.Hour, Strategy: "cache_aside", KeyPrefix: "hal9:", LocalMaxTTL: 2 * time.Second,
 		},
-		Neurons: config.Neurons{StaleAfter: 5 * time.Minute},
+		Neurons:     config.Neurons{StaleAfter: 5 * time.Minute},
+		Idempotency: config.Idempotency{TTL: 24 * time.Hour},
 		Auth: config.Auth{
 			Mode: config.AuthOpen, AccessTTL: 15 * time.Minute, RefreshTTL: 7 * 24 * time.Hour, HashQueueTimeout: time.Second,
 			FailuresPerAccount: 10, FailuresPerAddress: 100, FailureWindow: 15 * time.Minute,

@@ -79,16 +79,19 @@ ORDER BY score DESC, m.created_at DESC, m.id DESC
 LIMIT @page_limit::bigint;
 
 -- name: MemoryUpdate :one
--- MemoryUpdate replaces what a client may change. The store computes search_text.
+-- MemoryUpdate replaces what a client may change, with if_version only at that
+-- version; ErrNotFound if there is none such. The store computes search_text.
 -- returns: Memory
 UPDATE memories
 SET neuron_id = @neuron_id, layer = @layer, entry_type = @entry_type, content = @content, importance = @importance,
     context = @context, metadata = @metadata, embedding = @embedding, search_text = @search_text,
     updated_at = @updated_at, version = nextval('row_version_seq')
 WHERE id = @id
+  AND (sqlc.narg('if_version')::bigint IS NULL OR version = sqlc.narg('if_version')::bigint)
 RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version;
 
 -- name: MemoryDelete :execrows
--- MemoryDelete removes a memory.
+-- MemoryDelete removes a memory, with if_version only at that version.
 DELETE FROM memories
-WHERE id = @id;
+WHERE id = @id
+  AND (sqlc.narg('if_version')::bigint IS NULL OR version = sqlc.narg('if_version')::bigint);

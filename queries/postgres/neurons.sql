@@ -14,6 +14,16 @@ SET layer = excluded.layer, system_prompt = excluded.system_prompt, settings = e
     updated_at = excluded.updated_at, version = nextval('row_version_seq')
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
+-- name: NeuronUpdate :one
+-- NeuronUpdate replaces layer, prompt and settings of a neuron, whatever version it
+-- has or only at if_version; its state stays. ErrNotFound if there is none such.
+UPDATE neurons
+SET layer = @layer, system_prompt = @system_prompt, settings = @settings,
+    updated_at = @updated_at, version = nextval('row_version_seq')
+WHERE id = @id
+  AND (sqlc.narg('if_version')::bigint IS NULL OR version = sqlc.narg('if_version')::bigint)
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
+
 -- name: NeuronImport :execrows
 -- NeuronImport stores a neuron that another database held, unless the id is there
 -- already; it returns the number of rows written.
@@ -41,7 +51,8 @@ LIMIT @page_limit::bigint;
 -- name: NeuronSetState :one
 -- NeuronSetState sets the state, and what it means to the health of the neuron:
 -- condition is running, failed or stopped. Entering failed counts an error; coming
--- back from failed or stopped starts the running time anew.
+-- back from failed or stopped starts the running time anew. With if_version only the
+-- row of that version is changed; ErrNotFound if there is none such.
 UPDATE neurons
 SET state = @state,
     errors_count = errors_count + CASE WHEN @condition::text = 'failed' AND condition <> 'failed' THEN 1 ELSE 0 END,
@@ -51,12 +62,15 @@ SET state = @state,
     updated_at = @updated_at::timestamptz,
     version = nextval('row_version_seq')
 WHERE id = @id
+  AND (sqlc.narg('if_version')::bigint IS NULL OR version = sqlc.narg('if_version')::bigint)
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
 -- name: NeuronDelete :execrows
--- NeuronDelete removes a neuron. Its signals and memories stay.
+-- NeuronDelete removes a neuron, with if_version only at that version. Its signals
+-- and memories stay.
 DELETE FROM neurons
-WHERE id = @id;
+WHERE id = @id
+  AND (sqlc.narg('if_version')::bigint IS NULL OR version = sqlc.narg('if_version')::bigint);
 
 -- name: NeuronCountByState :many
 -- NeuronCountByState counts the neurons of each state.

@@ -66,8 +66,10 @@ SET neuron_id = @neuron_id, layer = @layer, entry_type = @entry_type, content = 
     context = @context, metadata = @metadata, embedding = @embedding, search_text = @search_text,
     updated_at = @updated_at, version = (SELECT value + 1 FROM row_version)
 WHERE id = @id
+  AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL)
 RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version;
 
 -- name: MemoryDelete :execrows
 DELETE FROM memories
-WHERE id = @id;
+WHERE id = @id
+  AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL);

@@ -11,6 +11,14 @@ SET layer = excluded.layer, system_prompt = excluded.system_prompt, settings = e
     updated_at = excluded.updated_at, version = (SELECT value + 1 FROM row_version)
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
+-- name: NeuronUpdate :one
+UPDATE neurons
+SET layer = @layer, system_prompt = @system_prompt, settings = @settings,
+    updated_at = @updated_at, version = (SELECT value + 1 FROM row_version)
+WHERE id = @id
+  AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL)
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
+
 -- name: NeuronImport :execrows
 INSERT INTO neurons (id, layer, system_prompt, settings, state, condition, running_since, created_at, updated_at, version)
 VALUES (@id, @layer, @system_prompt, @settings, @state, @condition, @created_at, @created_at, @updated_at, (SELECT value + 1 FROM row_version))
@@ -40,11 +48,13 @@ SET state = @state,
     updated_at = CAST(@updated_at AS DATETIME),
     version = (SELECT value + 1 FROM row_version)
 WHERE id = @id
+  AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL)
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
 -- name: NeuronDelete :execrows
 DELETE FROM neurons
-WHERE id = @id;
+WHERE id = @id
+  AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL);
 
 -- name: NeuronCountByState :many
 SELECT state, condition, count(*) AS neurons_count
