@@ -51,13 +51,12 @@ func writeCommand(b *strings.Builder, n *kong.Node) {
 		fmt.Fprintf(b, "\n## `%s`\n\n%s\n", n.FullPath(), n.Help)
 		return
 	}
-	level := strings.Repeat("#", min(n.Depth()+1, 3))
 	usage := n.FullPath()
 	for _, arg := range n.Positional {
 		usage += " " + arg.Summary()
 	}
 	text, example, _ := strings.Cut(n.Detail, "Example")
-	fmt.Fprintf(b, "\n%s `%s`\n\n%s\n", level, usage, n.Help)
+	fmt.Fprintf(b, "\n## `%s`\n\n%s\n", usage, n.Help)
 	if text = strings.TrimSpace(text); text != "" {
 		fmt.Fprintf(b, "\n%s\n", text)
 	}
