@@ -56,6 +56,9 @@ func (k *Keeper) tasks() []task {
 	expired(taskSessions, func(ctx context.Context, before time.Time, limit int64) (int64, error) {
 		return st.SessionDeleteExpired(ctx, model.SessionDeleteExpiredParams{ExpiredBefore: before, PageLimit: limit})
 	})
+	expired(taskIdempotencyKeys, func(ctx context.Context, before time.Time, limit int64) (int64, error) {
+		return st.IdempotencyKeyDeleteExpired(ctx, model.IdempotencyKeyDeleteExpiredParams{OlderThan: before, PageLimit: limit})
+	})
 	old(taskAuditLog, k.cfg.AuditRetention, func(ctx context.Context, before time.Time, limit int64) (int64, error) {
 		return st.AuditDeleteOld(ctx, model.AuditDeleteOldParams{OlderThan: before, PageLimit: limit})
 	})

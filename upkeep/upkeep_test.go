@@ -28,6 +28,12 @@ func TestDeletesWhatOutlivedItsTimeAndNothingElse(t *testing.T) {
 		for _, at := range append(repeated(now.Add(-10*day-time.Microsecond), 4), now.Add(-10*day), now) {
 			ok(t, st.MetricInsert(t.Context(), model.MetricInsertParams{ID: uuid.New(), MetricName: "m", Labels: model.EmptyObject(), Timestamp: at}))
 		}
+		for i, at := range []time.Time{now.Add(-time.Second), now.Add(-time.Hour), now.Add(-day), now, now.Add(time.Hour)} {
+			_, err := st.IdempotencyKeyClaim(t.Context(), model.IdempotencyKeyClaimParams{
+				ID: fmt.Sprint(i), Fingerprint: "f", Holder: uuid.New(), CreatedAt: at.Add(-day), LockedUntil: at, ExpiresAt: at,
+			})
+			ok(t, err)
+		}
 		month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 		// A month that ended less than 90 days ago, and one that ended before.
 		young, old := now.Add(-90*day), month.AddDate(0, -6, 0)
@@ -39,7 +45,7 @@ func TestDeletesWhatOutlivedItsTimeAndNothingElse(t *testing.T) {
 			Store: st, Holder: "a", Clock: c.Now, Metrics: set, Chunk: 2, PartitionsAhead: 4,
 			AuditRetention: 30 * day, MetricsRetention: 10 * day, SignalsRetention: 90 * day,
 		})
-		want := map[string]int64{"refresh_tokens": 5, "sessions": 3, "audit_log": 5, "metrics_aggregate": 4, "signals": 3}
+		want := map[string]int64{"refresh_tokens": 5, "sessions": 3, "idempotency_keys": 3, "audit_log": 5, "metrics_aggregate": 4, "signals": 3}
 		if st.Engine() == "postgres" {
 			want["partitions"] = 0
 		}

@@ -52,7 +52,7 @@ func (c *BackupCmd) Run(g *Globals) error {
 	path, err := sqliteFile(cfg, `hal9 backup copies SQLite databases. For PostgreSQL use its own tools, as docs/operations/backup.md tells:
 
     pg_dump --format=custom --file=hal9.dump DATABASE_URL
-    pg_restore --clean --if-exists --no-owner --dbname=DATABASE_URL hal9.dump
+    pg_restore --exit-on-error --no-owner --dbname=URL_OF_A_NEW_DATABASE hal9.dump
     hal9 cache invalidate
 
 For recovery to any moment: a base backup and archived WAL (pg_basebackup, archive_command).`)

@@ -27,7 +27,7 @@ func (CacheInvalidateCmd) Help() string {
 
 Example:
 
-    pg_restore --clean --if-exists --dbname="$HAL9_DATABASE_URL" hal9.dump && hal9 cache invalidate`
+    pg_restore --exit-on-error --no-owner --dbname="$HAL9_DATABASE_URL" hal9.dump && hal9 cache invalidate`
 }
 
 // Run bumps the epoch.

@@ -16,6 +16,8 @@ type CLI struct {
 	Admin       AdminCmd       `cmd:"" help:"Get into a deployment, or back into it."`
 	User        UserCmd        `cmd:"" help:"Make, show and change users."`
 	APIKey      APIKeyCmd      `cmd:"" name:"apikey" help:"Make, show and revoke API keys."`
+	Completion  CompletionCmd  `cmd:"" help:"Write a script that completes commands in a shell."`
+	Commands    CommandsCmd    `cmd:"" help:"Write the reference of all commands as Markdown."`
 	Version     VersionCmd     `cmd:"" help:"Show the version."`
 }
 

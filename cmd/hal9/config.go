@@ -15,9 +15,8 @@ type ConfigCmd struct {
 
 // ConfigPrintCmd shows the settings.
 type ConfigPrintCmd struct {
+	Output
 	Settings
-
-	JSON bool `help:"Write JSON."`
 }
 
 // Help describes the command.
@@ -46,6 +45,7 @@ func (c *ConfigPrintCmd) Run(g *Globals) error {
 
 // ConfigCheckCmd checks the settings.
 type ConfigCheckCmd struct {
+	Output
 	Settings
 }
 
@@ -67,10 +67,11 @@ func (c *ConfigCheckCmd) Run(g *Globals) error {
 	if err := g.warn(loaded); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(g.Stdout, "The configuration is valid."); err != nil {
-		return fmt.Errorf("write the result: %w", err)
+	warnings := loaded.Warnings()
+	if warnings == nil {
+		warnings = []string{}
 	}
-	return nil
+	return c.line(g.Stdout, map[string]any{"valid": true, "warnings": warnings}, "The configuration is valid.")
 }
 
 // ConfigReferenceCmd writes the reference.

@@ -25,6 +25,8 @@ type HealthcheckCmd struct {
 	URL string `help:"Ask this address instead of server.listen; the path defaults to /readyz." placeholder:"URL"`
 
 	Timeout time.Duration `default:"3s" help:"How long to wait for the answer (default 3s)." placeholder:"DURATION"`
+
+	Output
 }
 
 // Help describes the command.
@@ -50,10 +52,7 @@ func (c *HealthcheckCmd) Run(g *Globals) error {
 	if err := askReady(ctx, target, c.URL == ""); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(g.Stdout, "ready"); err != nil {
-		return fmt.Errorf("write the result: %w", err)
-	}
-	return nil
+	return c.line(g.Stdout, map[string]any{"ready": true, "url": shownURL(target)}, "ready")
 }
 
 // target returns the URL to ask. Its faults do not repeat --url, which may hold

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"time"
@@ -74,13 +72,7 @@ func (c *ImportCmd) show(g *Globals, report *transfer.Report) error {
 	if !c.JSON {
 		return report.Text(g.Stdout)
 	}
-	enc := json.NewEncoder(g.Stdout)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(report); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
+	return writeJSON(g.Stdout, report)
 }
 
 // target opens the database to import into. A dry run neither makes nor migrates

@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/hal9-ai/hal9/internal/config"
@@ -29,9 +28,18 @@ type Change struct {
 	Timeout time.Duration `help:"Give up after this time; what is committed by then stays. Default: never." placeholder:"DURATION"`
 }
 
+// refuseBoth refuses --json beside --dry-run, which prints a script.
+func (c *Change) refuseBoth(o Output, command string) error {
+	if o.JSON && c.DryRun {
+		return usageError(errors.New("--json has no use beside --dry-run, which prints SQL"), command)
+	}
+	return nil
+}
+
 // MigrateUpCmd runs migrations.
 type MigrateUpCmd struct {
 	To *int64 `help:"Stop after this version. Default: the latest." placeholder:"VERSION"`
+	Output
 	Change
 	Settings
 }
@@ -50,16 +58,16 @@ Example, for a deploy pipeline:
 
 // Run runs the migrations.
 func (c *MigrateUpCmd) Run(g *Globals) error {
-	return c.migrate(g, c.Settings, "hal9 migrate up", func(ctx context.Context, m *schema.Migrator) error {
+	return c.migrate(g, c.Output, c.Settings, "hal9 migrate up", func(ctx context.Context, m *schema.Migrator) error {
 		switch {
 		case c.DryRun && c.To == nil:
 			return printScript(g.Stdout)(m.UpScript(ctx))
 		case c.DryRun:
 			return printScript(g.Stdout)(m.UpToScript(ctx, *c.To))
 		case c.To == nil:
-			return printVersion(ctx, g.Stdout, m)(m.Up(ctx))
+			return printVersion(ctx, g.Stdout, c.Output, m)(m.Up(ctx))
 		default:
-			return printVersion(ctx, g.Stdout, m)(m.UpTo(ctx, *c.To))
+			return printVersion(ctx, g.Stdout, c.Output, m)(m.UpTo(ctx, *c.To))
 		}
 	})
 }
@@ -68,6 +76,7 @@ func (c *MigrateUpCmd) Run(g *Globals) error {
 type MigrateDownCmd struct {
 	To  *int64 `help:"Undo all migrations above this version; 0 undoes all. Default: undo one." placeholder:"VERSION"`
 	Yes bool   `help:"Do not ask."`
+	Output
 	Change
 	Settings
 }
@@ -88,7 +97,7 @@ func (c *MigrateDownCmd) Run(g *Globals) error {
 	if c.To != nil {
 		what = fmt.Sprintf("This undoes all migrations above version %d", *c.To)
 	}
-	return c.migrate(g, c.Settings, "hal9 migrate down", func(ctx context.Context, m *schema.Migrator) error {
+	return c.migrate(g, c.Output, c.Settings, "hal9 migrate down", func(ctx context.Context, m *schema.Migrator) error {
 		switch {
 		case c.DryRun && c.To == nil:
 			return printScript(g.Stdout)(m.DownScript(ctx))
@@ -99,15 +108,16 @@ func (c *MigrateDownCmd) Run(g *Globals) error {
 			return err
 		}
 		if c.To == nil {
-			return printVersion(ctx, g.Stdout, m)(m.Down(ctx))
+			return printVersion(ctx, g.Stdout, c.Output, m)(m.Down(ctx))
 		}
-		return printVersion(ctx, g.Stdout, m)(m.DownTo(ctx, *c.To))
+		return printVersion(ctx, g.Stdout, c.Output, m)(m.DownTo(ctx, *c.To))
 	})
 }
 
 // MigrateRedoCmd undoes the last migration and runs it again.
 type MigrateRedoCmd struct {
 	Yes bool `help:"Do not ask."`
+	Output
 	Change
 	Settings
 }
@@ -123,7 +133,7 @@ Example:
 
 // Run undoes the last migration and runs it again.
 func (c *MigrateRedoCmd) Run(g *Globals) error {
-	return c.migrate(g, c.Settings, "hal9 migrate redo", func(ctx context.Context, m *schema.Migrator) error {
+	return c.migrate(g, c.Output, c.Settings, "hal9 migrate redo", func(ctx context.Context, m *schema.Migrator) error {
 		if c.DryRun {
 			return printScript(g.Stdout)(m.RedoScript(ctx))
 		}
@@ -131,14 +141,14 @@ func (c *MigrateRedoCmd) Run(g *Globals) error {
 		if err != nil {
 			return err
 		}
-		return printVersion(ctx, g.Stdout, m)(m.Redo(ctx))
+		return printVersion(ctx, g.Stdout, c.Output, m)(m.Redo(ctx))
 	})
 }
 
 // MigrateStatusCmd shows where the database stands.
 type MigrateStatusCmd struct {
-	Check   bool          `help:"Exit with 4 unless the database has exactly this program's schema."`
-	JSON    bool          `help:"Write JSON."`
+	Check bool `help:"Exit with 4 unless the database has exactly this program's schema."`
+	Output
 	Timeout time.Duration `default:"30s" help:"Give up after this time (default 30s)." placeholder:"DURATION"`
 	Settings
 }
@@ -155,13 +165,13 @@ Example:
 // Run shows where the database stands.
 func (c *MigrateStatusCmd) Run(g *Globals) error {
 	quiet := Change{Timeout: c.Timeout}
-	return quiet.migrate(g, c.Settings, "hal9 migrate status", func(ctx context.Context, m *schema.Migrator) error {
+	return quiet.migrate(g, c.Output, c.Settings, "hal9 migrate status", func(ctx context.Context, m *schema.Migrator) error {
 		status, err := m.Status(ctx)
 		if err != nil {
 			return err
 		}
-		if err := c.print(g.Stdout, status); err != nil {
-			return fmt.Errorf("write the status: %w", err)
+		if err := c.print(g.Stdout, status, func(w io.Writer) error { return printStatus(w, status) }); err != nil {
+			return err
 		}
 		if !c.Check {
 			return nil
@@ -176,33 +186,27 @@ func (c *MigrateStatusCmd) Run(g *Globals) error {
 	})
 }
 
-func (c *MigrateStatusCmd) print(w io.Writer, s schema.Status) error {
-	if c.JSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(s) //nolint:wrapcheck // the caller wraps it
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "VERSION\tSTATE\tAPPLIED\tFILE") // Flush tells of a failure
+func printStatus(w io.Writer, s schema.Status) error {
+	table := [][]string{{"VERSION", "STATE", "APPLIED", "FILE"}}
 	for _, m := range s.Migrations {
-		at := "-"
-		if m.AppliedAt != nil {
-			at = m.AppliedAt.Format(time.RFC3339)
-		}
 		file := m.File
 		if file == "" {
 			file = "(of a newer hal9)"
 		}
-		_, _ = fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", m.Version, m.State, at, file)
+		table = append(table, []string{strconv.FormatInt(m.Version, 10), string(m.State), moment(m.AppliedAt), file})
 	}
-	_, _ = fmt.Fprintf(table, "\nThe %s database is at version %d, this program at %d; %d pending.\n", s.Engine, s.Version, s.Latest, s.Pending)
-	return table.Flush() //nolint:wrapcheck // the caller wraps it
+	if err := writeTable(w, table); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\nThe %s database is at version %d, this program at %d; %d pending.\n", s.Engine, s.Version, s.Latest, s.Pending)
+	return err //nolint:wrapcheck // print wraps it
 }
 
 // MigrateCreateCmd makes a migration.
 type MigrateCreateCmd struct {
 	Name string `arg:"" help:"Small letters, digits and underscores, as in add_neuron_labels."`
 	Dir  string `default:"schema" help:"The folder that holds postgres/ and sqlite/ (default schema)." placeholder:"DIR"`
+	Output
 }
 
 // Help describes the command.
@@ -223,14 +227,14 @@ func (c *MigrateCreateCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(g.Stdout, strings.Join(files, "\n")); err != nil {
-		return fmt.Errorf("write the names: %w", err)
-	}
-	return nil
+	return c.line(g.Stdout, map[string][]string{"files": files}, "%s", strings.Join(files, "\n"))
 }
 
 // migrate opens the database and hands it to fn.
-func (c *Change) migrate(g *Globals, s Settings, command string, fn func(context.Context, *schema.Migrator) error) (err error) {
+func (c *Change) migrate(g *Globals, o Output, s Settings, command string, fn func(context.Context, *schema.Migrator) error) (err error) {
+	if err := c.refuseBoth(o, command); err != nil {
+		return err
+	}
 	loaded, err := g.LoadConfig(s)
 	if err != nil {
 		return err
@@ -242,6 +246,9 @@ func (c *Change) migrate(g *Globals, s Settings, command string, fn func(context
 	defer cancel()
 	m, err := schema.Open(ctx, adminURL(loaded), schema.Options{
 		Applied: func(s schema.Step) {
+			if o.JSON {
+				return
+			}
 			verb := "applied"
 			if s.Direction == schema.Down {
 				verb = "undid"
@@ -320,8 +327,21 @@ func printScript(w io.Writer) func(string, error) error {
 	}
 }
 
+// migratedJSON is what a migrator did.
+type migratedJSON struct {
+	Version int64      `json:"version"`
+	Steps   []stepJSON `json:"steps"`
+}
+
+type stepJSON struct {
+	Version   int64            `json:"version"`
+	File      string           `json:"file"`
+	Direction schema.Direction `json:"direction"`
+	Seconds   float64          `json:"seconds"`
+}
+
 // printVersion tells where the database stands after the steps.
-func printVersion(ctx context.Context, w io.Writer, m *schema.Migrator) func([]schema.Step, error) error {
+func printVersion(ctx context.Context, w io.Writer, o Output, m *schema.Migrator) func([]schema.Step, error) error {
 	return func(steps []schema.Step, err error) error {
 		if err != nil {
 			return err
@@ -330,13 +350,13 @@ func printVersion(ctx context.Context, w io.Writer, m *schema.Migrator) func([]s
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("The database is at version %d.\n", version)
+		done := migratedJSON{Version: version, Steps: make([]stepJSON, len(steps))}
+		for i, s := range steps {
+			done.Steps[i] = stepJSON{s.Version, s.File, s.Direction, s.Took.Seconds()}
+		}
 		if len(steps) == 0 {
-			text = fmt.Sprintf("Nothing to do: the database is at version %d.\n", version)
+			return o.line(w, done, "Nothing to do: the database is at version %d.", version)
 		}
-		if _, err := io.WriteString(w, text); err != nil {
-			return fmt.Errorf("write the result: %w", err)
-		}
-		return nil
+		return o.line(w, done, "The database is at version %d.", version)
 	}
 }

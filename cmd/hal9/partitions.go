@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/hal9-ai/hal9/internal/config"
@@ -36,6 +34,7 @@ const noTimeout = 24 * time.Hour
 type PartitionsEnsureCmd struct {
 	Ahead *int     `help:"Make this month and N more. Default: database.partitions_ahead." placeholder:"N" xor:"months"`
 	Month []string `help:"Make this month; may be given several times." placeholder:"YYYY-MM" sep:"none" xor:"months"`
+	Output
 	Change
 	Settings
 }
@@ -54,14 +53,18 @@ Example:
 
 // Run makes partitions.
 func (c *PartitionsEnsureCmd) Run(g *Globals) error {
+	if err := c.refuseBoth(c.Output, "hal9 partitions ensure"); err != nil {
+		return err
+	}
 	return c.partitions(g, c.Settings, "hal9 partitions ensure", func(ctx context.Context, cfg *config.Config, st model.Store) error {
 		months, err := c.months(cfg)
 		if err != nil {
 			return err
 		}
 		if st.Engine() == dburl.SQLite {
-			return say(g.Stdout, "-- SQLite has no partitions: nothing to do\n")
+			return c.line(g.Stdout, []ensuredJSON{}, "-- SQLite has no partitions: nothing to do")
 		}
+		ensured := make([]ensuredJSON, 0, len(months))
 		for _, month := range months {
 			if c.DryRun {
 				if err := say(g.Stdout, postgres.PartitionEnsureSQL(month)); err != nil {
@@ -73,6 +76,10 @@ func (c *PartitionsEnsureCmd) Run(g *Globals) error {
 			if err != nil {
 				return fmt.Errorf("make the partition of %s: %w", month.Format(monthLayout), err)
 			}
+			ensured = append(ensured, ensuredJSON{month.Format(monthLayout), made})
+			if c.JSON {
+				continue
+			}
 			text := "%s was there already\n"
 			if made {
 				text = "made %s\n"
@@ -81,8 +88,17 @@ func (c *PartitionsEnsureCmd) Run(g *Globals) error {
 				return err
 			}
 		}
+		if c.JSON && !c.DryRun {
+			return writeJSON(g.Stdout, ensured)
+		}
 		return nil
 	})
+}
+
+// ensuredJSON is a month that has its partition now.
+type ensuredJSON struct {
+	Month string `json:"month"`
+	Made  bool   `json:"made"`
 }
 
 // months returns the months to make.
@@ -123,7 +139,7 @@ func parseMonth(flag, text, command string) (time.Time, error) {
 
 // PartitionsListCmd shows partitions.
 type PartitionsListCmd struct {
-	JSON    bool          `help:"Write JSON."`
+	Output
 	Timeout time.Duration `default:"30s" help:"Give up after this time (default 30s)." placeholder:"DURATION"`
 	Settings
 }
@@ -145,15 +161,7 @@ func (c *PartitionsListCmd) Run(g *Globals) error {
 		if err != nil {
 			return fmt.Errorf("list the partitions: %w", err)
 		}
-		if c.JSON {
-			e := json.NewEncoder(g.Stdout)
-			e.SetIndent("", "  ")
-			if err := e.Encode(partitionsJSON(all)); err != nil {
-				return fmt.Errorf("write the list: %w", err)
-			}
-			return nil
-		}
-		return printPartitions(g.Stdout, all)
+		return c.print(g.Stdout, partitionsJSON(all), func(w io.Writer) error { return printPartitions(w, all) })
 	})
 }
 
@@ -182,8 +190,7 @@ func partitionsJSON(all []model.SignalPartition) []partitionJSON {
 }
 
 func printPartitions(w io.Writer, all []model.SignalPartition) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "PARTITION\tMONTH\tROWS\tBYTES") // Flush tells of a failure
+	table := [][]string{{"PARTITION", "MONTH", "ROWS", "BYTES"}}
 	for _, p := range all {
 		month, rows := p.Start.Format(monthLayout), strconv.FormatInt(p.Rows, 10)
 		if p.IsDefault {
@@ -192,18 +199,16 @@ func printPartitions(w io.Writer, all []model.SignalPartition) error {
 		if p.Rows < 0 {
 			rows = "?"
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", p.Name, month, rows, p.Bytes)
+		table = append(table, []string{p.Name, month, rows, strconv.FormatInt(p.Bytes, 10)})
 	}
-	if err := table.Flush(); err != nil {
-		return fmt.Errorf("write the list: %w", err)
-	}
-	return nil
+	return writeTable(w, table)
 }
 
 // PartitionsDropCmd drops partitions.
 type PartitionsDropCmd struct {
 	Before string `help:"Drop the months before this one." placeholder:"YYYY-MM" required:""`
 	Yes    bool   `help:"Do not ask."`
+	Output
 	Change
 	Settings
 }
@@ -221,6 +226,9 @@ Example:
 // Run drops partitions.
 func (c *PartitionsDropCmd) Run(g *Globals) error {
 	const command = "hal9 partitions drop"
+	if err := c.refuseBoth(c.Output, command); err != nil {
+		return err
+	}
 	before, err := parseMonth("--before", c.Before, command)
 	if err != nil {
 		return err
@@ -241,6 +249,9 @@ func (c *PartitionsDropCmd) Run(g *Globals) error {
 			return err
 		}
 		gone, err := st.SignalPartitionDrop(ctx, before)
+		if c.JSON && err == nil {
+			return writeJSON(g.Stdout, partitionsJSON(gone))
+		}
 		for _, p := range gone {
 			text := fmt.Sprintf("dropped %s\n", p.Name)
 			if p.IsDefault || st.Engine() == dburl.SQLite {

@@ -41,7 +41,7 @@ func (c *RestoreCmd) Run(g *Globals) (err error) {
 	}
 	path, err := sqliteFile(cfg, `hal9 restore restores SQLite databases. For PostgreSQL use its own tools, as docs/operations/backup.md tells, and then let nothing cached be found:
 
-    pg_restore --clean --if-exists --no-owner --dbname=DATABASE_URL hal9.dump
+    pg_restore --exit-on-error --no-owner --dbname=URL_OF_A_NEW_DATABASE hal9.dump
     hal9 cache invalidate`)
 	if err != nil {
 		return err

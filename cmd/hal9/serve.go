@@ -154,6 +154,7 @@ func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) erro
 	if err := g.announce(log, cfg, st, ln.Addr()); err != nil {
 		log.WarnContext(g.Context, "cannot write to the terminal", slog.String("error", err.Error()))
 	}
+	g.firstAdmin(beside, log, cfg, st)
 
 	served := srv.Serve(g.Context, ln)
 	closing, cancel := context.WithTimeout(beside, cfg.Server.ShutdownTimeout)

@@ -118,8 +118,8 @@ func TestServeOnSQLite(t *testing.T) {
 	}
 }
 
-func TestServeOnPostgres(t *testing.T) {
-	t.Parallel()
+func TestServeOnPostgres(t *testing.T) { //nolint:paralleltest // the first key goes to the working directory
+	t.Chdir(t.TempDir())
 	url := testenv.PostgresDatabase(t)
 	hal9(t, nil, "serve", "--server-listen", "127.0.0.1:0", "--database-url", url).
 		want(t, exitPending, "", "hal9 migrate up")

@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -11,7 +9,7 @@ import (
 
 // VersionCmd shows the version.
 type VersionCmd struct {
-	JSON bool `help:"Write JSON."`
+	Output
 }
 
 // Help describes the command.
@@ -24,22 +22,11 @@ func (*VersionCmd) Help() string {
 // Run writes the version.
 func (c *VersionCmd) Run(g *Globals) error {
 	b := readBuild()
-	if !c.JSON {
-		commit := ""
-		if b.Commit != "" {
-			commit = ", commit " + b.Commit
-		}
-		if _, err := fmt.Fprintf(g.Stdout, "hal9 %s (%s, %s%s)\n", b.Version, b.Go, b.Platform, commit); err != nil {
-			return fmt.Errorf("write the version: %w", err)
-		}
-		return nil
+	commit := ""
+	if b.Commit != "" {
+		commit = ", commit " + b.Commit
 	}
-	e := json.NewEncoder(g.Stdout)
-	e.SetIndent("", "  ")
-	if err := e.Encode(b); err != nil {
-		return fmt.Errorf("write the version: %w", err)
-	}
-	return nil
+	return c.line(g.Stdout, b, "hal9 %s (%s, %s%s)", b.Version, b.Go, b.Platform, commit)
 }
 
 // What `make build` stamps by -ldflags -X; empty in a plain go build, which stamps

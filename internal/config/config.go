@@ -26,8 +26,8 @@ type Config struct { //nolint:recvcheck // WithDefaults returns a copy on purpos
 	Idempotency Idempotency `koanf:"idempotency"`
 	Auth        Auth        `koanf:"auth"`
 	Limits      Limits      `koanf:"limits"`
-	Metrics     Metrics     `koanf:"metrics"`
 	Audit       Audit       `koanf:"audit"`
+	Metrics     Metrics     `koanf:"metrics"`
 	Upkeep      Upkeep      `koanf:"upkeep"`
 	Log         Log         `koanf:"log"`
 

@@ -1,0 +1,94 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// CompletionCmd writes a script for a shell. It is made from the commands as they are,
+// and asks nothing of this program when the user presses Tab.
+type CompletionCmd struct {
+	Shell string `arg:"" name:"SHELL" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+}
+
+// Help describes the command.
+func (CompletionCmd) Help() string {
+	return `The script completes commands, flags, and the values of flags that take one of a few words.
+
+Example:
+
+    source <(hal9 completion bash)
+    hal9 completion bash > /etc/bash_completion.d/hal9
+    hal9 completion zsh > "${fpath[1]}/_hal9"
+    hal9 completion fish > ~/.config/fish/completions/hal9.fish`
+}
+
+//go:embed completion/hal9.bash
+var bashCompletion string //nolint:gochecknoglobals // embedded
+
+//go:embed completion/hal9.zsh
+var zshCompletion string //nolint:gochecknoglobals // embedded
+
+//go:embed completion/hal9.fish
+var fishCompletion string //nolint:gochecknoglobals // embedded
+
+// Run writes the script.
+func (c *CompletionCmd) Run(g *Globals) error {
+	parser, err := newParser(newCLI(), io.Discard, io.Discard)
+	if err != nil {
+		return err
+	}
+	frame, ok := map[string]string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}[c.Shell]
+	if !ok {
+		return usageError(errors.New("SHELL must be bash, zsh or fish"), "hal9 completion")
+	}
+	paths, words, values := completions(parser.Model)
+	return say(g.Stdout, strings.NewReplacer("@PATHS@\n", paths, "@WORDS@\n", words, "@VALUES@\n", values).Replace(frame))
+}
+
+// completions returns the branches of the shells' case statements, which bash, zsh and
+// fish's own all take: the paths that are commands, what may follow each, and the
+// values of flags.
+func completions(app *kong.Application) (paths, words, values string) {
+	var p, w, v strings.Builder
+	seen := map[string]bool{}
+	eachCommand(app.Node, func(n *kong.Node) {
+		path := n.FullPath()
+		var next []string
+		for _, child := range n.Children {
+			if !child.Hidden {
+				next = append(next, child.Name)
+				fmt.Fprintf(&p, "%s %s\n", path, child.Name)
+			}
+		}
+		for _, arg := range n.Positional {
+			next = append(next, arg.EnumSlice()...)
+		}
+		for _, group := range n.AllFlags(true) {
+			for _, f := range group {
+				next = append(next, "--"+f.Name)
+				if f.Enum != "" && !seen[f.Name] {
+					seen[f.Name] = true
+					fmt.Fprintf(&v, "--%s %s\n", f.Name, strings.Join(f.EnumSlice(), " "))
+				}
+			}
+		}
+		fmt.Fprintf(&w, "%s: %s\n", path, strings.Join(next, " "))
+	})
+	return p.String(), w.String(), v.String()
+}
+
+// eachCommand visits the root and all commands below it, in the order of the help.
+func eachCommand(n *kong.Node, visit func(*kong.Node)) {
+	visit(n)
+	for _, child := range n.Children {
+		if child.Type == kong.CommandNode && !child.Hidden {
+			eachCommand(child, visit)
+		}
+	}
+}
