@@ -974,17 +974,17 @@ func (p *IdempotencyKeyDeleteParams) Normalize() error {
 
 // IdempotencyKeyDeleteExpiredParams are the parameters of IdempotencyKeyDeleteExpired.
 type IdempotencyKeyDeleteExpiredParams struct {
-	OlderThan time.Time
-	PageLimit int64
+	ExpiredBefore time.Time
+	PageLimit     int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
 // and brings moments to the form that both store. The adapters call it.
 func (p *IdempotencyKeyDeleteExpiredParams) Normalize() error {
-	if err := CheckTime("idempotency_key", "older_than", p.OlderThan); err != nil {
+	if err := CheckTime("idempotency_key", "expired_before", p.ExpiredBefore); err != nil {
 		return err
 	}
-	p.OlderThan = NormalTime(p.OlderThan)
+	p.ExpiredBefore = NormalTime(p.ExpiredBefore)
 	if err := CheckPageLimit("idempotency_key", "page_limit", p.PageLimit); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ type apiKeyBody struct {
 func (s *Server) registerAPIKeys(path string) {
 	register(s, operation{
 		id: "APIKeyCreate", method: http.MethodPost, path: path, tag: tagAccounts, access: ownKeys(),
-		summary: "Make an API key", status: http.StatusCreated,
+		summary: "Make an API key", status: http.StatusCreated, idempotency: idempotencyOnce,
 		description: "Its text is in this answer alone. A key made with a key has no more scopes than that one.",
 		example:     map[string]any{"name": "nightly report", "permissions": []string{"ViewSignals"}},
 	}, s.apiKeyCreate)

@@ -58,8 +58,8 @@ func (s *Server) registerAccounts() {
 		id: "AccountRegister", method: http.MethodPost, path: path + "/register", tag: tagAccounts, access: public(),
 		summary:     "Make yourself a user",
 		description: "Always with the role user. Where auth.registration is closed, admins make users.",
-		problems:    []int{http.StatusConflict},
-		example:     map[string]any{"username": "ann", "password": "correct horse battery staple"},
+		problems:    []int{http.StatusConflict}, idempotency: idempotencyOnce,
+		example: map[string]any{"username": "ann", "password": "correct horse battery staple"},
 	}, s.accountRegister)
 	register(s, operation{
 		id: "AccountLogin", method: http.MethodPost, path: path + "/login", tag: tagAccounts, access: public(),

@@ -20,8 +20,8 @@ func versioned(s *harness) []struct{ path, body, etag string } {
 	n := s.ask("POST", "/api/v1/neurons", `{"id":"conditional","layer":"L4"}`).want(201)
 	m := s.ask("POST", "/api/v1/memories", memoryBody).want(201)
 	return []struct{ path, body, etag string }{
-		{n.header.Get("Location"), `{"layer":"L3"}`, n.header.Get("Etag")},
-		{m.header.Get("Location"), memoryBody, m.header.Get("Etag")},
+		{n.header.Get("Location"), `{"layer":"L3"}`, n.header.Get("ETag")},
+		{m.header.Get("Location"), memoryBody, m.header.Get("ETag")},
 	}
 }
 
@@ -32,12 +32,12 @@ func TestConditionalGet(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *harness) {
 		for _, v := range versioned(s) {
 			r := s.ask("GET", v.path, "").want(200)
-			if r.header.Get("Etag") != v.etag || r.header.Get("Cache-Control") != "private, no-cache" {
+			if r.header.Get("ETag") != v.etag || r.header.Get("Cache-Control") != "private, no-cache" {
 				t.Errorf("%s: %v, created with %s", v.path, r.header, v.etag)
 			}
 			for _, held := range []string{v.etag, "W/" + v.etag, `"x", ` + v.etag, "*", ` ,"a",, ` + v.etag + ","} {
 				r := s.ask("GET", v.path, "", "If-None-Match", held).want(304)
-				if r.body != "" || r.header.Get("Etag") != v.etag || r.header.Get("Cache-Control") != "private, no-cache" {
+				if r.body != "" || r.header.Get("ETag") != v.etag || r.header.Get("Cache-Control") != "private, no-cache" {
 					t.Errorf("%s with %s: %q %v", v.path, held, r.body, r.header)
 				}
 				s.ask("HEAD", v.path, "", "If-None-Match", held).want(304)
@@ -49,15 +49,15 @@ func TestConditionalGet(t *testing.T) {
 				s.ask("GET", v.path, "", "If-None-Match", bad).problem(422, "header.If-None-Match")
 			}
 			s.clock.advance(time.Second) // a PUT in the moment of the creation counts as it
-			etag := s.ask("PUT", v.path, v.body).want(200).header.Get("Etag")
-			if r := s.ask("GET", v.path, "", "If-None-Match", v.etag).want(200); r.header.Get("Etag") != etag || etag == v.etag {
-				t.Errorf("%s: %s, then %s, then %s", v.path, v.etag, etag, r.header.Get("Etag"))
+			etag := s.ask("PUT", v.path, v.body).want(200).header.Get("ETag")
+			if r := s.ask("GET", v.path, "", "If-None-Match", v.etag).want(200); r.header.Get("ETag") != etag || etag == v.etag {
+				t.Errorf("%s: %s, then %s, then %s", v.path, v.etag, etag, r.header.Get("ETag"))
 			}
-			if r := s.ask("HEAD", v.path, "").want(200); r.body != "" || r.header.Get("Etag") != etag {
+			if r := s.ask("HEAD", v.path, "").want(200); r.body != "" || r.header.Get("ETag") != etag {
 				t.Errorf("HEAD %s: %v", v.path, r.header)
 			}
 		}
-		if h := s.ask("GET", "/api/v1/neurons", "").header; h.Get("Cache-Control") != "no-store" || h.Get("Etag") != "" {
+		if h := s.ask("GET", "/api/v1/neurons", "").header; h.Get("Cache-Control") != "no-store" || h.Get("ETag") != "" {
 			t.Errorf("a list: %v", h)
 		}
 	})
@@ -67,10 +67,10 @@ func TestConditionalGet(t *testing.T) {
 // older one is still a write to the same version.
 func TestETagTellsHealth(t *testing.T) {
 	t.Parallel()
-	onEngines(t, func(t *testing.T, s *harness) {
-		healthy := s.ask("PUT", neuronPath+"/state", `{"state":"Running"}`).want(200, `"is_healthy":true`).header.Get("Etag")
+	onEngines(t, func(_ *testing.T, s *harness) {
+		healthy := s.ask("PUT", neuronPath+"/state", `{"state":"Running"}`).want(200, `"is_healthy":true`).header.Get("ETag")
 		s.clock.advance(time.Hour)
-		stale := s.ask("GET", neuronPath, "", "If-None-Match", healthy).want(200, `"is_healthy":false`).header.Get("Etag")
+		stale := s.ask("GET", neuronPath, "", "If-None-Match", healthy).want(200, `"is_healthy":false`).header.Get("ETag")
 		if stale == healthy {
 			t.Errorf("both %s", stale)
 		}
@@ -83,7 +83,7 @@ func TestSignalETag(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
 		path := s.ask("POST", "/api/v1/signals", `{"content":"x","layer_to":"L4"}`).want(201).header.Get("Location")
-		etag := s.ask("GET", path, "").want(200).header.Get("Etag")
+		etag := s.ask("GET", path, "").want(200).header.Get("ETag")
 		s.ask("GET", path, "", "If-None-Match", etag).want(304)
 		id := path[strings.LastIndexByte(path, '/')+1:]
 		s.ask("POST", "/api/v1/memories", `{"neuron_id":"n","content":"because","metadata":{"signal_id":"`+id+`"}}`).want(201)
@@ -104,12 +104,12 @@ func TestIfMatch(t *testing.T) {
 				}
 			}
 			s.ask("PUT", v.path, v.body, "If-Match", "17").problem(422, "header.If-Match")
-			if r := s.ask("GET", v.path, "").want(200); r.header.Get("Etag") != v.etag {
-				t.Errorf("%s: something was written: %s, then %s", v.path, v.etag, r.header.Get("Etag"))
+			if r := s.ask("GET", v.path, "").want(200); r.header.Get("ETag") != v.etag {
+				t.Errorf("%s: something was written: %s, then %s", v.path, v.etag, r.header.Get("ETag"))
 			}
-			second := s.ask("PUT", v.path, v.body, "If-Match", `"1-0", `+v.etag).want(200).header.Get("Etag")
+			second := s.ask("PUT", v.path, v.body, "If-Match", `"1-0", `+v.etag).want(200).header.Get("ETag")
 			s.ask("PUT", v.path, v.body, "If-Match", v.etag).problem(412)
-			third := s.ask("PUT", v.path, v.body, "If-Match", "*").want(200).header.Get("Etag")
+			third := s.ask("PUT", v.path, v.body, "If-Match", "*").want(200).header.Get("ETag")
 			s.ask("PUT", v.path, v.body, "If-Match", second).problem(412)
 			if strings.Contains(v.path, "memories") {
 				s.ask("DELETE", v.path, "", "If-Match", third).want(200)
@@ -134,7 +134,7 @@ func TestPutCreatesOnly(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *harness) {
 		const path, body = "/api/v1/neurons/only-new", `{"layer":"L4","system_prompt":"first"}`
 		r := s.ask("PUT", path, body, "If-None-Match", "*").want(201, `"state":"idle"`)
-		if r.header.Get("Location") != path || r.header.Get("Etag") == "" {
+		if r.header.Get("Location") != path || r.header.Get("ETag") == "" {
 			t.Errorf("%v", r.header)
 		}
 		s.ask("PUT", path, `{"layer":"L3"}`, "If-None-Match", "*").problem(412, "header.If-None-Match")
@@ -163,7 +163,7 @@ func TestLostUpdate(t *testing.T) {
 							won.Add(1)
 							mu.Lock()
 							defer mu.Unlock()
-							next = r.header.Get("Etag")
+							next = r.header.Get("ETag")
 						case 412:
 							lost.Add(1)
 						}
@@ -184,7 +184,7 @@ func TestETagAfterDelete(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
 		const body = `{"id":"again","layer":"L4"}`
-		etag := s.ask("POST", "/api/v1/neurons", body).want(201).header.Get("Etag")
+		etag := s.ask("POST", "/api/v1/neurons", body).want(201).header.Get("ETag")
 		if n, err := s.store.NeuronDelete(t.Context(), model.NeuronDeleteParams{ID: "again"}); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
@@ -198,7 +198,7 @@ func TestStaticETags(t *testing.T) {
 	s := newServer(t, sqliteEngine)
 	for _, path := range []string{"/openapi.json", "/docs", "/docs/docs.js", "/docs/swagger-ui.css"} {
 		r := s.ask("GET", path, "").want(200)
-		etag := r.header.Get("Etag")
+		etag := r.header.Get("ETag")
 		if etag == "" || r.header.Get("Cache-Control") != "no-cache" {
 			t.Errorf("%s: %v", path, r.header)
 		}

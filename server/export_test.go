@@ -8,13 +8,13 @@ import (
 )
 
 // RegisterSecret adds a route that creates something and answers with a secret, as
-// those of accounts do; make is asked for it.
-func (s *Server) RegisterSecret(path string, make func() (string, error)) {
+// those of accounts do; produce is asked for it.
+func (s *Server) RegisterSecret(path string, produce func() (string, error)) {
 	register(s, operation{
-		id: "SecretCreate", method: http.MethodPost, path: path, tag: tagStatus,
+		id: "SecretCreate", method: http.MethodPost, path: path, tag: tagStatus, access: public(),
 		status: http.StatusCreated, created: true, responses: map[string]*huma.Response{},
 	}, func(context.Context, *struct{ Body map[string]string }) (*answer[string], error) {
-		secret, err := make()
+		secret, err := produce()
 		if err != nil {
 			return nil, err
 		}

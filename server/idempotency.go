@@ -56,7 +56,7 @@ func (op *operation) keyMode() idempotency {
 	switch {
 	case op.idempotency != idempotencyDefault:
 		return op.idempotency
-	case op.method == http.MethodPost && op.created:
+	case op.method == http.MethodPost && (op.created || op.status == http.StatusCreated):
 		return idempotencyOnce
 	default:
 		return idempotencyNone
@@ -134,7 +134,7 @@ func (s *Server) idempotent(op *operation) func(huma.Context, func(huma.Context)
 			return
 		}
 		// Also when the handler panics: recover answers, and the key must not stay locked.
-		defer s.settle(ctx.Context(), mode, held)
+		defer s.settle(ctx.Context(), held)
 		next(huma.WithValue(ctx, claimKey{}, held))
 	}
 }

@@ -47,7 +47,7 @@ func TestIdempotencyReplays(t *testing.T) {
 			for _, spelled := range []string{key, `"` + key + `"`} {
 				again := s.ask("POST", c.path, c.body, keyHeader, spelled).want(first.status)
 				if again.body != first.body || again.header.Get("Idempotency-Replayed") != "true" ||
-					again.header.Get("Location") != first.header.Get("Location") || again.header.Get("Etag") != first.header.Get("Etag") ||
+					again.header.Get("Location") != first.header.Get("Location") || again.header.Get("ETag") != first.header.Get("ETag") ||
 					again.header.Get("Content-Type") != first.header.Get("Content-Type") {
 					t.Errorf("%s: replayed %v\n%s\nfirst %v\n%s", c.path, again.header, again.body, first.header, first.body)
 				}
@@ -87,7 +87,7 @@ func TestIdempotencyKeyForms(t *testing.T) {
 // What was refused had no effect, and its key is free.
 func TestIdempotencyRefusedFreesTheKey(t *testing.T) {
 	t.Parallel()
-	onEngines(t, func(t *testing.T, s *harness) {
+	onEngines(t, func(_ *testing.T, s *harness) {
 		s.ask("POST", "/api/v1/memories", `{"neuron_id":"n"}`, keyHeader, "k").problem(422)
 		s.ask("POST", "/api/v1/memories", `{"neuron_id":"n","content":"x","layer":"L9"}`, keyHeader, "k").problem(422)
 		s.ask("POST", "/api/v1/memories", `{`, keyHeader, "k").problem(400)

@@ -121,7 +121,7 @@ func keptHeaders(text model.JSON) map[string]string {
 // settle ends a claim whose answer was not kept. A request that is known to have had
 // no effect frees its key; one whose outcome is unknown lets go of it, so that the
 // same request may be tried again with the same ids.
-func (s *Server) settle(ctx context.Context, mode idempotency, held *claim) {
+func (s *Server) settle(ctx context.Context, held *claim) {
 	if held.settled {
 		return
 	}
@@ -142,8 +142,7 @@ func noEffect(err error, begun bool) bool {
 	if !begun {
 		return true
 	}
-	var p *problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*problem](err); ok {
 		return p.Status < http.StatusInternalServerError
 	}
 	var limited *auth.LimitedError

@@ -37,7 +37,7 @@ func TestVariantARecords(t *testing.T) {
 			t.Errorf("the dry run raised the epoch: %d to %d, %v", before, at, err)
 		}
 		report := imported(t, path, st, transfer.Options{})
-		if at, err := st.DatabaseEpochGet(t.Context()); err != nil || at != before+1 || report.Epoch != at {
+		if at, err := st.DatabaseEpochGet(t.Context()); err != nil || at <= before || report.Epoch != at {
 			t.Errorf("the epoch is %d after %d, and reported as %d: %v", at, before, report.Epoch, err)
 		}
 		for name, rows := range map[string]int64{"neurons": 1, "signals": 1, "users": 1, "api_keys": 0, "sessions": 0, "memories": 1, "metrics_aggregate": 1, "audit_log": 2} {

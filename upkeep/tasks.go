@@ -57,7 +57,7 @@ func (k *Keeper) tasks() []task {
 		return st.SessionDeleteExpired(ctx, model.SessionDeleteExpiredParams{ExpiredBefore: before, PageLimit: limit})
 	})
 	expired(taskIdempotencyKeys, func(ctx context.Context, before time.Time, limit int64) (int64, error) {
-		return st.IdempotencyKeyDeleteExpired(ctx, model.IdempotencyKeyDeleteExpiredParams{OlderThan: before, PageLimit: limit})
+		return st.IdempotencyKeyDeleteExpired(ctx, model.IdempotencyKeyDeleteExpiredParams{ExpiredBefore: before, PageLimit: limit})
 	})
 	old(taskAuditLog, k.cfg.AuditRetention, func(ctx context.Context, before time.Time, limit int64) (int64, error) {
 		return st.AuditDeleteOld(ctx, model.AuditDeleteOldParams{OlderThan: before, PageLimit: limit})

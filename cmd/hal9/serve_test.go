@@ -124,8 +124,8 @@ func TestServeOnPostgres(t *testing.T) { //nolint:paralleltest // the first key 
 	hal9(t, nil, "serve", "--server-listen", "127.0.0.1:0", "--database-url", url).
 		want(t, exitPending, "", "hal9 migrate up")
 	s := startServe(t, url, "--migrate")
-	if body := s.get(t, "/health/detailed"); !strings.Contains(body, `"engine":"postgres"`) {
-		t.Errorf("health: %s", body)
+	if body := s.get(t, "/metrics"); !strings.Contains(body, `engine="postgres"`) {
+		t.Errorf("metrics: %s", body)
 	}
 	if code := s.end(); code != exitOK {
 		t.Errorf("exit %d:\n%s", code, s.stderr)

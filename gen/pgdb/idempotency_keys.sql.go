@@ -98,14 +98,14 @@ WHERE id IN (
 `
 
 type IdempotencyKeyDeleteExpiredParams struct {
-	OlderThan time.Time
-	PageLimit int64
+	ExpiredBefore time.Time
+	PageLimit     int64
 }
 
 // IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
 // moment.
 func (q *Queries) IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error) {
-	result, err := q.db.Exec(ctx, idempotencyKeyDeleteExpired, arg.OlderThan, arg.PageLimit)
+	result, err := q.db.Exec(ctx, idempotencyKeyDeleteExpired, arg.ExpiredBefore, arg.PageLimit)
 	if err != nil {
 		return 0, err
 	}

@@ -92,12 +92,12 @@ WHERE id IN (
 `
 
 type IdempotencyKeyDeleteExpiredParams struct {
-	OlderThan time.Time
-	PageLimit int64
+	ExpiredBefore time.Time
+	PageLimit     int64
 }
 
 func (q *Queries) IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error) {
-	result, err := q.exec(ctx, q.idempotencyKeyDeleteExpiredStmt, idempotencyKeyDeleteExpired, arg.OlderThan, arg.PageLimit)
+	result, err := q.exec(ctx, q.idempotencyKeyDeleteExpiredStmt, idempotencyKeyDeleteExpired, arg.ExpiredBefore, arg.PageLimit)
 	if err != nil {
 		return 0, err
 	}

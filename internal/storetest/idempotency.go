@@ -60,7 +60,7 @@ func testIdempotencyKeys(t *testing.T, b *bench) {
 	for i := range 5 {
 		key(b.IdempotencyKeyClaim(ctx, claim(string(rune('a'+i)), "f", b.now.Add(time.Duration(i)*time.Minute))))
 	}
-	expired := model.IdempotencyKeyDeleteExpiredParams{OlderThan: b.now.Add(time.Hour + 4*time.Minute), PageLimit: 3}
+	expired := model.IdempotencyKeyDeleteExpiredParams{ExpiredBefore: b.now.Add(time.Hour + 4*time.Minute), PageLimit: 3}
 	equal(t, "the first expired", rows(b.IdempotencyKeyDeleteExpired(ctx, expired)), 3)
 	equal(t, "the other expired", rows(b.IdempotencyKeyDeleteExpired(ctx, expired)), 1)
 	equal(t, "no more", rows(b.IdempotencyKeyDeleteExpired(ctx, expired)), 0)
