@@ -97,8 +97,8 @@ type IdempotencyKeyQueries interface {
 	IdempotencyKeyRelease(ctx context.Context, arg IdempotencyKeyReleaseParams) (int64, error)
 	// IdempotencyKeyDelete forgets a key whose request had no effect.
 	IdempotencyKeyDelete(ctx context.Context, arg IdempotencyKeyDeleteParams) (int64, error)
-	// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired at the given
-	// moment or before.
+	// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
+	// moment.
 	IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error)
 }
 
@@ -974,17 +974,17 @@ func (p *IdempotencyKeyDeleteParams) Normalize() error {
 
 // IdempotencyKeyDeleteExpiredParams are the parameters of IdempotencyKeyDeleteExpired.
 type IdempotencyKeyDeleteExpiredParams struct {
-	Now       time.Time
+	OlderThan time.Time
 	PageLimit int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
 // and brings moments to the form that both store. The adapters call it.
 func (p *IdempotencyKeyDeleteExpiredParams) Normalize() error {
-	if err := CheckTime("idempotency_key", "now", p.Now); err != nil {
+	if err := CheckTime("idempotency_key", "older_than", p.OlderThan); err != nil {
 		return err
 	}
-	p.Now = NormalTime(p.Now)
+	p.OlderThan = NormalTime(p.OlderThan)
 	if err := CheckPageLimit("idempotency_key", "page_limit", p.PageLimit); err != nil {
 		return err
 	}

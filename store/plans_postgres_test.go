@@ -246,5 +246,6 @@ func seedPostgres(t *testing.T, conn *pgx.Conn) {
 	pgExec(t, conn, `INSERT INTO api_keys (id, user_id, name, key_hash, created_at) SELECT gen_random_uuid(), id, 'k', 'k' || username, now() FROM users`)
 	pgExec(t, conn, `INSERT INTO metrics_aggregate SELECT gen_random_uuid(), 'm' || i % 20, NULL, 1, '{}', $1::timestamptz + i * interval '2 hours' FROM generate_series(1, 10000) AS i`, first)
 	pgExec(t, conn, `INSERT INTO audit_log (id, action, resource_type, created_at) SELECT gen_random_uuid(), 'a', 'r', $1::timestamptz + i * interval '2 hours' FROM generate_series(1, 10000) AS i`, first)
+	pgExec(t, conn, `INSERT INTO idempotency_keys SELECT 'k' || i, 'f', gen_random_uuid(), gen_random_uuid(), 201, '{}', NULL, t, t, t FROM (SELECT i, $1::timestamptz + i * interval '2 hours' AS t FROM generate_series(1, 10000) AS i) AS k`, first)
 	pgExec(t, conn, "VACUUM ANALYZE")
 }

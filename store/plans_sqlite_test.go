@@ -229,5 +229,6 @@ func seedSQLite(t *testing.T, db *sql.DB) {
 	liteExec(t, db, `INSERT INTO api_keys (id, user_id, name, key_hash, created_at, version) SELECT `+id+`, id, 'k', 'k' || username, 0, 1 FROM users`)
 	liteExec(t, db, `INSERT INTO metrics_aggregate SELECT `+id+`, 'm' || i % 20, NULL, 1.0, '{}', ? + i * ?`+series("1500"), start, 2*hour)
 	liteExec(t, db, `INSERT INTO audit_log (id, action, resource_type, created_at) SELECT `+id+`, 'a', 'r', ? + i * ?`+series("1500"), start, 2*hour)
+	liteExec(t, db, `INSERT INTO idempotency_keys (id, fingerprint, seed, holder, created_at, locked_until, expires_at) SELECT 'k' || i, 'f', `+id+`, `+id+`, 0, 0, ? + i * ?`+series("1500"), start, 2*hour)
 	liteExec(t, db, `COMMIT`)
 }

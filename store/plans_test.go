@@ -52,7 +52,7 @@ func explained(queries map[string]query) []string {
 // be left out are.
 func planArgument(query, name string) (value string, ok bool) {
 	switch name {
-	case "Layer", "EntryType", "State":
+	case "Layer", "EntryType", "State", "IfVersion":
 		return "", false
 	case "NeuronID":
 		return "n7", query != "MemorySearch"
@@ -78,7 +78,7 @@ func planValue(name string) string {
 		return "50"
 	case name == "AfterID", name == "AfterUsername":
 		return "n7"
-	case name == "ID", strings.HasSuffix(name, "ID"), name == "Reference":
+	case name == "ID", strings.HasSuffix(name, "ID"), name == "Reference", name == "Holder":
 		return planID
 	case name == "Match":
 		return `"fox7"`

@@ -91,21 +91,21 @@ DELETE FROM idempotency_keys
 WHERE id IN (
     SELECT k.id
     FROM idempotency_keys AS k
-    WHERE k.expires_at <= $1
+    WHERE k.expires_at < $1
     ORDER BY k.expires_at, k.id
     LIMIT $2::bigint
 )
 `
 
 type IdempotencyKeyDeleteExpiredParams struct {
-	Now       time.Time
+	OlderThan time.Time
 	PageLimit int64
 }
 
-// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired at the given
-// moment or before.
+// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
+// moment.
 func (q *Queries) IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error) {
-	result, err := q.db.Exec(ctx, idempotencyKeyDeleteExpired, arg.Now, arg.PageLimit)
+	result, err := q.db.Exec(ctx, idempotencyKeyDeleteExpired, arg.OlderThan, arg.PageLimit)
 	if err != nil {
 		return 0, err
 	}

@@ -57,8 +57,8 @@ type Querier interface {
 	IdempotencyKeyClaim(ctx context.Context, arg IdempotencyKeyClaimParams) (IdempotencyKey, error)
 	// IdempotencyKeyDelete forgets a key whose request had no effect.
 	IdempotencyKeyDelete(ctx context.Context, arg IdempotencyKeyDeleteParams) (int64, error)
-	// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired at the given
-	// moment or before.
+	// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
+	// moment.
 	IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error)
 	// IdempotencyKeyFinish keeps the answer of a request whose effect is committed, or
 	// commits with this. 0 rows say that the holder has lost the key to another one.

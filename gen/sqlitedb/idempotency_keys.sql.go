@@ -85,19 +85,19 @@ DELETE FROM idempotency_keys
 WHERE id IN (
     SELECT k.id
     FROM idempotency_keys AS k
-    WHERE k.expires_at <= ?1
+    WHERE k.expires_at < ?1
     ORDER BY k.expires_at, k.id
     LIMIT ?2
 )
 `
 
 type IdempotencyKeyDeleteExpiredParams struct {
-	Now       time.Time
+	OlderThan time.Time
 	PageLimit int64
 }
 
 func (q *Queries) IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error) {
-	result, err := q.exec(ctx, q.idempotencyKeyDeleteExpiredStmt, idempotencyKeyDeleteExpired, arg.Now, arg.PageLimit)
+	result, err := q.exec(ctx, q.idempotencyKeyDeleteExpiredStmt, idempotencyKeyDeleteExpired, arg.OlderThan, arg.PageLimit)
 	if err != nil {
 		return 0, err
 	}

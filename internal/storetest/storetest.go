@@ -52,6 +52,8 @@ func Run(t *testing.T, open Opener, only ...string) {
 		{"Audit", testAudit},
 		{"DatabaseEpoch", testDatabaseEpoch},
 		{"UpkeepLease", testUpkeepLease},
+		{"IdempotencyKeys", testIdempotencyKeys},
+		{"IfVersion", testIfVersion},
 		{"Times", testTimes},
 		{"TextOrder", testTextOrder},
 		{"JSONValues", testJSONValues},

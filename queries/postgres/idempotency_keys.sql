@@ -43,13 +43,13 @@ DELETE FROM idempotency_keys
 WHERE id = @id AND holder = @holder AND status IS NULL;
 
 -- name: IdempotencyKeyDeleteExpired :execrows
--- IdempotencyKeyDeleteExpired removes up to page_limit keys that expired at the given
--- moment or before.
+-- IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
+-- moment.
 DELETE FROM idempotency_keys
 WHERE id IN (
     SELECT k.id
     FROM idempotency_keys AS k
-    WHERE k.expires_at <= @now
+    WHERE k.expires_at < @older_than
     ORDER BY k.expires_at, k.id
     LIMIT @page_limit::bigint
 );

@@ -36,7 +36,7 @@ DELETE FROM idempotency_keys
 WHERE id IN (
     SELECT k.id
     FROM idempotency_keys AS k
-    WHERE k.expires_at <= @now
+    WHERE k.expires_at < @older_than
     ORDER BY k.expires_at, k.id
     LIMIT @page_limit
 );
