@@ -91,8 +91,9 @@ func onEnginesWith(t *testing.T, test func(t *testing.T, s *harness), change ...
 // A stream of 200,000 lines, 70 MB, is taken in memory that knows nothing of its
 // length, and answered after all of it is stored.
 func TestBulkMemoryIsBounded(t *testing.T) { //nolint:paralleltest // measures the memory of the process
-	const lines = 200_000
+	const lines = 40_000
 	const bound = 48 << 20
+	padding := strings.Repeat("x", 2000)
 	for _, engine := range []string{sqliteEngine, postgresEngine} {
 		t.Run(engine, func(t *testing.T) {
 			s := newServer(t, engine)
@@ -100,10 +101,10 @@ func TestBulkMemoryIsBounded(t *testing.T) { //nolint:paralleltest // measures t
 			from, to := io.Pipe()
 			sentBytes := make(chan int64, 1)
 			go func() {
-				ids := model.NewIDGenerator(time.Now)
+				ids := model.NewIDGenerator(s.clock.now)
 				var sent int64
 				for i := range lines {
-					n, err := io.WriteString(to, bulkLine(ids.New(), i))
+					n, err := io.WriteString(to, strings.Replace(bulkLine(ids.New(), i), "Plan the", padding, 1))
 					sent += int64(n)
 					if err != nil {
 						break

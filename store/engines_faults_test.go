@@ -27,6 +27,7 @@ func testTypes(t *testing.T, p *pair) {
 	p.done(t, "NeuronActivityAdd", model.NeuronActivityAddParams{NeuronID: "n", SignalsAdded: 1})
 	p.done(t, "SignalInsert", aSignal(epoch))
 	p.done(t, "MemoryInsert", aMemory("words"))
+	p.done(t, "IdempotencyKeyClaim", model.IdempotencyKeyClaimParams{ID: "k", Fingerprint: "f", Holder: uuid.New(), CreatedAt: epoch, LockedUntil: epoch, ExpiresAt: epoch})
 	p.done(t, "UpkeepLeaseAcquire", model.UpkeepLeaseAcquireParams{Name: "upkeep", Holder: "h", RenewedAt: epoch, ExpiresAt: epoch})
 	p.done(t, "MetricInsert", model.MetricInsertParams{ID: uuid.New(), MetricName: "m", Labels: model.EmptyObject(), Timestamp: epoch})
 	p.done(t, "AuditInsert", model.AuditInsertParams{ID: uuid.New(), Action: "a", ResourceType: "r", Details: model.EmptyObject(), CreatedAt: epoch})

@@ -223,7 +223,7 @@ func seedSQLite(t *testing.T, db *sql.DB) {
 	liteExec(t, db, `INSERT INTO neuron_activity (neuron_id) SELECT id FROM neurons WHERE id LIKE 'n_'`)
 	liteExec(t, db, `INSERT INTO memories (id, neuron_id, layer, content, metadata, created_at, updated_at, version, search_text)
 		SELECT `+id+`, 'n' || i % 8, 'L1', 'text', `+reference+`, ? + i * ?, 0, i, 'word' || i % 997 || ' fox' || i % 501`+series("1500"), start, hour)
-	liteExec(t, db, `INSERT INTO users (id, username, password_hash, created_at, updated_at, version) SELECT `+id+`, 'u' || i, 'h', 0, 0, i`+series("500"))
+	liteExec(t, db, `INSERT INTO users (id, username, email, password_hash, created_at, updated_at, version) SELECT `+id+`, 'u' || i, 'u' || i || '@example.org', 'h', 0, 0, i`+series("500"))
 	liteExec(t, db, `INSERT INTO sessions SELECT `+id+`, id, 's' || username, NULL, NULL, ? + abs(random() % 900) * ?, 0, 1 FROM users`, start, 24*hour)
 	liteExec(t, db, `INSERT INTO refresh_tokens SELECT `+id+`, id, 'r' || token_hash, expires_at, 0, NULL FROM sessions`)
 	liteExec(t, db, `INSERT INTO api_keys (id, user_id, name, key_hash, created_at, version) SELECT `+id+`, id, 'k', 'k' || username, 0, 1 FROM users`)
