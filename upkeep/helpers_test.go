@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -104,16 +105,20 @@ func ok(t *testing.T, err error) {
 
 func audit(t *testing.T, st model.Store, moments ...time.Time) {
 	t.Helper()
-	ok(t, st.InTx(t.Context(), func(ctx context.Context, tx model.Tx) error {
-		for _, at := range moments {
-			if err := tx.AuditInsert(ctx, model.AuditInsertParams{
-				ID: uuid.New(), Action: "a", ResourceType: "r", Details: model.EmptyObject(), CreatedAt: at,
-			}); err != nil {
-				return err
+	// In small transactions: thousands of rows in one outlast its bound on a machine
+	// that is busy.
+	for chunk := range slices.Chunk(moments, 100) {
+		ok(t, st.InTx(t.Context(), func(ctx context.Context, tx model.Tx) error {
+			for _, at := range chunk {
+				if err := tx.AuditInsert(ctx, model.AuditInsertParams{
+					ID: uuid.New(), Action: "a", ResourceType: "r", Details: model.EmptyObject(), CreatedAt: at,
+				}); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	}))
+			return nil
+		}))
+	}
 }
 
 func auditLeft(t *testing.T, st model.Store) []model.AuditLog {

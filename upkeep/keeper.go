@@ -101,11 +101,7 @@ func (k *Keeper) RunOnce(ctx context.Context) (acted []Outcome, err error) {
 // lead notes whether this server has the lease, and tells when that changes.
 func (k *Keeper) lead(ctx context.Context, held bool) {
 	if held != k.leading {
-		text := "this server does the upkeep"
-		if !held {
-			text = "another server does the upkeep"
-		}
-		k.log.InfoContext(ctx, text, slog.String("holder", k.cfg.Holder))
+		k.log.InfoContext(ctx, "the lease of the upkeep changed hands", slog.Bool("leading", held), slog.String("server", k.cfg.Holder))
 	}
 	k.leading = held
 	k.figures.lead(held)

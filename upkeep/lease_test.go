@@ -104,7 +104,7 @@ func TestLongRunRenewsItsLease(t *testing.T) {
 	t.Parallel()
 	onBothEngines(t, func(t *testing.T, open func() model.Store) {
 		st, set := open(), metrics.NewSet()
-		const rows = 3000
+		const rows = 2000
 		audit(t, st, repeated(time.Now().Add(-2*day), rows)...)
 		k := newKeeper(t, upkeep.Config{
 			Store: st, Holder: "a", AuditRetention: day, Chunk: 1, Metrics: set, Interval: 20 * time.Millisecond, LeaseTTL: 100 * time.Millisecond,
@@ -139,7 +139,8 @@ func TestLongRunRenewsItsLease(t *testing.T) {
 			t.Errorf("the run ended with %v", r.err)
 		}
 		left := len(auditLeft(t, st))
-		if left == 0 || int64(rows-left) != deletedBy(r.acted)["audit_log"] {
+		// The chunk that was under way may be committed, and nobody learns of it.
+		if uncounted := int64(rows-left) - deletedBy(r.acted)["audit_log"]; left == 0 || uncounted < 0 || uncounted > 1 {
 			t.Errorf("%d rows are left, %v were counted", left, deletedBy(r.acted))
 		}
 		if lease().Holder != "thief" {
@@ -154,7 +155,7 @@ func TestRunEndsAtShutdown(t *testing.T) {
 	t.Parallel()
 	onBothEngines(t, func(t *testing.T, open func() model.Store) {
 		st, set := open(), metrics.NewSet()
-		const rows = 3000
+		const rows = 2000
 		audit(t, st, repeated(time.Now().Add(-2*day), rows)...)
 		k := newKeeper(t, upkeep.Config{Store: st, Holder: "a", AuditRetention: day, Chunk: 1, Metrics: set})
 		ctx, stop := context.WithCancel(t.Context())

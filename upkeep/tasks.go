@@ -14,7 +14,7 @@ import (
 type task struct {
 	name string
 	// run does the work of one run and returns how many rows it deleted, beside an
-	// error too.
+	// error too; a chunk that was cut off may be committed and is not counted.
 	run func(ctx context.Context, now time.Time) (int64, error)
 }
 
@@ -96,7 +96,7 @@ func rest(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return context.Cause(ctx) //nolint:wrapcheck // the run wraps it
 	case <-timer.C:
 		return nil
 	}

@@ -3,6 +3,7 @@ package upkeep_test
 import (
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func TestDeletesWhatOutlivedItsTimeAndNothingElse(t *testing.T) {
 		}
 		for i, at := range []time.Time{now.Add(-time.Second), now.Add(-time.Hour), now.Add(-day), now, now.Add(time.Hour)} {
 			_, err := st.IdempotencyKeyClaim(t.Context(), model.IdempotencyKeyClaimParams{
-				ID: fmt.Sprint(i), Fingerprint: "f", Holder: uuid.New(), CreatedAt: at.Add(-day), LockedUntil: at, ExpiresAt: at,
+				ID: strconv.Itoa(i), Fingerprint: "f", Holder: uuid.New(), CreatedAt: at.Add(-day), LockedUntil: at, ExpiresAt: at,
 			})
 			ok(t, err)
 		}

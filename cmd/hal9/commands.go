@@ -51,12 +51,12 @@ func writeCommand(b *strings.Builder, n *kong.Node) {
 		fmt.Fprintf(b, "\n## `%s`\n\n%s\n", n.FullPath(), n.Help)
 		return
 	}
-	usage := n.FullPath()
+	words := []string{n.FullPath()}
 	for _, arg := range n.Positional {
-		usage += " " + arg.Summary()
+		words = append(words, arg.Summary())
 	}
 	text, example, _ := strings.Cut(n.Detail, "Example")
-	fmt.Fprintf(b, "\n## `%s`\n\n%s\n", usage, n.Help)
+	fmt.Fprintf(b, "\n## `%s`\n\n%s\n", strings.Join(words, " "), n.Help)
 	if text = strings.TrimSpace(text); text != "" {
 		fmt.Fprintf(b, "\n%s\n", text)
 	}

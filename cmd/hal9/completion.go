@@ -29,13 +29,13 @@ Example:
 }
 
 //go:embed completion/hal9.bash
-var bashCompletion string //nolint:gochecknoglobals // embedded
+var bashCompletion string
 
 //go:embed completion/hal9.zsh
-var zshCompletion string //nolint:gochecknoglobals // embedded
+var zshCompletion string
 
 //go:embed completion/hal9.fish
-var fishCompletion string //nolint:gochecknoglobals // embedded
+var fishCompletion string
 
 // Run writes the script.
 func (c *CompletionCmd) Run(g *Globals) error {

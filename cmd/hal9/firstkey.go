@@ -49,7 +49,7 @@ func (g *Globals) makeFirstAdmin(ctx context.Context, log *slog.Logger, cfg *con
 	if isTerminal(g.Stdout) {
 		key, made, err := svc.FirstAdminKey(ctx)
 		if err != nil || !made {
-			return err //nolint:wrapcheck // it says what it was doing
+			return err
 		}
 		return welcomeAdmin(g.Stdout, key)
 	}

@@ -28,9 +28,9 @@ Exits with 0 if the backup is in place, 1 if it is no whole database or the data
 
 Example:
 
-    systemctl stop hal9
+    systemctl stop hal9.service
     hal9 restore /var/backups/hal9-2026-11-25.db
-    systemctl start hal9`
+    systemctl start hal9.service`
 }
 
 // Run puts the backup in place.

@@ -93,11 +93,7 @@ func TestCompletionInBash(t *testing.T) {
 		"hal9 backup --database-u":     "--database-url",
 		"hal9 nonsense":                "",
 	} {
-		words := strings.Split(line, " ")
-		quoted := ""
-		for _, w := range words {
-			quoted += " '" + w + "'"
-		}
+		quoted := "'" + strings.ReplaceAll(line, " ", "' '") + "'"
 		cmd := exec.CommandContext(t.Context(), "bash", "--norc", "-c", script.out+
 			"\nCOMP_WORDS=("+quoted+"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _hal9; echo \"${COMPREPLY[*]}\"")
 		var stderr bytes.Buffer

@@ -15,7 +15,7 @@ import (
 
 // newKeeper returns what keeps the house beside the server.
 func newKeeper(cfg *config.Config, st model.Store, log *slog.Logger, set *metrics.Set) (*upkeep.Keeper, error) {
-	return upkeep.New(upkeep.Config{ //nolint:wrapcheck // it says what it was doing
+	return upkeep.New(upkeep.Config{
 		Store: st, Logger: log, Metrics: set, Holder: holderName(), Interval: cfg.Upkeep.Interval,
 		SignalsRetention: cfg.Signals.Retention, AuditRetention: cfg.Audit.Retention, MetricsRetention: cfg.Metrics.Retention,
 		PartitionsAhead: cfg.Database.PartitionsAhead,

@@ -62,7 +62,7 @@ Example:
 
 // Run makes the user.
 func (c *UserCreateCmd) Run(g *Globals) error {
-	password, err := c.Password.read(g, "hal9 user create")
+	password, err := c.read(g, "hal9 user create")
 	if err != nil {
 		return err
 	}

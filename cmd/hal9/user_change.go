@@ -106,7 +106,7 @@ Example:
 
 // Run sets the password.
 func (c *UserSetPasswordCmd) Run(g *Globals) error {
-	password, err := c.Password.read(g, "hal9 user set-password")
+	password, err := c.read(g, "hal9 user set-password")
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func countRows(ctx context.Context, db rowsQuerier) (_ map[string]int64, err err
 	counts := map[string]int64{}
 	for _, name := range names {
 		var n int64
-		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM "`+name+`"`).Scan(&n); err != nil { //nolint:gosec // a table of the database
+		if err := db.QueryRowContext(ctx, `SELECT count(*) FROM "`+name+`"`).Scan(&n); err != nil {
 			return nil, fmt.Errorf("count %s: %w", name, err)
 		}
 		counts[name] = n

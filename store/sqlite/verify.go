@@ -29,8 +29,10 @@ func verify(ctx context.Context, path string) (report BackupReport, err error) {
 		{"PRAGMA journal_mode = DELETE", "delete"},
 		{"PRAGMA integrity_check", "ok"},
 		{"PRAGMA foreign_key_check", ""},
-		{"SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('goose_db_version', 'database_epoch', 'signals', 'memories', 'users') ORDER BY name",
-			"database_epoch goose_db_version memories signals users"},
+		{
+			"SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('goose_db_version', 'database_epoch', 'signals', 'memories', 'users') ORDER BY name",
+			"database_epoch goose_db_version memories signals users",
+		},
 	} {
 		found, err := texts(ctx, db, check.query)
 		if err != nil {
