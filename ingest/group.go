@@ -52,7 +52,7 @@ type group struct {
 // be stored with the others, and does not learn of it.
 func (g *group) submit(ctx context.Context, signal model.SignalInsertParams, accepted time.Time) (Result, error) {
 	s := &submission{signal: signal, accepted: accepted, answered: make(chan struct{})}
-	if err := g.enter(s); err != nil {
+	if err := g.enter(s); err != nil { //nolint:contextcheck // the committers serve many callers, and end when nothing waits
 		return 0, err
 	}
 	select {
@@ -91,7 +91,7 @@ func (g *group) enter(s *submission) error {
 		g.working++
 		// The submission is under way, so that Close cannot have stopped waiting.
 		g.ingest.under.Add(1)
-		go g.work() //nolint:contextcheck // serves many callers; ends when nothing waits
+		go g.work()
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type account struct {
 	IsActive  bool      `json:"is_active" doc:"Who is not cannot log in, and his keys are void."`
 }
 
-func accountOf(u model.User) account { //nolint:gocritic // a converter of rows, as page takes it
+func accountOf(u model.User) account {
 	return account{ID: u.ID, Username: u.Username, Email: u.Email, Role: u.Role, CreatedAt: u.CreatedAt, IsActive: u.IsActive}
 }
 
@@ -74,7 +74,7 @@ func (s *Server) registerAccounts() {
 		description: "Both old tokens are void afterwards. A refresh token that comes a second time was stolen or lost on the way: " +
 			"its session ends, and its owner logs in again.",
 		problems: []int{http.StatusUnauthorized},
-		example:  map[string]any{"refresh_token": "hal9_rt_…"},
+		example:  map[string]any{"refresh_token": "hal9_rt_…"}, //nolint:gosec // an example, no token
 	}, s.accountRefresh)
 	register(s, operation{
 		id: "AccountLogout", method: http.MethodPost, path: path + "/logout", tag: tagAccounts, access: ownLogin(), noBody: true,

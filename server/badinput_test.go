@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hal9-ai/hal9/server"
-
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/server"
 )
 
 // badBodies are refused by every route that takes a body.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -47,9 +48,9 @@ type bulkPosition struct {
 	Line   int64 `json:"line" doc:"The number of the line that begins there, from 1."`
 }
 
-// bulkProblem is a stream that stopped before its end: a problem that tells what was
+// stoppedStreamError is a stream that stopped before its end: a problem that tells what was
 // decided until then.
-type bulkProblem struct {
+type stoppedStreamError struct {
 	problem
 
 	Data bulkResult `json:"data"`
@@ -219,12 +220,10 @@ func (s *Server) answerBulk(c *gin.Context, result bulkResult, err error) {
 		return
 	}
 	p := s.fail(c.Request.Context(), err)
-	for name, values := range p.header {
-		c.Writer.Header()[name] = values
-	}
+	maps.Copy(c.Writer.Header(), p.header)
 	// What is left of the stream is not read, so that the connection is of no use.
 	c.Header("Connection", "close")
-	s.writeBulk(c, p.Status, typeProblem, bulkProblem{problem: *p, Data: result})
+	s.writeBulk(c, p.Status, typeProblem, stoppedStreamError{problem: *p, Data: result})
 }
 
 func (s *Server) writeBulk(c *gin.Context, status int, contentType string, v any) {

@@ -66,7 +66,7 @@ func BenchmarkBulk(b *testing.B) {
 		copied += time.Since(begin)
 
 		begin = time.Now()
-		resp, err := http.Post(address+bulkRoute, "application/x-ndjson", strings.NewReader(stream.String())) //nolint:noctx // a benchmark ends by itself
+		resp, err := http.Post(address+bulkRoute, "application/x-ndjson", strings.NewReader(stream.String()))
 		if err != nil {
 			b.Fatal(err)
 		}

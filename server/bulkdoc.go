@@ -21,7 +21,7 @@ func (s *Server) registerSignalBulk() {
 
 	schemas := s.api.OpenAPI().Components.Schemas
 	result := schemas.Schema(reflect.TypeFor[envelope[bulkResult]](), true, "EnvelopeSignalBulk")
-	stopped := schemas.Schema(reflect.TypeFor[bulkProblem](), true, "SignalBulkProblem")
+	stopped := schemas.Schema(reflect.TypeFor[stoppedStreamError](), true, "SignalBulkProblem")
 	op := &huma.Operation{
 		OperationID: "SignalCreateBulk", Method: http.MethodPost, Path: bulkPath, Tags: []string{tagSignals},
 		Security: s.securityOf(&who),

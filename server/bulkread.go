@@ -55,7 +55,7 @@ func (b *patientBody) Read(p []byte) (int, error) {
 		}
 		b.failed = err
 	}
-	return n, err //nolint:wrapcheck // told apart by whoever reads
+	return n, err
 }
 
 func (b *patientBody) arm() error {

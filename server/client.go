@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/hal9-ai/hal9/auth"
@@ -71,8 +72,8 @@ func (s *Server) clientAddress(r *http.Request) netip.Addr {
 // vouches for. A hop that is no address ends the walk at the proxy that wrote it.
 func (s *Server) firstUntrusted(peer netip.Addr, hops []string) netip.Addr {
 	last := peer
-	for i := len(hops) - 1; i >= 0; i-- {
-		addr, ok := parseHop(hops[i])
+	for _, hop := range slices.Backward(hops) {
+		addr, ok := parseHop(hop)
 		if !ok {
 			return last
 		}

@@ -212,8 +212,7 @@ func TestContractFigures(t *testing.T) {
 
 		// One neuron: what was addressed to it, and when it was heard from.
 		eventually(t, func() bool {
-			a, err := s.neuronHealth("neuron-l4"), error(nil)
-			return err == nil && a.LastSignal != nil
+			return s.neuronHealth("neuron-l4").LastSignal != nil
 		})
 		for _, neuron := range []string{"neuron-l1", "neuron-l2", "neuron-l3", "neuron-l4"} {
 			eventually(t, func() bool { return s.neuronHealth(neuron).Processed == stored.to[neuron] })

@@ -10,7 +10,7 @@ import (
 )
 
 // headerAPIKey is in the spelling of the contract; net/http folds it to X-Api-Key.
-const headerAPIKey = "X-API-Key"
+const headerAPIKey = "X-API-Key" //nolint:gosec // the name of a header
 
 // identify tells who sends a request; the zero Principal is nobody. A credential
 // that is shown must be good, in either mode: who shows a revoked key learns of it

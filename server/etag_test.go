@@ -81,7 +81,7 @@ func TestETagTellsHealth(t *testing.T) {
 // A signal's ETag changes with its trace.
 func TestSignalETag(t *testing.T) {
 	t.Parallel()
-	onEngines(t, func(t *testing.T, s *harness) {
+	onEngines(t, func(_ *testing.T, s *harness) {
 		path := s.ask("POST", "/api/v1/signals", `{"content":"x","layer_to":"L4"}`).want(201).header.Get("Location")
 		etag := s.ask("GET", path, "").want(200).header.Get("ETag")
 		s.ask("GET", path, "", "If-None-Match", etag).want(304)

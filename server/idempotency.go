@@ -184,8 +184,10 @@ func (s *Server) claimKey(ctx context.Context, mode idempotency, route, key stri
 		if held.again && mode == idempotencyOnce {
 			held.settled = true
 			s.letGo(ctx, held)
-			return nil, none, newProblem(http.StatusConflict, "", problemField{"header." + headerIdempotencyKey,
-				"an earlier attempt with this key ended in a way that nobody knows: look whether it had its effect, and send a new key for another attempt"})
+			return nil, none, newProblem(http.StatusConflict, "", problemField{
+				"header." + headerIdempotencyKey,
+				"an earlier attempt with this key ended in a way that nobody knows: look whether it had its effect, and send a new key for another attempt",
+			})
 		}
 		return held, none, nil
 	case !errors.Is(err, model.ErrNotFound):
@@ -228,14 +230,18 @@ func fingerprintOf(key string, r *http.Request, body []byte) string {
 // keyInUse is the answer while the first request with the key is under way. Waiting
 // for it would hold a connection for each repetition.
 func keyInUse() *problem {
-	return newProblem(http.StatusConflict, "", problemField{"header." + headerIdempotencyKey,
-		"a request with this key is under way: repeat it a little later to get its answer"}).with("Retry-After", "1")
+	return newProblem(http.StatusConflict, "", problemField{
+		"header." + headerIdempotencyKey,
+		"a request with this key is under way: repeat it a little later to get its answer",
+	}).with("Retry-After", "1")
 }
 
 // keyDone is the answer where no answer is kept.
 func keyDone(row *model.IdempotencyKey) *problem {
-	p := newProblem(http.StatusConflict, "", problemField{"header." + headerIdempotencyKey,
-		"the request with this key was done, and its answer is not kept: read what it made, or send a new key for another effect"})
+	p := newProblem(http.StatusConflict, "", problemField{
+		"header." + headerIdempotencyKey,
+		"the request with this key was done, and its answer is not kept: read what it made, or send a new key for another effect",
+	})
 	for name, value := range keptHeaders(row.Headers) {
 		_ = p.with(name, value) // p itself
 	}

@@ -20,8 +20,8 @@ func TestRateLimits(t *testing.T) {
 
 	for _, left := range []string{`"key";r=2;t=20`, `"key";r=1;t=40`, `"key";r=0;t=60`} {
 		r := ask("X-API-Key", key).want(200)
-		if got := r.header.Get("RateLimit"); got != left || r.header.Get("RateLimit-Policy") != `"key";q=3;w=60` {
-			t.Errorf("RateLimit %q, want %q; policy %q", got, left, r.header.Get("RateLimit-Policy"))
+		if got := r.header.Get("Ratelimit"); got != left || r.header.Get("Ratelimit-Policy") != `"key";q=3;w=60` {
+			t.Errorf("RateLimit %q, want %q; policy %q", got, left, r.header.Get("Ratelimit-Policy"))
 		}
 	}
 	if r := ask("X-API-Key", key).problem(429, "too many requests"); r.header.Get("Retry-After") != "20" {
@@ -55,7 +55,7 @@ func TestRateLimits(t *testing.T) {
 
 	off := newServer(t, sqliteEngine)
 	for range 50 {
-		if r := off.ask("GET", "/api/v1/neurons", "").want(200); r.header.Get("RateLimit") != "" {
+		if r := off.ask("GET", "/api/v1/neurons", "").want(200); r.header.Get("Ratelimit") != "" {
 			t.Fatal("limited by default")
 		}
 	}

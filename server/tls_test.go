@@ -135,9 +135,9 @@ func (s *serving) handshake(version uint16) error {
 	}}
 	conn, err := dialer.DialContext(s.t.Context(), "tcp", s.listener.Addr().String())
 	if err != nil {
-		return err //nolint:wrapcheck // the test's
+		return err
 	}
-	return conn.Close() //nolint:wrapcheck // the test's
+	return conn.Close()
 }
 
 // serial is the number of the certificate that a new connection gets.
@@ -200,7 +200,7 @@ func TestReloadCertificate(t *testing.T) {
 	if got := s.serial(); got != 3 {
 		t.Errorf("serial %d without a key", got)
 	}
-	if err := newServer(t, sqliteEngine).server.ReloadCertificate(context.Background()); err != nil { //nolint:usetesting // any context does
+	if err := newServer(t, sqliteEngine).server.ReloadCertificate(context.Background()); err != nil {
 		t.Errorf("without TLS: %v", err)
 	}
 }

@@ -122,8 +122,8 @@ auth:
 			t.Errorf("%+v %+v %q", c.Metrics, c.Auth, c.Warnings())
 		}
 	}
-	loadFaults(t, config.Options{File: writeFile(t, "server:\n  cors_origins: [[a]]\n")})
-	loadFaults(t, config.Options{File: writeFile(t, "server:\n  listen: [a]\n")})
+	_ = loadFaults(t, config.Options{File: writeFile(t, "server:\n  cors_origins: [[a]]\n")})
+	_ = loadFaults(t, config.Options{File: writeFile(t, "server:\n  listen: [a]\n")})
 	open := load(t, flags("server.trusted_proxies", "10.0.0.1"))
 	if w := strings.Join(open.Warnings(), ""); !open.Auth.RegistrationOpen() || !strings.Contains(w, "server.trusted_proxies") {
 		t.Errorf("%+v %q", open.Auth, w)
