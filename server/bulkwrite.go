@@ -11,10 +11,31 @@ import (
 // bulkWriter commits the chunks of one stream in their order.
 type bulkWriter struct {
 	server *Server
-	result bulkResult
+	result BulkResult
 	// failed is closed, and err set, when a chunk could not be tried.
 	failed chan struct{}
 	err    error
+	// readErr is what ended the reading of the stream early.
+	readErr error
+	// committed, if it is not nil, is told after each chunk.
+	committed func(BulkResult)
+}
+
+func (s *Server) newBulkWriter() *bulkWriter {
+	return &bulkWriter{server: s, result: newBulkResult(), failed: make(chan struct{})}
+}
+
+// store commits a stream to its end, or until err or readErr says why not.
+func (w *bulkWriter) store(ctx context.Context, lines *lineReader) {
+	chunks := make(chan *bulkChunk)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.run(ctx, chunks)
+	}()
+	w.readErr = w.server.decodeBulk(lines, chunks, w.failed)
+	<-done
+	w.result.Complete = w.err == nil && w.readErr == nil
 }
 
 // run commits chunks until there are no more. After a failure it takes none.
@@ -48,6 +69,9 @@ func (w *bulkWriter) commit(ctx context.Context, chunk *bulkChunk) error {
 	r.Received = r.Inserted + r.Duplicates + r.Failed
 	r.Resume = chunk.end
 	w.note(chunk, stored.Failed)
+	if w.committed != nil {
+		w.committed(*r)
+	}
 	return nil
 }
 
@@ -57,8 +81,8 @@ func (w *bulkWriter) note(chunk *bulkChunk, failed []model.RowError) {
 	faults := chunk.bad
 	for _, row := range failed[:min(len(failed), room)] {
 		f := faultOf("", row.Err)
-		faults = append(faults, bulkLineError{chunk.lines[row.Index], f.Location, f.Message})
+		faults = append(faults, BulkLineError{chunk.lines[row.Index], f.Location, f.Message})
 	}
-	slices.SortStableFunc(faults, func(a, b bulkLineError) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(faults, func(a, b BulkLineError) int { return cmp.Compare(a.Line, b.Line) })
 	w.result.Errors = append(w.result.Errors, faults[:min(len(faults), room)]...)
 }

@@ -9,6 +9,7 @@ type CLI struct {
 	Serve       ServeCmd       `cmd:"" help:"Serve the API."`
 	Migrate     MigrateCmd     `cmd:"" help:"Bring the schema of the database up or down."`
 	Partitions  PartitionsCmd  `cmd:"" help:"Look after the months of the signals."`
+	Signals     SignalsCmd     `cmd:"" help:"Load signals from files."`
 	Import      ImportCmd      `cmd:"" help:"Import a database of the original HAL9 server."`
 	Backup      BackupCmd      `cmd:"" help:"Copy an SQLite database while it is in use."`
 	Restore     RestoreCmd     `cmd:"" help:"Put a backup in place."`
@@ -35,6 +36,7 @@ func newCLI() *CLI {
 	} {
 		*s = newSettings("database.url", "database.admin_url")
 	}
+	c.Signals.Load.Settings = newSettings("database", "signals", "ingest")
 	c.Partitions.Ensure.Settings = newSettings("database.url", "database.admin_url", "database.partitions_ahead")
 	c.Backup.Settings = newSettings("database.url")
 	c.Restore.Settings = newSettings("database.url")
