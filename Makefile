@@ -7,6 +7,9 @@ TESTFLAGS ?=
 # For `make bench`: which benchmarks, and how long each runs.
 BENCH     ?= .
 BENCHTIME ?= 1s
+# For `make bench-compare`: with which revision, and how many rounds.
+BASE      ?=
+COUNT     ?= 6
 # Further arguments for `make run`.
 ARGS      ?=
 
@@ -26,7 +29,7 @@ TOOL := CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build and serve on http://127.0.0.1:8080 (ARGS="--config FILE")
@@ -44,6 +47,10 @@ test: bin/testenv ## run the tests with PostgreSQL and Valkey or Redis (PKG=./st
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)
+
+.PHONY: bench-compare
+bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)
+	PKG='$(PKG)' BENCH='$(BENCH)' BENCHTIME='$(BENCHTIME)' COUNT='$(COUNT)' bin/testenv run --durable -- sh tools/bench-compare.sh '$(BASE)'
 
 .PHONY: generate
 generate: ## compile queries/ into Go
