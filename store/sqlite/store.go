@@ -16,6 +16,7 @@ import (
 	"github.com/hal9-ai/hal9/gen/sqlitedb"
 	"github.com/hal9-ai/hal9/gen/sqlitestore"
 	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/schema"
 )
 
 // Store is a SQLite database behind the shared interface.
@@ -47,7 +48,9 @@ func OpenHandle(ctx context.Context, cfg Config) (*Handle, error) {
 	if err := checkFolder(cfg.Path); err != nil {
 		return nil, err
 	}
-	makePrivate(cfg.Path)
+	if cfg.Path != MemoryPath {
+		schema.MakePrivate(cfg.Path)
+	}
 	h := &Handle{cfg: cfg, memoryName: uuid.NewString()}
 	db, err := sql.Open("sqlite", cfg.dsn(h.memoryName, false))
 	if err != nil {
@@ -89,19 +92,6 @@ func checkFolder(path string) error {
 		return fmt.Errorf("database.url: %s is a folder: name a file in it", path)
 	}
 	return nil
-}
-
-// makePrivate makes a database that does not exist as an empty file, which SQLite takes
-// for a new one, that its owner alone can read: SQLite itself would let everybody, and
-// it holds hashes of passwords. Its log gets the same mode from SQLite. What fails here
-// SQLite meets as well, and tells.
-func makePrivate(path string) {
-	if path == MemoryPath {
-		return
-	}
-	if f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil { //nolint:gosec // the file that the operator named
-		_ = f.Close() // nothing was written
-	}
 }
 
 // checkPragmas makes sure that the connection is what was asked for: a build of
