@@ -132,9 +132,11 @@ func (s *Server) readBulk(ctx context.Context, encoding string, body *patientBod
 }
 
 // decodeBulk reads lines into chunks until the stream ends or failed says that there
-// is no use. It closes chunks.
-func (s *Server) decodeBulk(lines *lineReader, chunks chan<- *bulkChunk, failed <-chan struct{}) error {
+// is no use. It closes chunks. A few bytes can unpack to more than the server should work
+// on for nobody: it looks now and then whether somebody still wants the answer.
+func (s *Server) decodeBulk(ctx context.Context, lines *lineReader, chunks chan<- *bulkChunk, failed <-chan struct{}) error {
 	defer close(chunks)
+	blank := int64(0) // bytes of blank lines since the last one that was not
 	d := lineDecoder{s.newSignalReader()}
 	chunk := newBulkChunk(s.cfg.BulkChunkRows)
 	send := func() bool {
@@ -157,15 +159,38 @@ func (s *Server) decodeBulk(lines *lineReader, chunks chan<- *bulkChunk, failed 
 			}
 			return err
 		}
+		if number%bulkLook == 0 {
+			if err := s.unwanted(ctx); err != nil {
+				_ = send() // what was read is decided; the error says the rest
+				return err
+			}
+		}
 		if isBlank(line) {
+			if blank += int64(len(line)) + 1; blank > maxBulkBlank {
+				_ = send()
+				return errBlankLines
+			}
 			continue
 		}
+		blank = 0
 		chunk.add(number, line, &d)
 		if len(chunk.rows)+len(chunk.bad) >= s.cfg.BulkChunkRows || chunk.bytes >= bulkChunkBytes {
 			if !send() {
 				return nil
 			}
 		}
+	}
+}
+
+// unwanted tells why nobody waits for the rest of a stream any more, nil if somebody does.
+func (s *Server) unwanted(ctx context.Context) error {
+	switch {
+	case s.stopping.Err() != nil:
+		return errBulkStopping
+	case ctx.Err() != nil:
+		return context.Cause(ctx) //nolint:wrapcheck // told apart by bulkReadError
+	default:
+		return nil
 	}
 }
 
@@ -184,12 +209,16 @@ func (s *Server) bulkReadError(body *patientBody, err error) error {
 	defer body.mu.Unlock()
 	var timeout net.Error
 	switch transfer := body.failed; {
-	case errors.Is(transfer, errBulkStopping):
+	case errors.Is(transfer, errBulkStopping), errors.Is(err, errBulkStopping):
 		return newProblem(http.StatusServiceUnavailable, "the server is shutting down; send the rest to another one, or later").with("Retry-After", "5")
 	case errors.As(transfer, &timeout) && timeout.Timeout():
 		return newProblem(http.StatusRequestTimeout, fmt.Sprintf("nothing came for %s, which is ingest.bulk_idle_timeout", s.cfg.BulkIdleTimeout))
 	case transfer != nil:
 		return newProblem(http.StatusBadRequest, "the stream broke off; send the rest")
+	case errors.Is(err, context.Canceled):
+		return err // nobody reads the answer
+	case errors.Is(err, errBlankLines):
+		return newProblem(http.StatusRequestEntityTooLarge, err.Error()+"; leave them out")
 	case errors.Is(err, errLineTooLong):
 		return newProblem(http.StatusRequestEntityTooLarge, err.Error()+"; one line holds one signal")
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
@@ -255,6 +284,7 @@ func (k *bulkChunk) add(number int64, line []byte, d *lineDecoder) {
 	k.badLines++
 	for _, f := range faults {
 		if len(k.bad) < maxRowFaults {
+			f = f.clipped()
 			k.bad = append(k.bad, BulkLineError{number, bulkField(f.Location), f.Message})
 		}
 	}

@@ -33,7 +33,7 @@ func (w *bulkWriter) store(ctx context.Context, lines *lineReader) {
 		defer close(done)
 		w.run(ctx, chunks)
 	}()
-	w.readErr = w.server.decodeBulk(lines, chunks, w.failed)
+	w.readErr = w.server.decodeBulk(ctx, lines, chunks, w.failed)
 	<-done
 	w.result.Complete = w.err == nil && w.readErr == nil
 }

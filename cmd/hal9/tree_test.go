@@ -90,6 +90,9 @@ func TestCompletionInBash(t *testing.T) {
 		"hal9 user create ann --passw": "--password-stdin",
 		"hal9 migrate status --ch":     "--check",
 		"hal9 completion z":            "zsh",
+		"hal9 serve --auth-mode r":     "required",
+		"hal9 serve --log-format j":    "json",
+		"hal9 apikey create --scope S": "SendSignal SystemAdmin",
 		"hal9 backup --database-u":     "--database-url",
 		"hal9 nonsense":                "",
 	} {

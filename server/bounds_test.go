@@ -1,0 +1,112 @@
+package server_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/server"
+)
+
+// What answers repeat of a request is bounded: names of megabytes, and hundreds of
+// thousands of faults.
+func TestFaultsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine)
+	const bound = 300 << 10
+	long := strings.Repeat("ñ", 500_000)
+	many := &strings.Builder{}
+	for i := range 50_000 {
+		fmt.Fprintf(many, `,"u%d":1`, i)
+	}
+	for name, call := range map[string]func() response{
+		"one long name":  func() response { return s.ask("POST", "/api/v1/signal", `{"content":"x","layer":"L3","`+long+`":1}`) },
+		"one long value": func() response { return s.ask("POST", "/api/v1/signal", `{"content":"x","layer":"`+long[:200]+`"}`) },
+		"many names": func() response {
+			return s.ask("POST", "/api/v1/signal", `{"content":"x","layer":"L3"`+many.String()+`}`)
+		},
+		"long in array": func() response {
+			return s.ask("POST", "/api/v1/signals", `[{"content":"x","layer_to":"L3","`+long+`":1}]`)
+		},
+		"long in a query": func() response { return s.ask("GET", "/api/v1/neurons?"+strings.Repeat("x", 50_000)+"=1", "") },
+	} {
+		if r := call(); r.status != 422 || len(r.body) > bound {
+			t.Errorf("%s: %d with %d bytes", name, r.status, len(r.body))
+		}
+	}
+	line := `{"content":"x","layer_to":"L3","` + long + `":1}` + "\n"
+	if r := s.bulk(strings.NewReader(strings.Repeat(line, 20))); r.status != 207 || len(r.body) > bound {
+		t.Errorf("stream: %d with %d bytes", r.status, len(r.body))
+	}
+	u := s.user("ann", "user")
+	body := `{"name":"k","permissions":["` + long + `"]}`
+	if r := s.ask("POST", "/api/v1/auth/api-keys", body, "Authorization", "Bearer "+s.login(u).AccessToken); r.status != 422 || len(r.body) > bound {
+		t.Errorf("scope: %d with %d bytes", r.status, len(r.body))
+	}
+}
+
+// A few kilobytes that unpack to blank lines without end do not keep the server busy.
+func TestBulkBlankLinesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine, smallChunks)
+	var packed bytes.Buffer
+	z, err := zstd.NewWriter(&packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, blank := bulkLines(s, 10), strings.Repeat("\n", 1<<20)
+	for _, part := range []string{lines, blank, blank, blank, lines} {
+		if _, err := z.Write([]byte(part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := s.bulk(&packed, "Content-Encoding", "zstd").problem(413, "blank lines")
+	if a := decode[struct{ Data bulkAnswer }](r).Data; a.Complete || a.Inserted != 10 || a.Resume.Line < 11 {
+		t.Errorf("%+v", a)
+	}
+	// As many as somebody may have between signals are passed over.
+	s.bulk(strings.NewReader(blank[1:]+bulkLines(s, 10)+blank[1:])).want(200, `"inserted":10`)
+}
+
+// A body in a coding that the route does not undo is refused as that, not as bad JSON.
+func TestContentEncodingIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine)
+	s.ask("POST", "/api/v1/signal", "\x1f\x8b", "Content-Encoding", "gzip").problem(415, "Content-Encoding")
+	s.ask("POST", "/api/v1/signal", `{"content":"x","layer":"L4"}`, "Content-Encoding", "identity").want(200)
+}
+
+// A request that was refused because registration is closed is refused so again.
+func TestIdempotencyOfClosedRegistration(t *testing.T) {
+	t.Parallel()
+	onEnginesWith(t, func(t *testing.T, s *harness) {
+		for range 2 {
+			s.ask("POST", "/api/v1/auth/register", `{"username":"eve","password":"correct horse"}`, keyHeader, "k").problem(403, "registration is closed")
+		}
+	}, func(d *server.Deps) { d.Auth = newClosedAuth(t, d.Store) })
+}
+
+// A cursor that nobody handed out is told to be none, whatever it holds.
+func TestTextCursorWithNUL(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, s *harness) {
+		s.ask("GET", "/api/v1/neurons?cursor=AW5hAGI", "").problem(422, "query.cursor")
+	})
+}
+
+func newClosedAuth(t *testing.T, st model.Store) *auth.Service {
+	t.Helper()
+	a, err := auth.New(auth.Config{Store: st, RegistrationClosed: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
