@@ -52,6 +52,12 @@ bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)
 	PKG='$(PKG)' BENCH='$(BENCH)' BENCHTIME='$(BENCHTIME)' COUNT='$(COUNT)' bin/testenv run --durable -- sh tools/bench-compare.sh '$(BASE)'
 
+.PHONY: growth
+growth: bin/testenv ## measure what operations cost as the data grows, on PostgreSQL (ARGS="--signals 10000,10000000")
+	@mkdir -p bin && CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/growth ./bench/growth
+	bin/testenv run --durable -- sh -c 'bin/growth --url "$$HAL9_TEST_POSTGRES_URL" --svg bin/growth.svg $(ARGS)'
+	@echo "the plot is in bin/growth.svg"
+
 .PHONY: generate
 generate: ## compile queries/ into Go
 	$(GO) generate ./tools.go

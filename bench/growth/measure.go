@@ -52,31 +52,31 @@ func (s *subject) operations(series string) []operation {
 		return []operation{
 			{"get a neuron", func() error {
 				_, err := s.store.NeuronGet(s.ctx, model.NeuronGetParams{ID: s.anyNeuron()})
-				return err //nolint:wrapcheck // wrapped with the name of the operation
+				return err
 			}},
 			{"list 50 neurons", func() error {
 				_, err := s.store.NeuronList(s.ctx, model.NeuronListParams{AfterID: s.anyNeuron(), PageLimit: pageRows})
-				return err //nolint:wrapcheck // as above
+				return err
 			}},
 		}
 	}
 	return []operation{
 		{"insert a signal", func() error {
 			_, err := s.store.SignalInsert(s.ctx, s.signal(time.Now()))
-			return err //nolint:wrapcheck // as above
+			return err
 		}},
 		{"get a signal", func() error {
 			id := s.some[rand.IntN(len(s.some))] //nolint:gosec // not a secret
 			at, _ := model.IDTime(id)
 			_, err := s.store.SignalGet(s.ctx, model.SignalGetParams{ID: id, Timestamp: at})
-			return err //nolint:wrapcheck // as above
+			return err
 		}},
 		{"list 50 of a neuron", func() error {
 			_, err := s.store.SignalListByNeuron(s.ctx, model.SignalListByNeuronParams{
 				NeuronID: "neuron-" + strconv.Itoa(rand.IntN(1000)), Since: time.Now().AddDate(-20, 0, 0), Until: model.MaxTime(), //nolint:gosec // not a secret
 				CursorTimestamp: model.MaxTime(), CursorID: model.MaxID(), PageLimit: pageRows,
 			})
-			return err //nolint:wrapcheck // as above
+			return err
 		}},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -107,6 +108,6 @@ func short(n int) string {
 	case n >= 1000:
 		return fmt.Sprintf("%gk", float64(n)/1000)
 	default:
-		return fmt.Sprint(n)
+		return strconv.Itoa(n)
 	}
 }

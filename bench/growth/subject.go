@@ -31,14 +31,12 @@ type subject struct {
 // newSubject makes a migrated database with nothing in it.
 func newSubject(ctx context.Context, server, name string) (*subject, error) {
 	s := &subject{ctx: ctx, ids: model.NewIDGenerator(time.Now), drop: func() error { return nil }}
-	address := server
+	address := server + "-" + name
 	if strings.HasPrefix(server, "postgres") {
 		var err error
 		if address, s.drop, err = newDatabase(ctx, server, name); err != nil {
 			return nil, err
 		}
-	} else {
-		address = server + "-" + name
 	}
 	st, err := store.Open(ctx, store.Config{URL: address, Migrate: true, MaxConnections: 4, StatementTimeout: 10 * time.Minute})
 	if err != nil {
@@ -143,7 +141,7 @@ func (s *subject) growNeurons(n int) error {
 					ID: "grown-" + strconv.Itoa(s.neurons), Layer: "L3", SystemPrompt: "Do what the signals say.",
 					Settings: model.JSON(`{}`), State: "idle", Condition: "running", CreatedAt: time.Now(),
 				}); err != nil {
-					return err //nolint:wrapcheck // wrapped below
+					return err
 				}
 				s.neurons++
 			}
