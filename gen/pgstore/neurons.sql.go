@@ -99,6 +99,24 @@ func (s *Store) NeuronGet(ctx context.Context, arg model.NeuronGetParams) (model
 	return model.Neuron(row), nil
 }
 
+// NeuronGetState answers model.Queries.
+func (s *Store) NeuronGetState(ctx context.Context, arg model.NeuronGetStateParams) (model.NeuronState, error) {
+	if err := arg.Normalize(); err != nil {
+		return model.NeuronState{}, err
+	}
+	params := pgdb.NeuronGetStateParams(arg)
+	var row pgdb.NeuronGetStateRow
+	err := s.db.Read(ctx, "NeuronGetState", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		row, err = q.NeuronGetState(ctx, params)
+		return err
+	})
+	if err != nil {
+		return model.NeuronState{}, s.translate("NeuronGetState", err)
+	}
+	return model.NeuronState(row), nil
+}
+
 // NeuronList answers model.Queries.
 func (s *Store) NeuronList(ctx context.Context, arg model.NeuronListParams) ([]model.Neuron, error) {
 	if err := arg.Normalize(); err != nil {

@@ -167,7 +167,7 @@ func (w *staleWrite) resolve(k *staleKey) (mend string) {
 	if someColumn {
 		k.columns = cells
 	}
-	k.put = byColumn && someColumn && !w.deletes && k.cache.versioned() && sameAnswer(k.cache.first().m, m)
+	k.put = byColumn && someColumn && !w.deletes && w.versions(k.cache) && sameAnswer(k.cache.first().m, m)
 	return ""
 }
 

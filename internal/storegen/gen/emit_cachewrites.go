@@ -64,7 +64,7 @@ func (w *staleWrite) usesRow() bool {
 	if w.m.result.None || w.m.sql[sqltext.Postgres].Command == ":execrows" {
 		return false
 	}
-	return len(w.keys) > 0 && (w.version != "" || slices.ContainsFunc(w.keys, func(k *staleKey) bool { return k.columns != nil }))
+	return slices.ContainsFunc(w.keys, func(k *staleKey) bool { return k.columns != nil || w.versions(k.cache) })
 }
 
 func (w *staleWrite) rowArg() string {
@@ -125,7 +125,7 @@ func (e *cacheEmitter) effects(s *source, w *staleWrite) {
 			s.printf("stale(c, %s, %s, 0)\n", in, keyOf(k.cache, k.params))
 		}
 		version := "0"
-		if w.version != "" {
+		if w.versions(k.cache) {
 			version = w.versionExpr()
 		}
 		switch {
@@ -133,7 +133,7 @@ func (e *cacheEmitter) effects(s *source, w *staleWrite) {
 			byRow = append(byRow, fmt.Sprintf("fresh(c, %s, %s, *row, %s)\n", in, keyOf(k.cache, cells(k.columns)), version))
 		case k.columns != nil:
 			byRow = append(byRow, fmt.Sprintf("stale(c, %s, %s, %s)\n", in, keyOf(k.cache, cells(k.columns)), version))
-		case w.version != "" && !m.result.Many:
+		case w.versions(k.cache) && !m.result.Many:
 			byRow = append(byRow, fmt.Sprintf("stale(c, %s, %s, %s)\n", in, keyOf(k.cache, k.params), version))
 		}
 	}
@@ -148,6 +148,22 @@ func (e *cacheEmitter) effects(s *source, w *staleWrite) {
 		s.printf("if row == nil {\nreturn\n}\n%s", strings.Join(byRow, ""))
 	}
 	s.printf("}\n\n")
+}
+
+// versions tells whether the version that the write returns orders what the cache
+// holds: that of one row does for that row. A list has rows of which a later version
+// may be committed before an earlier one.
+func (w *staleWrite) versions(c *cache) bool {
+	if w.version == "" || !c.versioned() {
+		return false
+	}
+	for _, e := range engines {
+		reads := c.first().m.sql[e].Usage.Reads
+		if len(reads) != 1 || !slices.Contains(w.m.sql[e].Usage.Writes, reads[0]) {
+			return false
+		}
+	}
+	return true
 }
 
 // versionExpr is the version from which on a key is stale: that of the row, and of a
