@@ -211,7 +211,7 @@ type NeuronQueries interface {
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
 	// NeuronDelete removes a neuron, with if_version only at that version, and returns the
 	// version that it had; ErrNotFound if there is none such. Its signals and memories stay.
-	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error)
+	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error)
 	// NeuronCountByState counts the neurons of each state.
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
 }
@@ -330,7 +330,7 @@ type UserQueries interface {
 	// UserDelete removes a user who has no sessions and no API keys, and returns the last
 	// version; ErrNotFound if there is none such. SessionDeleteByUser and
 	// APIKeyDeleteByUser go before it, in the same transaction: they know what is cached.
-	UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error)
+	UserDelete(ctx context.Context, arg UserDeleteParams) (UserDeleteRow, error)
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
 	// UserListClaims returns the users that have one of the ids, usernames or emails, all
@@ -488,6 +488,12 @@ type NeuronCountByStateRow struct {
 	NeuronsCount int64
 }
 
+// NeuronDeleteRow is a row that NeuronDelete returns.
+type NeuronDeleteRow struct {
+	ID      string
+	Version int64
+}
+
 // NeuronState is a row that NeuronGetState returns.
 type NeuronState struct {
 	ID           string
@@ -574,6 +580,12 @@ type User struct {
 	UpdatedAt     time.Time
 	LastLogin     *time.Time
 	Version       int64
+}
+
+// UserDeleteRow is a row that UserDelete returns.
+type UserDeleteRow struct {
+	ID      uuid.UUID
+	Version int64
 }
 
 // UserListClaimsRow is a row that UserListClaims returns.

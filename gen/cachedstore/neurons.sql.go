@@ -240,7 +240,7 @@ func afterNeuronSetState(c *changes, arg *model.NeuronSetStateParams, row *model
 }
 
 // NeuronDelete answers model.Queries, and drops what it makes stale.
-func (s *Store) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (int64, error) {
+func (s *Store) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (model.NeuronDeleteRow, error) {
 	out, err := s.Store.NeuronDelete(ctx, arg)
 	switch {
 	case err == nil:
@@ -256,7 +256,7 @@ func (s *Store) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) 
 }
 
 // NeuronDelete answers model.Queries, and notes what it makes stale.
-func (t *Tx) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (int64, error) {
+func (t *Tx) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (model.NeuronDeleteRow, error) {
 	out, err := t.Tx.NeuronDelete(ctx, arg)
 	if err == nil {
 		afterNeuronDelete(t.c, &arg, &out)
@@ -265,7 +265,7 @@ func (t *Tx) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (in
 }
 
 // afterNeuronDelete notes what NeuronDelete makes stale.
-func afterNeuronDelete(c *changes, arg *model.NeuronDeleteParams, row *int64) {
+func afterNeuronDelete(c *changes, arg *model.NeuronDeleteParams, row *model.NeuronDeleteRow) {
 	stale(c, c.s.neuron, keyNeuron(arg.ID), 0)
 	stale(c, c.s.neuronState, keyNeuronState(arg.ID), 0)
 	stale(c, c.s.neuronMetrics, keyNeuronMetrics(arg.ID), 0)
@@ -274,8 +274,9 @@ func afterNeuronDelete(c *changes, arg *model.NeuronDeleteParams, row *int64) {
 	if row == nil {
 		return
 	}
-	stale(c, c.s.neuron, keyNeuron(arg.ID), *row+1)
-	stale(c, c.s.neuronState, keyNeuronState(arg.ID), *row+1)
+	stale(c, c.s.neuron, keyNeuron(row.ID), row.Version+1)
+	stale(c, c.s.neuronState, keyNeuronState(row.ID), row.Version+1)
+	stale(c, c.s.neuronMetrics, keyNeuronMetrics(row.ID), 0)
 }
 
 // NeuronCountByState answers model.Queries; it is cached as neuron_states.

@@ -219,7 +219,7 @@ func afterUserSetLastLogin(c *changes, arg *model.UserSetLastLoginParams, row *m
 }
 
 // UserDelete answers model.Queries, and drops what it makes stale.
-func (s *Store) UserDelete(ctx context.Context, arg model.UserDeleteParams) (int64, error) {
+func (s *Store) UserDelete(ctx context.Context, arg model.UserDeleteParams) (model.UserDeleteRow, error) {
 	out, err := s.Store.UserDelete(ctx, arg)
 	switch {
 	case err == nil:
@@ -235,7 +235,7 @@ func (s *Store) UserDelete(ctx context.Context, arg model.UserDeleteParams) (int
 }
 
 // UserDelete answers model.Queries, and notes what it makes stale.
-func (t *Tx) UserDelete(ctx context.Context, arg model.UserDeleteParams) (int64, error) {
+func (t *Tx) UserDelete(ctx context.Context, arg model.UserDeleteParams) (model.UserDeleteRow, error) {
 	out, err := t.Tx.UserDelete(ctx, arg)
 	if err == nil {
 		afterUserDelete(t.c, &arg, &out)
@@ -244,11 +244,12 @@ func (t *Tx) UserDelete(ctx context.Context, arg model.UserDeleteParams) (int64,
 }
 
 // afterUserDelete notes what UserDelete makes stale.
-func afterUserDelete(c *changes, arg *model.UserDeleteParams, row *int64) {
+func afterUserDelete(c *changes, arg *model.UserDeleteParams, row *model.UserDeleteRow) {
 	stale(c, c.s.user, keyUser(arg.ID), 0)
 	stale(c, c.s.userSessions, keyUserSessions(arg.ID), 0)
 	if row == nil {
 		return
 	}
-	stale(c, c.s.user, keyUser(arg.ID), *row+1)
+	stale(c, c.s.user, keyUser(row.ID), row.Version+1)
+	stale(c, c.s.userSessions, keyUserSessions(row.ID), 0)
 }

@@ -51,7 +51,7 @@ const neuronDelete = `-- name: NeuronDelete :one
 DELETE FROM neurons
 WHERE id = $1
   AND ($2::bigint IS NULL OR version = $2::bigint)
-RETURNING version
+RETURNING id, version
 `
 
 type NeuronDeleteParams struct {
@@ -59,15 +59,20 @@ type NeuronDeleteParams struct {
 	IfVersion *int64
 }
 
+type NeuronDeleteRow struct {
+	ID      string
+	Version int64
+}
+
 // NeuronDelete removes a neuron, with if_version only at that version, and returns the
 // version that it had; ErrNotFound if there is none such. Its signals and memories stay.
 // invalidates: neuron:{id}, neuron:{id}:state, group neurons
 // invalidates: neuron:{id}:metrics, group neuron_activity
-func (q *Queries) NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error) {
+func (q *Queries) NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error) {
 	row := q.db.QueryRow(ctx, neuronDelete, arg.ID, arg.IfVersion)
-	var version int64
-	err := row.Scan(&version)
-	return version, err
+	var i NeuronDeleteRow
+	err := row.Scan(&i.ID, &i.Version)
+	return i, err
 }
 
 const neuronGet = `-- name: NeuronGet :one

@@ -164,7 +164,7 @@ type Querier interface {
 	// version that it had; ErrNotFound if there is none such. Its signals and memories stay.
 	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	// invalidates: neuron:{id}:metrics, group neuron_activity
-	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error)
+	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error)
 	// NeuronGet returns one neuron, ErrNotFound if there is none.
 	// cache: neuron:{id}
 	NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, error)
@@ -290,7 +290,7 @@ type Querier interface {
 	// APIKeyDeleteByUser go before it, in the same transaction: they know what is cached.
 	// invalidates: user:{id}, user:{id}:sessions
 	// invalidates: nothing of session:{token_hash} and api_key:{key_hash}, because a user who has any is not deleted
-	UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error)
+	UserDelete(ctx context.Context, arg UserDeleteParams) (UserDeleteRow, error)
 	// UserGet returns one user, ErrNotFound if there is none.
 	UserGet(ctx context.Context, arg UserGetParams) (User, error)
 	// UserGetByEmail returns one user, ErrNotFound if there is none.

@@ -53,7 +53,7 @@ const neuronDelete = `-- name: NeuronDelete :one
 DELETE FROM neurons
 WHERE id = ?1
   AND (version = ?2 OR ?2 IS NULL)
-RETURNING version
+RETURNING id, version
 `
 
 type NeuronDeleteParams struct {
@@ -61,13 +61,18 @@ type NeuronDeleteParams struct {
 	IfVersion *int64
 }
 
+type NeuronDeleteRow struct {
+	ID      string
+	Version int64
+}
+
 // invalidates: neuron:{id}, neuron:{id}:state, group neurons
 // invalidates: neuron:{id}:metrics, group neuron_activity
-func (q *Queries) NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error) {
+func (q *Queries) NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error) {
 	row := q.queryRow(ctx, q.neuronDeleteStmt, neuronDelete, arg.ID, arg.IfVersion)
-	var version int64
-	err := row.Scan(&version)
-	return version, err
+	var i NeuronDeleteRow
+	err := row.Scan(&i.ID, &i.Version)
+	return i, err
 }
 
 const neuronGet = `-- name: NeuronGet :one

@@ -83,7 +83,7 @@ type Querier interface {
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
 	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	// invalidates: neuron:{id}:metrics, group neuron_activity
-	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error)
+	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error)
 	// cache: neuron:{id}
 	NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, error)
 	// returns: NeuronState
@@ -143,7 +143,7 @@ type Querier interface {
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
 	// invalidates: user:{id}, user:{id}:sessions
 	// invalidates: nothing of session:{token_hash} and api_key:{key_hash}, because a user who has any is not deleted
-	UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error)
+	UserDelete(ctx context.Context, arg UserDeleteParams) (UserDeleteRow, error)
 	UserGet(ctx context.Context, arg UserGetParams) (User, error)
 	UserGetByEmail(ctx context.Context, arg UserGetByEmailParams) (User, error)
 	UserGetByUsername(ctx context.Context, arg UserGetByUsernameParams) (User, error)

@@ -47,20 +47,25 @@ DELETE FROM users
 WHERE users.id = ?1
   AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM api_keys AS k WHERE k.user_id = ?1)
-RETURNING users.version
+RETURNING users.id, users.version
 `
 
 type UserDeleteParams struct {
 	ID uuid.UUID
 }
 
+type UserDeleteRow struct {
+	ID      uuid.UUID
+	Version int64
+}
+
 // invalidates: user:{id}, user:{id}:sessions
 // invalidates: nothing of session:{token_hash} and api_key:{key_hash}, because a user who has any is not deleted
-func (q *Queries) UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error) {
+func (q *Queries) UserDelete(ctx context.Context, arg UserDeleteParams) (UserDeleteRow, error) {
 	row := q.queryRow(ctx, q.userDeleteStmt, userDelete, arg.ID)
-	var version int64
-	err := row.Scan(&version)
-	return version, err
+	var i UserDeleteRow
+	err := row.Scan(&i.ID, &i.Version)
+	return i, err
 }
 
 const userGet = `-- name: UserGet :one

@@ -158,21 +158,21 @@ func (s *Store) NeuronSetState(ctx context.Context, arg model.NeuronSetStatePara
 }
 
 // NeuronDelete answers model.Queries.
-func (s *Store) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (int64, error) {
+func (s *Store) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (model.NeuronDeleteRow, error) {
 	if err := arg.Normalize(); err != nil {
-		return 0, err
+		return model.NeuronDeleteRow{}, err
 	}
 	params := sqlitedb.NeuronDeleteParams(arg)
-	var out int64
+	var row sqlitedb.NeuronDeleteRow
 	err := s.db.Write(ctx, "NeuronDelete", func(ctx context.Context, q *sqlitedb.Queries) error {
 		var err error
-		out, err = q.NeuronDelete(ctx, params)
+		row, err = q.NeuronDelete(ctx, params)
 		return err
 	})
 	if err != nil {
-		return 0, s.translate("NeuronDelete", err)
+		return model.NeuronDeleteRow{}, s.translate("NeuronDelete", err)
 	}
-	return out, nil
+	return model.NeuronDeleteRow(row), nil
 }
 
 // NeuronCountByState answers model.Queries.

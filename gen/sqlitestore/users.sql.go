@@ -207,18 +207,18 @@ func (s *Store) UserSetLastLogin(ctx context.Context, arg model.UserSetLastLogin
 }
 
 // UserDelete answers model.Queries.
-func (s *Store) UserDelete(ctx context.Context, arg model.UserDeleteParams) (int64, error) {
+func (s *Store) UserDelete(ctx context.Context, arg model.UserDeleteParams) (model.UserDeleteRow, error) {
 	params := sqlitedb.UserDeleteParams(arg)
-	var out int64
+	var row sqlitedb.UserDeleteRow
 	err := s.db.Write(ctx, "UserDelete", func(ctx context.Context, q *sqlitedb.Queries) error {
 		var err error
-		out, err = q.UserDelete(ctx, params)
+		row, err = q.UserDelete(ctx, params)
 		return err
 	})
 	if err != nil {
-		return 0, s.translate("UserDelete", err)
+		return model.UserDeleteRow{}, s.translate("UserDelete", err)
 	}
-	return out, nil
+	return model.UserDeleteRow(row), nil
 }
 
 // UserCountByRole answers model.Queries.

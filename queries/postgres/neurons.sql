@@ -89,7 +89,7 @@ RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, ru
 DELETE FROM neurons
 WHERE id = @id
   AND (sqlc.narg('if_version')::bigint IS NULL OR version = sqlc.narg('if_version')::bigint)
-RETURNING version;
+RETURNING id, version;
 
 -- name: NeuronCountByState :many
 -- NeuronCountByState counts the neurons of each state.

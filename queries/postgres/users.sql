@@ -93,7 +93,7 @@ DELETE FROM users
 WHERE users.id = @id
   AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = @id)
   AND NOT EXISTS (SELECT 1 FROM api_keys AS k WHERE k.user_id = @id)
-RETURNING users.version;
+RETURNING users.id, users.version;
 
 -- name: UserCountByRole :one
 -- UserCountByRole counts the active users of a role.

@@ -71,7 +71,7 @@ RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, ru
 DELETE FROM neurons
 WHERE id = @id
   AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL)
-RETURNING version;
+RETURNING id, version;
 
 -- name: NeuronCountByState :many
 -- cache: neuron:states group neurons
