@@ -124,7 +124,11 @@ func (i *interfaces) signature(s *source, m handMethod) (text string, args []str
 			}
 			for _, n := range f.Names {
 				out = append(out, n.Name+" "+t)
-				args = append(args, n.Name)
+				arg := n.Name
+				if _, variadic := f.Type.(*ast.Ellipsis); variadic {
+					arg += "..."
+				}
+				args = append(args, arg)
 			}
 		}
 		return out, nil
