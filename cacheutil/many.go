@@ -205,9 +205,7 @@ func (c *Cache[T]) loadMany(ctx context.Context, leases []lease[T], load bulkLoa
 		p := l.flight.place
 		switch {
 		case c.m.remote == nil:
-			if items[i] = c.item(p, got[i], nil); got[i].keep {
-				c.keep(p, items[i], l.at)
-			}
+			items[i] = c.keepLoaded(p, got[i], l.at)
 		case l.space == nil:
 			items[i] = c.plain(p, got[i])
 		default:
