@@ -57,11 +57,6 @@ func withCache(ctx context.Context, st model.Store, cfg Cache) (model.Store, err
 	return &cached{c}, nil
 }
 
-// Close lets go of the cache first: its loads ask the store.
-func (c *cached) Close() error {
-	return errors.Join(c.Manager().Close(), c.Store.Close())
-}
-
 // CacheOf returns what the caches of a store share, nil for a store without.
 func CacheOf(st model.Store) *cacheutil.Manager {
 	if c, ok := st.(*cached); ok {

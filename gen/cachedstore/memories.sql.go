@@ -70,7 +70,7 @@ func afterMemoryImport(c *changes) {
 
 // MemoryListRecent answers model.Queries; it is cached as memory_recent.
 func (s *Store) MemoryListRecent(ctx context.Context, arg model.MemoryListRecentParams) ([]model.Memory, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.MemoryListRecent(ctx, arg)
 	}
 	if err := arg.Normalize(); err != nil {
@@ -84,7 +84,7 @@ func (s *Store) MemoryListRecent(ctx context.Context, arg model.MemoryListRecent
 
 // MemorySearch answers model.Queries; it is cached as memory_search.
 func (s *Store) MemorySearch(ctx context.Context, arg model.MemorySearchParams) ([]model.MemorySearchRow, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.MemorySearch(ctx, arg)
 	}
 	if err := arg.Normalize(); err != nil {

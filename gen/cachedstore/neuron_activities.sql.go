@@ -10,7 +10,7 @@ import (
 
 // NeuronActivityGet answers model.Queries; it is cached as neuron_metrics.
 func (s *Store) NeuronActivityGet(ctx context.Context, arg model.NeuronActivityGetParams) (model.NeuronActivity, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.NeuronActivityGet(ctx, arg)
 	}
 	if err := arg.Normalize(); err != nil {
@@ -24,7 +24,7 @@ func (s *Store) NeuronActivityGet(ctx context.Context, arg model.NeuronActivityG
 
 // NeuronActivityList answers model.Queries; it is cached as neuron_activity.
 func (s *Store) NeuronActivityList(ctx context.Context, arg model.NeuronActivityListParams) ([]model.NeuronActivity, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.NeuronActivityList(ctx, arg)
 	}
 	if err := arg.Normalize(); err != nil {

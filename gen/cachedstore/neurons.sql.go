@@ -153,7 +153,7 @@ func afterNeuronImport(c *changes, arg *model.NeuronImportParams) {
 
 // NeuronGet answers model.Queries; it is cached as neuron.
 func (s *Store) NeuronGet(ctx context.Context, arg model.NeuronGetParams) (model.Neuron, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.NeuronGet(ctx, arg)
 	}
 	if err := arg.Normalize(); err != nil {
@@ -167,7 +167,7 @@ func (s *Store) NeuronGet(ctx context.Context, arg model.NeuronGetParams) (model
 
 // NeuronGetState answers model.Queries; it is cached as neuron_state.
 func (s *Store) NeuronGetState(ctx context.Context, arg model.NeuronGetStateParams) (model.NeuronState, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.NeuronGetState(ctx, arg)
 	}
 	if err := arg.Normalize(); err != nil {
@@ -181,7 +181,7 @@ func (s *Store) NeuronGetState(ctx context.Context, arg model.NeuronGetStatePara
 
 // NeuronList answers model.Queries; it is cached as neuron_list.
 func (s *Store) NeuronList(ctx context.Context, arg model.NeuronListParams) ([]model.Neuron, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.NeuronList(ctx, arg)
 	}
 	if err := arg.Normalize(); err != nil {
@@ -281,7 +281,7 @@ func afterNeuronDelete(c *changes, arg *model.NeuronDeleteParams, row *model.Neu
 
 // NeuronCountByState answers model.Queries; it is cached as neuron_states.
 func (s *Store) NeuronCountByState(ctx context.Context) ([]model.NeuronCountByStateRow, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.NeuronCountByState(ctx)
 	}
 	return get(ctx, s.neuronStates, "neuron", "neurons", keyNeuronStates(), func(ctx context.Context) ([]model.NeuronCountByStateRow, error) {

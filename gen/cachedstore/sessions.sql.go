@@ -46,7 +46,7 @@ func afterSessionInsert(c *changes, arg *model.SessionInsertParams, row *model.S
 
 // SessionGetByTokenHash answers model.Queries; it is cached as session.
 func (s *Store) SessionGetByTokenHash(ctx context.Context, arg model.SessionGetByTokenHashParams) (model.Session, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.SessionGetByTokenHash(ctx, arg)
 	}
 	if err := arg.Normalize(); err != nil {
@@ -60,7 +60,7 @@ func (s *Store) SessionGetByTokenHash(ctx context.Context, arg model.SessionGetB
 
 // SessionListByUser answers model.Queries; it is cached as user_sessions.
 func (s *Store) SessionListByUser(ctx context.Context, arg model.SessionListByUserParams) ([]model.Session, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.SessionListByUser(ctx, arg)
 	}
 	return get(ctx, s.userSessions, "session", "", keyUserSessions(arg.UserID), func(ctx context.Context) ([]model.Session, error) {

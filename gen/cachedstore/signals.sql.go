@@ -10,7 +10,7 @@ import (
 
 // SignalGet answers model.Queries; it is cached as signal.
 func (s *Store) SignalGet(ctx context.Context, arg model.SignalGetParams) (model.Signal, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.SignalGet(ctx, arg)
 	}
 	if err := arg.Normalize(); err != nil {
@@ -28,7 +28,7 @@ func (s *Store) SignalGet(ctx context.Context, arg model.SignalGetParams) (model
 
 // SignalFind answers model.Queries; it is cached as signal.
 func (s *Store) SignalFind(ctx context.Context, arg model.SignalFindParams) (model.Signal, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.SignalFind(ctx, arg)
 	}
 	return get(ctx, s.signal, "signal", "signals", keySignal(arg.ID), func(ctx context.Context) (model.Signal, error) {

@@ -5,6 +5,8 @@
 package cachedstore
 
 import (
+	"sync/atomic"
+
 	"github.com/google/uuid"
 	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/model"
@@ -17,6 +19,7 @@ type Store struct {
 	model.Store // behind the cache
 
 	m              *cacheutil.Manager
+	closed         atomic.Bool
 	apiKey         *cacheutil.Cache[model.APIKey]
 	memoryRecent   *cacheutil.Cache[[]model.Memory]
 	memorySearch   *cacheutil.Cache[[]model.MemorySearchRow]

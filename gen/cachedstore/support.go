@@ -50,8 +50,18 @@ type txMark struct{ store *Store }
 // refuses the call then, which a hit must not hide.
 func (s *Store) inside(ctx context.Context) bool { return ctx.Value(txMark{s}) != nil }
 
+// past tells whether a read goes past the cache: inside a transaction, and when the
+// store is closed, which the engine says better.
+func (s *Store) past(ctx context.Context) bool { return s.closed.Load() || s.inside(ctx) }
+
 // Manager is what the caches of the store share.
 func (s *Store) Manager() *cacheutil.Manager { return s.m }
+
+// Close closes the caches and then the store behind them, which their loads ask.
+func (s *Store) Close() error {
+	s.closed.Store(true)
+	return errors.Join(s.m.Close(), s.Store.Close())
+}
 
 // InTx runs fn in one transaction, past the cache. What its writes made stale is
 // dropped after the commit, and after a commit whose outcome is unknown; a

@@ -74,7 +74,7 @@ func afterUserImport(c *changes, arg *model.UserImportParams) {
 
 // UserGetProfile answers model.Queries; it is cached as user.
 func (s *Store) UserGetProfile(ctx context.Context, arg model.UserGetProfileParams) (model.UserProfile, error) {
-	if s.inside(ctx) {
+	if s.past(ctx) {
 		return s.Store.UserGetProfile(ctx, arg)
 	}
 	return get(ctx, s.user, "user", "", keyUser(arg.ID), func(ctx context.Context) (model.UserProfile, error) {

@@ -56,14 +56,15 @@ type cacheEmitter struct {
 
 // storeFile writes the store, its entities and their keys.
 func (e *cacheEmitter) storeFile() ([]byte, error) {
-	s := newSource(e.p.module+"/cacheutil", e.p.module+"/"+modelDir)
+	s := newSource("sync/atomic", e.p.module+"/cacheutil", e.p.module+"/"+modelDir)
 	s.printf(`// Store answers what the notes in queries/ call cached from the cache, and drops what
 // writes make stale. It is as safe for concurrent use as the store behind it. What it
 // hands out is shared by all who ask: nobody changes it.
 type Store struct {
 	model.Store // behind the cache
 
-	m *cacheutil.Manager
+	m      *cacheutil.Manager
+	closed atomic.Bool
 `)
 	for _, c := range e.c.caches {
 		s.printf("\t%s *cacheutil.Cache[%s]\n", lower(c.goName), e.typeOf(s, c))
@@ -184,7 +185,7 @@ func (e *cacheEmitter) read(s *source, m *method) {
 	result := m.resultType(s, e.p, "", "model.")
 	call := "s.Store." + m.name + "(ctx" + argOf(m) + ")"
 	s.printf("// %s answers model.Queries; it is cached as %s.\nfunc (s *Store) %s%s {\n", m.name, c.name, m.name, m.signature(s, e.p, "model."))
-	s.printf("if s.inside(ctx) {\nreturn %s\n}\n", call)
+	s.printf("if s.past(ctx) {\nreturn %s\n}\n", call)
 	if m.normalizes(e.p) {
 		s.printf("if err := arg.Normalize(); err != nil {\nvar none %s\nreturn none, err\n}\n", result)
 	}
