@@ -78,7 +78,7 @@ func testMany(t *testing.T, m *cacheutil.Manager) {
 			}
 		})
 	}
-	<-g.begun
+	await(t, g.begun)
 	eventually(t, "all readers have come", func() bool { return m.Stats()[0].Requests == before+200 })
 	close(g.pass)
 	all.Wait()
