@@ -37,6 +37,9 @@ func (c *Cache[T]) counted(ctx context.Context, wished *wish, load func(context.
 	value, err := guarded(context.WithValue(ctx, loadKey{}, wished), load)
 	c.stats.loads.Add(1)
 	c.stats.loadTime.Add(int64(time.Since(began)))
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %w", ErrHardTimeout, err)
+	}
 	return value, err
 }
 
