@@ -75,7 +75,7 @@ func (s *Service) byKey(ctx context.Context, hash string) (Principal, error) {
 
 // principal is an active user, with the scopes of his role.
 func (s *Service) principal(ctx context.Context, id uuid.UUID) (Principal, error) {
-	user, err := s.store.UserGet(ctx, model.UserGetParams{ID: id})
+	user, err := s.store.UserGetProfile(ctx, model.UserGetProfileParams{ID: id})
 	if err != nil {
 		return Principal{}, unknown(err, "look up the user")
 	}

@@ -32,6 +32,7 @@ type SignalFindParams struct {
 
 // SignalFind returns the signal with this id, whatever its time: each partition is
 // looked at. The latest one, should an import have brought several.
+// cache: signal:{id} group signals if found
 func (q *Queries) SignalFind(ctx context.Context, arg SignalFindParams) (Signal, error) {
 	row := q.db.QueryRow(ctx, signalFind, arg.ID)
 	var i Signal
@@ -61,6 +62,7 @@ type SignalGetParams struct {
 }
 
 // SignalGet returns the signal with this id and time: one partition is looked at.
+// cache: signal:{id} group signals if found
 func (q *Queries) SignalGet(ctx context.Context, arg SignalGetParams) (Signal, error) {
 	row := q.db.QueryRow(ctx, signalGet, arg.ID, arg.Timestamp)
 	var i Signal
@@ -97,6 +99,7 @@ type SignalInsertParams struct {
 }
 
 // SignalInsert stores a signal; 0 rows say that this id is stored at this time already.
+// invalidates: nothing, because rows never change and the absence of one is not remembered
 func (q *Queries) SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error) {
 	result, err := q.db.Exec(ctx, signalInsert,
 		arg.ID,

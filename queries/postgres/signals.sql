@@ -1,11 +1,13 @@
 -- name: SignalInsert :execrows
 -- SignalInsert stores a signal; 0 rows say that this id is stored at this time already.
+-- invalidates: nothing, because rows never change and the absence of one is not remembered
 INSERT INTO signals (id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp)
 VALUES (@id, @from_neuron, @to_neuron, @layer_from, @layer_to, @propagation_type, @content, @metadata, @timestamp)
 ON CONFLICT (id, timestamp) DO NOTHING;
 
 -- name: SignalGet :one
 -- SignalGet returns the signal with this id and time: one partition is looked at.
+-- cache: signal:{id} group signals if found
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
 WHERE id = @id AND timestamp = @timestamp;
@@ -13,6 +15,7 @@ WHERE id = @id AND timestamp = @timestamp;
 -- name: SignalFind :one
 -- SignalFind returns the signal with this id, whatever its time: each partition is
 -- looked at. The latest one, should an import have brought several.
+-- cache: signal:{id} group signals if found
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM (
     SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
