@@ -122,7 +122,7 @@ func (s *Server) readBulk(ctx context.Context, encoding string, body *patientBod
 	defer closeDecoder()
 
 	chunks := make(chan *bulkChunk)
-	w := &bulkWriter{server: s, result: newBulkResult(), failed: make(chan struct{})}
+	w := &bulkWriter{server: s, result: newBulkResult(), failed: make(chan struct{}), stop: body.stop, admitted: s.now()}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -3,7 +3,9 @@ package server
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"slices"
+	"time"
 
 	"github.com/hal9-ai/hal9/model"
 )
@@ -15,7 +17,14 @@ type bulkWriter struct {
 	// failed is closed, and err set, when a chunk could not be tried.
 	failed chan struct{}
 	err    error
+	// stop ends the wait for the client: the answer to a failure must not.
+	stop func()
+	// admitted is when the sender was last known to be allowed to.
+	admitted time.Time
 }
+
+// bulkRenew is how often the sender of a stream is looked at again.
+const bulkRenew = 10 * time.Second
 
 // run commits chunks until there are no more. After a failure it takes none.
 func (w *bulkWriter) run(ctx context.Context, chunks <-chan *bulkChunk) {
@@ -26,12 +35,19 @@ func (w *bulkWriter) run(ctx context.Context, chunks <-chan *bulkChunk) {
 		if err := w.commit(ctx, chunk); err != nil {
 			w.err = err
 			close(w.failed)
+			w.stop()
 			return
 		}
 	}
 }
 
 func (w *bulkWriter) commit(ctx context.Context, chunk *bulkChunk) error {
+	if now := w.server.now(); now.Sub(w.admitted) >= bulkRenew {
+		if err := w.server.renew(ctx, routeKey{http.MethodPost, bulkPath}); err != nil {
+			return err
+		}
+		w.admitted = now
+	}
 	var stored model.BulkResult
 	if len(chunk.rows) > 0 {
 		ctx, cancel := context.WithTimeout(ctx, w.server.cfg.BulkCommitTimeout)
