@@ -187,3 +187,17 @@ func send(t *testing.T, to io.Writer, text string) {
 		t.Fatal(err)
 	}
 }
+
+// A refusal that is about no single field names the thing alone.
+func TestTooManyKeys(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine)
+	u := s.user("ann", auth.RoleUser)
+	for range 100 {
+		s.key(u)
+	}
+	r := s.ask("POST", "/api/v1/auth/api-keys", `{"name":"k"}`, bearer(s.login(u).AccessToken)...).problem(409, "api_key: there are 100 already; delete one first")
+	if strings.Contains(r.body, "api_key.") {
+		t.Error(r.body)
+	}
+}

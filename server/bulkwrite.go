@@ -33,7 +33,8 @@ func (w *bulkWriter) run(ctx context.Context, chunks <-chan *bulkChunk) {
 	ctx = context.WithoutCancel(ctx)
 	for chunk := range chunks {
 		if err := w.commit(ctx, chunk); err != nil {
-			w.err = err
+			// Before stop, after which the request's context may look as if the client left.
+			w.err = w.server.fail(ctx, err)
 			close(w.failed)
 			w.stop()
 			return
