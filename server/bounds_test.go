@@ -201,3 +201,24 @@ func TestTooManyKeys(t *testing.T) {
 		t.Error(r.body)
 	}
 }
+
+// Broken JSON is told by its place: what stands there may be a password.
+func TestBrokenStringsDoNotComeBack(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine)
+	for _, broken := range []string{`\ud800Hush`, `\ud800\uHush`, `\Hush`, `\uHush`, "\xffHush", "Hu\x01sh"} {
+		r := s.ask("POST", "/api/v1/auth/login", `{"username":"ann","password":"`+broken+`"}`).problem(400, "invalid JSON at byte")
+		if strings.Contains(r.body, "Hu") || strings.Contains(s.log.String(), "Hu") {
+			t.Errorf("%q: %s", broken, r.body)
+		}
+	}
+}
+
+// A time in another form is told how to be written.
+func TestTimesInAQuery(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine)
+	for _, since := range []string{"yesterday", "2026-01-01", "1767225600"} {
+		s.ask("GET", "/api/v1/signals?since="+since, "").problem(422, "query.since", "such as 2026-01-31T12:00:00Z")
+	}
+}
