@@ -124,6 +124,8 @@ func (s *Server) readBulk(ctx context.Context, encoding string, body *patientBod
 	}
 	defer closeDecoder()
 	w := s.newBulkWriter()
+	w.stop, w.admitted = body.stop, s.now()
+	w.renew = func(ctx context.Context) error { return s.renew(ctx, routeKey{http.MethodPost, bulkPath}) }
 	w.store(ctx, newLineReader(decoded))
 	if w.err == nil && w.readErr != nil {
 		return w.result, s.bulkReadError(body, w.readErr)

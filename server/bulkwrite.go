@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/hal9-ai/hal9/model"
 )
@@ -19,6 +20,12 @@ type bulkWriter struct {
 	readErr error
 	// committed, if it is not nil, is told after each chunk.
 	committed func(BulkResult)
+	// stop, if it is not nil, ends the wait for the client: the answer to a failure must not.
+	stop func()
+	// renew, if it is not nil, tells whether the sender may go on; admitted is when it
+	// was last known that he may.
+	renew    func(context.Context) error
+	admitted time.Time
 }
 
 func (s *Server) newBulkWriter() *bulkWriter {
@@ -38,6 +45,9 @@ func (w *bulkWriter) store(ctx context.Context, lines *lineReader) {
 	w.result.Complete = w.err == nil && w.readErr == nil
 }
 
+// bulkRenew is how often the sender of a stream is looked at again.
+const bulkRenew = 10 * time.Second
+
 // run commits chunks until there are no more. After a failure it takes none.
 func (w *bulkWriter) run(ctx context.Context, chunks <-chan *bulkChunk) {
 	// A client that leaves does not stop the commit under way: what came whole may as
@@ -45,14 +55,24 @@ func (w *bulkWriter) run(ctx context.Context, chunks <-chan *bulkChunk) {
 	ctx = context.WithoutCancel(ctx)
 	for chunk := range chunks {
 		if err := w.commit(ctx, chunk); err != nil {
-			w.err = err
+			// Before stop, after which the request's context may look as if the client left.
+			w.err = w.server.fail(ctx, err)
 			close(w.failed)
+			if w.stop != nil {
+				w.stop()
+			}
 			return
 		}
 	}
 }
 
 func (w *bulkWriter) commit(ctx context.Context, chunk *bulkChunk) error {
+	if now := w.server.now(); w.renew != nil && now.Sub(w.admitted) >= bulkRenew {
+		if err := w.renew(ctx); err != nil {
+			return err
+		}
+		w.admitted = now
+	}
 	var stored model.BulkResult
 	if len(chunk.rows) > 0 {
 		ctx, cancel := context.WithTimeout(ctx, w.server.cfg.BulkCommitTimeout)

@@ -155,6 +155,9 @@ func transformProblem(_ huma.Context, _ string, v any) (any, error) {
 		if f, ok := e.Value.(fault); ok {
 			message = string(f)
 		}
+		if strings.HasPrefix(message, "invalid date/time for format") {
+			message = "must be a time as RFC 3339 writes it, such as 2026-01-31T12:00:00Z"
+		}
 		fields = append(fields, problemField{e.Location, message})
 	}
 	if len(fields) == 0 {

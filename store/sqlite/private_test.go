@@ -32,7 +32,7 @@ func TestNewDatabaseIsPrivate(t *testing.T) {
 func TestModeOfADatabaseStays(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "hal9.db")
-	if err := os.WriteFile(path, nil, 0o640); err != nil { //nolint:gosec // that is the test
+	if err := os.WriteFile(path, nil, 0o640); err != nil {
 		t.Fatal(err)
 	}
 	openStore(t, sqlite.Config{Path: path})
@@ -59,7 +59,7 @@ func TestRestoreKeepsOwnerAndMode(t *testing.T) {
 	if err := os.Chown(path, uid, gid); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(path, 0o640); err != nil { //nolint:gosec // that is the test
+	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
 	report, err := sqlite.Restore(t.Context(), copied, path, time.Now())
