@@ -1,0 +1,348 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Options are what Run needs besides the scenario.
+type Options struct {
+	// Target is the server, as in http://127.0.0.1:8080.
+	Target string
+	// AllowRemote lets the server be on another machine.
+	AllowRemote bool
+	// Accounts are used in place of registering any.
+	Accounts []Account
+	// AdminKey makes the accounts to register as an admin, for servers where strangers
+	// may not.
+	AdminKey string
+	// MeasureHashes is how long to measure how many passwords the server can hash;
+	// 0 does not. Scenarios with a HashShare always do.
+	MeasureHashes time.Duration
+	// Progress is called about five times a second, from one goroutine. May be nil.
+	Progress func(Progress)
+	// Machine is what the report says of the machine and what else ran on it.
+	Machine string
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	// Phase is "preparing" or "running".
+	Phase          string
+	Elapsed, Total time.Duration
+	Users          int
+	// Of the last second:
+	RequestsPerSecond float64
+	P50, P99          time.Duration
+	// Failed counts the requests since the start, warm-up included.
+	Requests, Failed int64
+}
+
+// running is a run under way.
+type running struct {
+	plan        *plan
+	target      *target
+	recorder    *recorder
+	accounts    []*account
+	neuronNames []string
+	id          string
+	seed        uint64
+
+	begin     time.Time
+	warmUntil time.Time
+
+	requests   atomic.Int64
+	full       atomic.Bool
+	fullOnce   sync.Once
+	fullSignal chan struct{}
+
+	users atomic.Int64
+	// userTime is the time that users spent in the run after the warm-up, in nanoseconds.
+	userTime atomic.Int64
+
+	mu          sync.Mutex
+	renewErrors map[string]int
+}
+
+// spent takes down how long a user was there.
+func (r *running) spent(from time.Time) {
+	if from.Before(r.warmUntil) {
+		from = r.warmUntil
+	}
+	if d := time.Since(from); d > 0 {
+		r.userTime.Add(int64(d))
+	}
+}
+
+// count counts a request, and ends the run at the most.
+func (r *running) count() {
+	if r.requests.Add(1) >= r.plan.scenario.MaxRequests {
+		r.full.Store(true)
+		r.fullOnce.Do(func() { close(r.fullSignal) })
+	}
+}
+
+func (r *running) counts(begin time.Time) bool { return !begin.Before(r.warmUntil) }
+
+func (r *running) renewFailed(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.renewErrors) < maxErrors {
+		r.renewErrors[err.Error()]++
+	}
+}
+
+// ErrTooManyUsers says that the process may not open a connection for each user.
+var ErrTooManyUsers = errors.New("too many users for the limit on open files")
+
+// Run plays a scenario and reports. A report comes also with an error that ended the
+// run early, where anything was measured. The scenario's thresholds are judged in the
+// report; not to keep them is no error.
+func Run(ctx context.Context, s *Scenario, opts Options) (*Report, error) {
+	scenario := s.WithDefaults()
+	if err := scenario.Validate(); err != nil {
+		return nil, err
+	}
+	t, err := newTarget(opts.Target, opts.AllowRemote, time.Duration(scenario.Timeout))
+	if err != nil {
+		return nil, err
+	}
+	r := &running{
+		plan: newPlan(&scenario), target: t, id: fmt.Sprintf("%08x", rand.Uint32()), seed: rand.Uint64(), //nolint:gosec // names, no secrets
+		fullSignal: make(chan struct{}), renewErrors: map[string]int{},
+	}
+	prep, err := r.prepare(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFiles(scenario.MaxUsers()); err != nil {
+		return nil, err
+	}
+	for n := range scenario.Neurons.Count {
+		r.neuronNames = append(r.neuronNames, neuronName(scenario.Neurons.Prefix, n))
+	}
+	return r.play(ctx, prep, opts)
+}
+
+// prepare comes by accounts, and bounds the users by what they cost.
+func (r *running) prepare(ctx context.Context, opts Options) (*preparation, error) {
+	if opts.Progress != nil {
+		opts.Progress(Progress{Phase: "preparing"})
+	}
+	scenario := r.plan.scenario
+	var prep preparation
+	var err error
+	if prep.required, err = askMode(ctx, r.target); err != nil {
+		return nil, err
+	}
+	r.plan.bearer = prep.required
+	accounts := opts.Accounts
+	needs := r.plan.needsAccounts()
+	if n := scenario.Accounts.Count; n > 0 && len(accounts) > n {
+		accounts = accounts[:n]
+	}
+	measure := opts.MeasureHashes
+	if scenario.HashShare > 0 && measure == 0 {
+		measure = 3 * time.Second
+	}
+	switch {
+	case len(accounts) > 0:
+		prep.story = fmt.Sprintf("%d accounts with tokens were given", len(accounts))
+	case needs || measure > 0:
+		n := scenario.Accounts.Register
+		if n == 0 {
+			if needs && !prep.required {
+				return nil, fmt.Errorf("%w: set accounts.register in the scenario, or give accounts by --accounts", ErrNoAccounts)
+			}
+			n = runtime.NumCPU()
+		}
+		if accounts, err = register(ctx, r.target, n, r.id, opts.AdminKey); err != nil {
+			return nil, err
+		}
+		how := "registered"
+		if opts.AdminKey != "" {
+			how = "made by an admin's key"
+		}
+		prep.story = fmt.Sprintf("%d accounts were %s and logged in before the run", n, how)
+	}
+	renews := &renewer{lead: time.Minute, renew: func(a *Account) error {
+		c := &client{target: r.target}
+		defer c.drop()
+		return refresh(ctx, c, a)
+	}}
+	for i := range accounts {
+		r.accounts = append(r.accounts, newAccount(&accounts[i], renews))
+	}
+	if scenario.Accounts.Zipf > 0 && len(accounts) > 1 {
+		r.plan.accounts = newZipf(len(accounts), scenario.Accounts.Zipf)
+		prep.story += fmt.Sprintf("; each journey draws one by Zipf's law, exponent %g", scenario.Accounts.Zipf)
+	} else if most := scenario.MaxUsers(); needs && len(accounts) > 0 && len(accounts) < most {
+		prep.story += fmt.Sprintf("; %d users share them", most)
+	}
+	if measure > 0 {
+		with := accounts[:min(len(accounts), 2*runtime.NumCPU())]
+		if with[0].Password == "" {
+			return nil, fmt.Errorf("%w with passwords to measure how many the server can hash, and those given have none", ErrNoAccounts)
+		}
+		if prep.hashesPerSecond, err = measureHashes(ctx, r.target, with, measure); err != nil {
+			return nil, err
+		}
+	}
+	return &prep, nil
+}
+
+// checkFiles tells before the run what would fail in its middle.
+func checkFiles(users int) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return nil //nolint:nilerr // then the run will tell
+	}
+	const others = 50
+	if need := uint64(users) + others; limit.Cur < need { //nolint:gosec // users is not negative
+		return fmt.Errorf("%w: %d users need %d, the limit is %d: raise it by 'ulimit -n %d'", ErrTooManyUsers, users, need, limit.Cur, need)
+	}
+	return nil
+}
+
+func (r *running) play(ctx context.Context, prep *preparation, opts Options) (*Report, error) {
+	scenario := r.plan.scenario
+	limit := r.limitUsers(prep)
+	r.recorder = newRecorder(r.plan.calls)
+	watch := newWatch(r, scenario.Duration(), opts.Progress)
+
+	// Users who are in the middle of a journey at the end may finish it.
+	hard, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watch.start(hard)
+	cpu := processCPU()
+	r.begin = time.Now()
+	r.warmUntil = r.begin.Add(time.Duration(scenario.WarmUp))
+	crowd := &crowd{run: r, ctx: hard}
+	cause := crowd.conduct(ctx)
+	crowd.setUsers(0)
+	ended := time.Now()
+	if !crowd.leave(time.Duration(scenario.Timeout)) {
+		cancel() // whoever is left
+		crowd.members.Wait()
+	}
+	cancel()
+	watch.wait()
+
+	report := r.report(prep, watch, opts, ended.Sub(r.begin))
+	report.Limit = limit
+	report.Generator = r.generator(processCPU()-cpu, ended)
+	if cause != nil && !errors.Is(cause, errFull) {
+		return report, fmt.Errorf("the run was ended early: %w", cause)
+	}
+	report.judge(scenario)
+	return report, nil
+}
+
+var errFull = errors.New("the most requests were sent")
+
+// limitUsers holds the number of users to what the server's hashing allows.
+func (r *running) limitUsers(prep *preparation) *HashLimit {
+	s := r.plan.scenario
+	if prep.hashesPerSecond == 0 {
+		return nil
+	}
+	limit := &HashLimit{
+		HashesPerSecond: round(prep.hashesPerSecond, 1), Cores: runtime.NumCPU(),
+		HashesPerJourney: round(s.hashesPerJourney(), 4), Share: float64(s.HashShare), WantedUsers: s.MaxUsers(),
+	}
+	if s.HashShare == 0 || limit.HashesPerJourney == 0 {
+		return limit
+	}
+	// One user makes a journey in each time to think, and what the calls take makes it
+	// fewer: the estimate errs on the side of fewer users.
+	perUser := s.hashesPerJourney() / max(s.ThinkTime.mean().Seconds(), 0.001)
+	allowed := int(prep.hashesPerSecond * float64(s.HashShare) / perUser)
+	limit.AllowedUsers = max(1, allowed)
+	const asked = 1000
+	limit.CoresFor1000 = int(asked*perUser/float64(s.HashShare)/(prep.hashesPerSecond/float64(limit.Cores)) + 0.999)
+	if limit.AllowedUsers < s.MaxUsers() {
+		s.ScaleUsers(limit.AllowedUsers)
+	}
+	return limit
+}
+
+// crowd is all users of a run.
+type crowd struct {
+	run     *running
+	ctx     context.Context //nolint:containedctx // lives as long as the run
+	members sync.WaitGroup
+	stops   []chan struct{}
+}
+
+// conduct lets users come and go as the stages say, until they end.
+func (c *crowd) conduct(ctx context.Context) error {
+	const step = 50 * time.Millisecond
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	scenario := c.run.plan.scenario
+	for {
+		at := time.Since(c.run.begin)
+		if at >= scenario.Duration() {
+			return nil
+		}
+		c.setUsers(scenario.usersAt(at))
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-c.run.fullSignal:
+			return errFull
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *crowd) setUsers(n int) {
+	for len(c.stops) > n {
+		last := len(c.stops) - 1
+		close(c.stops[last])
+		c.stops = c.stops[:last]
+	}
+	for len(c.stops) < n {
+		stop := make(chan struct{})
+		c.stops = append(c.stops, stop)
+		u := newUser(c.run, len(c.stops), stop)
+		c.members.Go(func() {
+			defer c.run.spent(time.Now())
+			u.play(c.ctx)
+		})
+	}
+	c.run.users.Store(int64(n))
+}
+
+// leave waits for users to finish, and returns false if some did not in time.
+func (c *crowd) leave(patience time.Duration) bool {
+	gone := make(chan struct{})
+	go func() {
+		c.members.Wait()
+		close(gone)
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-gone:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// processCPU is the processor time of this process.
+func processCPU() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
