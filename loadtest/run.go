@@ -226,7 +226,7 @@ func (r *running) play(ctx context.Context, prep *preparation, opts Options) (*R
 	r.warmUntil = r.begin.Add(time.Duration(scenario.WarmUp))
 	crowd := &crowd{run: r, ctx: hard}
 	cause := crowd.conduct(ctx)
-	crowd.setUsers(0)
+	crowd.dismiss(0)
 	ended := time.Now()
 	if !crowd.leave(time.Duration(scenario.Timeout)) {
 		cancel() // whoever is left
@@ -303,12 +303,17 @@ func (c *crowd) conduct(ctx context.Context) error {
 	}
 }
 
-func (c *crowd) setUsers(n int) {
+// dismiss tells all but the first n users to stop.
+func (c *crowd) dismiss(n int) {
 	for len(c.stops) > n {
 		last := len(c.stops) - 1
 		close(c.stops[last])
 		c.stops = c.stops[:last]
 	}
+}
+
+func (c *crowd) setUsers(n int) {
+	c.dismiss(n)
 	for len(c.stops) < n {
 		stop := make(chan struct{})
 		c.stops = append(c.stops, stop)

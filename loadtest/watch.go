@@ -86,14 +86,14 @@ func (w *watch) loop(ctx context.Context) {
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
-			w.end(part)
+			// The users are gone; what the server counted of them is not.
+			w.end(context.WithoutCancel(ctx), part)
 			return
 		case <-tick.C:
 		}
 		w.tick(part, every)
 		if n%ticksPerPoint == 0 {
-			w.last = w.scraper.scrape(ctx)
-			w.point(part)
+			w.point(part, w.scrape(ctx))
 			part = w.next()
 		}
 	}
@@ -109,9 +109,18 @@ type span struct {
 }
 
 func (w *watch) begin(ctx context.Context) *span {
-	w.last = w.scraper.scrape(ctx)
+	w.scrape(ctx)
 	w.first = w.last
 	return w.next()
+}
+
+// scrape returns false where the server did not tell; the figures before are kept.
+func (w *watch) scrape(ctx context.Context) bool {
+	told := w.scraper.scrape(ctx)
+	if told.ok {
+		w.last = told
+	}
+	return told.ok
 }
 
 func (w *watch) next() *span {
@@ -136,7 +145,7 @@ func (w *watch) tick(p *span, every time.Duration) {
 	})
 }
 
-func (w *watch) point(p *span) {
+func (w *watch) point(p *span, told bool) {
 	now := time.Now()
 	seconds := now.Sub(p.began).Seconds()
 	pt := Point{
@@ -145,7 +154,7 @@ func (w *watch) point(p *span) {
 		P50: quantile(p.latency, 50), P95: quantile(p.latency, 95), P99: quantile(p.latency, 99),
 		Max: micros(p.latency.Max()), GeneratorCPU: round((processCPU()-p.cpu).Seconds()/seconds, 3),
 	}
-	if w.last.ok {
+	if told {
 		pt.server(&p.server, &w.last)
 	}
 	w.points = append(w.points, pt)
@@ -181,14 +190,13 @@ func (pt *Point) server(from, to *scrape) {
 }
 
 // end takes down what is left, if it is enough for a point.
-func (w *watch) end(p *span) {
+func (w *watch) end(ctx context.Context, p *span) {
 	latency, failed := w.run.recorder.takeTick()
 	p.latency.Merge(latency)
 	p.failed += failed
+	told := w.scrape(ctx)
 	const shortest = 200 * time.Millisecond
 	if time.Since(p.began) >= shortest && p.latency.TotalCount() > 0 {
-		w.last.ok = w.last.ok && w.last.at.After(p.server.at)
-		w.point(p)
-		w.last.ok = true
+		w.point(p, told)
 	}
 }

@@ -29,7 +29,7 @@ const plots = [
     { label: "signals a commit", data: column("server_ingest_batch_size"), color: "a", digits: 1 },
     { label: "waiting", data: column("server_ingest_queue"), color: "b", digits: 0 },
   ] },
-  { title: "Processor", unit: " cores", lines: [
+  { title: "Processor cores in use", unit: " cores", lines: [
     { label: "server", data: column("server_cores"), color: "a", digits: 2 },
     { label: "load generator", data: column("generator_cores"), color: "c", digits: 2 },
   ] },
@@ -54,13 +54,18 @@ function draw() {
   const ink = style.getPropertyValue("--soft");
   const grid = { stroke: style.getPropertyValue("--line"), width: 1 };
   const axis = { stroke: ink, grid, ticks: grid, font: "12px system-ui, sans-serif" };
-  for (const plot of plots) {
+  // All boxes first: the width of one depends on how many there are.
+  const boxes = plots.map((plot) => {
     const box = document.createElement("div");
     box.className = "plot";
     const head = document.createElement("h3");
     head.textContent = plot.title;
     box.append(head);
     host.append(box);
+    return box;
+  });
+  for (const [i, plot] of plots.entries()) {
+    const box = boxes[i];
     const lines = plot.lines.filter((l) => l.data.some((v) => v !== null));
     if (lines.length === 0) {
       const none = document.createElement("p");
@@ -81,14 +86,14 @@ function draw() {
       },
       axes: [
         { ...axis, values: (_, vs) => vs.map((v) => v + " s") },
-        { ...axis, size: 64, values: (_, vs) => vs.map((v) => (v === null ? "" : v.toLocaleString("en") + (plot.unit === "/s" ? "" : plot.unit))) },
+        { ...axis, size: 64, values: (_, vs) => vs.map((v) => (v === null ? "" : v.toLocaleString("en") + (plot.unit === " ms" || plot.unit === " %" ? plot.unit : ""))) },
         ...(right ? [{ ...axis, scale: "right", side: 1, grid: { show: false } }] : []),
       ],
       series: [
         { label: "time", value: number(1, " s") },
         ...lines.map((l) => ({
           label: l.label, stroke: style.getPropertyValue("--" + l.color), width: 2, scale: l.right ? "right" : "y",
-          dash: l.right ? [6, 4] : undefined, points: { show: points.length < 60 }, value: number(l.digits, l.right ? "" : plot.unit),
+          dash: l.right ? [6, 4] : undefined, points: { show: points.length < 60, size: 5, fill: style.getPropertyValue("--card") }, value: number(l.digits, l.right ? "" : plot.unit),
         })),
       ],
     }, [column("seconds"), ...lines.map((l) => l.data)], box);
