@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -213,11 +214,11 @@ func (s *Scenario) ScaleTime(d time.Duration) {
 func (s *Scenario) usersAt(at time.Duration) int {
 	before := 0
 	for _, stage := range s.Stages {
-		if length := time.Duration(stage.For); at < length {
-			return before + int(float64(stage.Users-before)*float64(at)/float64(length)+0.5)
-		} else {
-			at -= length
+		length := time.Duration(stage.For)
+		if at < length {
+			return before + int(math.Round(float64(stage.Users-before)*float64(at)/float64(length)))
 		}
+		at -= length
 		before = stage.Users
 	}
 	return before
