@@ -33,7 +33,6 @@ type page struct {
 
 	CSS, UplotCSS   htmltemplate.CSS
 	JS, UplotJS     htmltemplate.JS
-	License         htmltemplate.JS
 	Data            htmltemplate.JS
 	HasPlots        bool
 	CheckedOnce     int64
@@ -65,7 +64,7 @@ func (rep *Report) HTML(w io.Writer) error {
 	p := page{
 		Report: rep, HasPlots: len(rep.Points) > 1,
 		CSS: htmltemplate.CSS(pageCSS), UplotCSS: htmltemplate.CSS(uplotCSS), //nolint:gosec // files of ours
-		JS: htmltemplate.JS(pageJS), UplotJS: htmltemplate.JS(uplotJS), License: htmltemplate.JS(uplotLicense), Data: htmltemplate.JS(data), //nolint:gosec // as above; data is JSON
+		JS: htmltemplate.JS(pageJS), UplotJS: htmltemplate.JS("/*\n" + uplotLicense + "*/\n" + uplotJS), Data: htmltemplate.JS(data), //nolint:gosec // as above; data is JSON
 		PerSecond: groupDigits(int64(rep.Total.PerSecond + 0.5)), P50: showSeconds(rep.Total.Corrected.P50),
 		P99: showSeconds(rep.Total.Corrected.P99), Share: showShare(rep.Total.FailedShare), HitRate: "–",
 	}
