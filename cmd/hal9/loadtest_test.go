@@ -20,7 +20,7 @@ func loadRun(t *testing.T, name, url string, args ...string) *loadtest.Report {
 		t.Fatal(err)
 	}
 	// Without time to think and warm-up, so that the requests decide how long it takes.
-	quick := strings.NewReplacer("think_time: 1s", "think_time: 1ms", "register: 20", "register: 4", "count: 10000,", "count: 1200,",
+	quick := strings.NewReplacer("think_time: 1s", "think_time: 1ms", "register: 20", "register: 4", "count: 10000,", "count: 150,",
 		"  - {for: 30s, users: 10}\n", "  - {for: 0s, users: 10}\n").Replace(string(text))
 	file := filepath.Join(t.TempDir(), name+".yaml")
 	if err := os.WriteFile(file, []byte(quick), 0o600); err != nil {
@@ -80,9 +80,9 @@ func TestLoadtestSeed(t *testing.T) {
 		hal9 := func(args ...string) outcome { t.Helper(); return hal9(t, environ, args...) }
 		hal9("migrate", "up").want(t, exitOK, migrated(t), "")
 		accounts := filepath.Join(t.TempDir(), "accounts.ndjson")
-		seed := []string{"loadtest", "seed", "--users", "1500", "--neurons", "1200", "--accounts", accounts}
-		hal9(seed...).want(t, exitOK, "stored 1500 accounts and 1200 neurons, and wrote 1500 tokens", "")
-		hal9(seed...).want(t, exitOK, "stored 0 accounts and 0 neurons, and wrote 1500 tokens", "")
+		seed := []string{"loadtest", "seed", "--users", "300", "--neurons", "150", "--accounts", accounts}
+		hal9(seed...).want(t, exitOK, "stored 300 accounts and 150 neurons, and wrote 300 tokens", "")
+		hal9(seed...).want(t, exitOK, "stored 0 accounts and 0 neurons, and wrote 300 tokens", "")
 		key := hal9("admin", "create-key")
 		keyFile := filepath.Join(t.TempDir(), "key")
 		if err := os.WriteFile(keyFile, []byte(key.out), 0o600); err != nil {
@@ -90,11 +90,11 @@ func TestLoadtestSeed(t *testing.T) {
 		}
 
 		server := startServe(t, strings.TrimPrefix(environ[0], "HAL9_DATABASE_URL="), "--auth-mode", "required")
-		report := loadRun(t, "wide", server.url, "--accounts", accounts, "--users", "8", "--max-requests", "240")
-		if !report.Server.Required || !strings.Contains(report.Accounts, "1500 accounts with tokens were given") || !strings.Contains(report.Keys, "1200 neurons") {
+		report := loadRun(t, "wide", server.url, "--accounts", accounts, "--users", "8", "--max-requests", "120")
+		if !report.Server.Required || !strings.Contains(report.Accounts, "300 accounts with tokens were given") || !strings.Contains(report.Keys, "150 neurons") {
 			t.Errorf("%+v", report)
 		}
-		loadRun(t, "mix", server.url, "--admin-key-file", keyFile, "--users", "4", "--max-requests", "100")
+		loadRun(t, "mix", server.url, "--admin-key-file", keyFile, "--users", "2", "--max-requests", "60")
 		got := typed(t, nil, "", "loadtest", "mix", "--url", server.url, "--max-requests", "1")
 		got.want(t, exitFailure, "", "--admin-key-file")
 		if code := server.end(); code != exitOK {
