@@ -76,7 +76,7 @@ func TestParseRefuses(t *testing.T) {
 		"a threshold":               {small + "thresholds: [p95 is low]\n", "is not understood: write p95 < 500ms"},
 		"a threshold's call":        {small + "thresholds: ['p95[two] < 1s']\n", `there is no call "two"`},
 		"a threshold's bound":       {small + "thresholds: [p95 < 500]\n", "its bound is not understood"},
-		"a hit rate of a call":      {small + "thresholds: ['hit_rate[one] > 1%']\n", "leave [one] out"},
+		"a hit rate of a call":      {small + "thresholds: ['hit_rate[one] > 1%']\n", "is no figure of a call: leave [one] out"},
 		"registrations without end": {small + "accounts: {register: 100000}\n", "hal9 loadtest seed"},
 	} {
 		t.Run(name, func(t *testing.T) {

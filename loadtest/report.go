@@ -237,16 +237,22 @@ func (r *running) generator(cpu time.Duration, ended time.Time) Generator {
 func (rep *Report) judge(s *Scenario) {
 	rep.Passed = true
 	for _, t := range s.Thresholds {
-		value, known := rep.value(t)
-		j := Judgment{Threshold: t.text, Value: value, Kept: known && t.holds(value), Shown: "nothing was measured"}
-		if known {
-			j.Shown = t.show(value)
-		} else if t.measure == "hit_rate" {
-			j.Shown = "the server told no cache figures"
-		}
+		j := rep.judgment(t)
 		rep.Thresholds = append(rep.Thresholds, j)
 		rep.Passed = rep.Passed && j.Kept
 	}
+}
+
+func (rep *Report) judgment(t Threshold) Judgment {
+	value, known := rep.value(t)
+	j := Judgment{Threshold: t.text, Value: value, Kept: known && t.holds(value), Shown: "not measured"}
+	switch {
+	case known:
+		j.Shown = t.show(value)
+	case t.measure == "hit_rate":
+		j.Shown = "no cache figures"
+	}
+	return j
 }
 
 // value returns what a threshold is about; false if nothing is known of it.
@@ -267,6 +273,8 @@ func (rep *Report) value(t Threshold) (float64, bool) {
 		return *rep.Server.HitRate, true
 	case "checks_failed":
 		return rep.checksFailed(t.call)
+	case "users":
+		return float64(rep.MaxUsers), true
 	}
 	if f.Requests == 0 {
 		return 0, false
@@ -281,8 +289,20 @@ func (rep *Report) value(t Threshold) (float64, bool) {
 	case "max":
 		return f.Corrected.Max, true
 	default:
-		return quantile(f.corrected, t.quantile), true
+		return f.quantile(t.quantile)
 	}
+}
+
+// quantile is a corrected latency; of a report that was read from a file only some are
+// known.
+func (f *Figures) quantile(percent float64) (float64, bool) {
+	if f.corrected != nil {
+		return quantile(f.corrected, percent), true
+	}
+	v, known := map[float64]float64{
+		50: f.Corrected.P50, 90: f.Corrected.P90, 95: f.Corrected.P95, 99: f.Corrected.P99, 99.9: f.Corrected.P999, 100: f.Corrected.Max,
+	}[percent]
+	return v, known
 }
 
 func (rep *Report) checksFailed(call string) (float64, bool) {

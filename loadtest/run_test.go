@@ -128,7 +128,7 @@ func TestRunCountsNothingOfTheWarmUp(t *testing.T) {
 	if report.Total.Requests != 0 || report.Passed || a.calls["POST /api/v1/signal"] == 0 {
 		t.Errorf("%d requests count, passed: %v", report.Total.Requests, report.Passed)
 	}
-	if shown := report.Thresholds[0].Shown; shown != "nothing was measured" {
+	if shown := report.Thresholds[0].Shown; shown != "not measured" {
 		t.Errorf("a threshold over nothing: %q", shown)
 	}
 }

@@ -17,11 +17,13 @@ import (
 //	failed < 1%
 //	checks_failed < 5%
 //	rate > 10000
+//	users >= 1000
 //	hit_rate >= 90%
 //
 // Latencies are p50, p99.9 and so on, mean and max; they are the corrected ones. failed
 // is the share of requests without an answer of 2xx or 3xx, checks_failed that of checks,
-// rate the requests per second, hit_rate the share of the server's cache requests that
+// rate the requests per second, users the most
+// at a time, hit_rate the share of the server's cache requests that
 // were hits, as its metrics tell. A call in brackets asks about that call alone.
 type Threshold struct {
 	measure, call, op string
@@ -30,7 +32,7 @@ type Threshold struct {
 	text              string
 }
 
-var thresholdForm = regexp.MustCompile(`^\s*(p\d{1,2}(?:\.\d+)?|p100|mean|max|failed|checks_failed|rate|hit_rate)\s*(?:\[([^\]]+)\])?\s*(<=|>=|<|>)\s*([0-9.]+\S*)\s*$`)
+var thresholdForm = regexp.MustCompile(`^\s*(p\d{1,2}(?:\.\d+)?|p100|mean|max|failed|checks_failed|rate|users|hit_rate)\s*(?:\[([^\]]+)\])?\s*(<=|>=|<|>)\s*([0-9.]+\S*)\s*$`)
 
 // ParseThreshold reads a threshold.
 func ParseThreshold(text string) (Threshold, error) {
@@ -44,7 +46,7 @@ func ParseThreshold(text string) (Threshold, error) {
 	switch t.measure {
 	case "failed", "checks_failed", "hit_rate":
 		t.bound, err = parseShare(m[4])
-	case "rate":
+	case "rate", "users":
 		t.bound, err = strconv.ParseFloat(m[4], 64)
 	default:
 		var d time.Duration
@@ -57,8 +59,8 @@ func ParseThreshold(text string) (Threshold, error) {
 	if err != nil {
 		return Threshold{}, fmt.Errorf("threshold %q: its bound is not understood: %s", text, forms)
 	}
-	if t.call != "" && t.measure == "hit_rate" {
-		return Threshold{}, fmt.Errorf("threshold %q: the hit rate is the server's, not a call's: leave [%s] out", text, t.call)
+	if t.call != "" && (t.measure == "hit_rate" || t.measure == "users") {
+		return Threshold{}, fmt.Errorf("threshold %q: %s is no figure of a call: leave [%s] out", text, t.measure, t.call)
 	}
 	return t, nil
 }
@@ -97,6 +99,8 @@ func (t Threshold) show(value float64) string {
 		return showShare(value)
 	case "rate":
 		return fmt.Sprintf("%.0f/s", value)
+	case "users":
+		return fmt.Sprintf("%.0f", value)
 	default:
 		return showSeconds(value)
 	}

@@ -16,6 +16,7 @@ import (
 type LoadtestCmd struct {
 	Run      LoadtestRunCmd      `cmd:"" default:"withargs" help:"Put a server under the load of virtual users."`
 	Scenario LoadtestScenarioCmd `cmd:"" help:"Print a scenario that comes with the program."`
+	Compare  LoadtestCompareCmd  `cmd:"" help:"Set reports beside each other."`
 	Seed     LoadtestSeedCmd     `cmd:"" help:"Fill a database with accounts and neurons for load tests."`
 }
 
