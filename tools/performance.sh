@@ -21,9 +21,9 @@ command -v "${GO:-go}" >/dev/null 2>&1 || fail "go is missing: install Go 1.26 o
 command -v psql >/dev/null 2>&1 || fail "psql is missing: apt-get install postgresql-client"
 [ -x bin/hal9 ] && [ -x bin/testenv ] || fail "bin/hal9 or bin/testenv is missing: run 'make performance'"
 if [ -z "${HAL9_TEST_POSTGRES_URL:-}" ] || [ -z "${HAL9_TEST_CACHE_URL:-}" ]; then
-	[ -z "${HAL9_PERFORMANCE_INSIDE:-}" ] || fail "bin/testenv started no servers"
+	[ -z "${PERFORMANCE_INSIDE:-}" ] || fail "bin/testenv started no servers"
 	echo "Starting a private PostgreSQL, with durable settings, and Valkey or Redis."
-	HAL9_PERFORMANCE_INSIDE=1 exec bin/testenv run --durable -- sh "$root/tools/performance.sh"
+	PERFORMANCE_INSIDE=1 exec bin/testenv run --durable -- sh "$root/tools/performance.sh"
 fi
 
 users=${USERS:-1000}
@@ -45,7 +45,7 @@ work=$(mktemp -d)
 server=
 database=hal9_performance_$$
 # The same server's address, with another database.
-postgres=$(printf '%s\n' "$HAL9_TEST_POSTGRES_URL" | sed "s,^\([a-z]*://[^/?]*\)\(/[^?]*\)\{0,1\},\1/$database,")
+postgres=$(printf '%s\n' "$HAL9_TEST_POSTGRES_URL" | sed "s|^\([a-z]*://[^/?]*\)/*[^?]*|\1/$database|")
 
 stop_server() {
 	[ -z "$server" ] || { kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; }
@@ -78,6 +78,7 @@ start_server() {
 }
 
 new_database() {
+	stop_server
 	psql -q "$HAL9_TEST_POSTGRES_URL" -c "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database TEMPLATE template0 ENCODING 'UTF8'" >/dev/null 2>&1 ||
 		fail "cannot make a database on the PostgreSQL server"
 }
@@ -118,7 +119,7 @@ measure postgres-valkey yes peak --users "$users" $peak --threshold 'hit_rate >=
 measure users-who-think yes mix --users "$users" $mix --threshold 'users >= 1000'
 measure original no original --duration "$original"
 env HAL9_DATABASE_URL="$postgres" bin/hal9 loadtest seed $seed --accounts "$work/accounts.ndjson" |
-	sed "s,$work/,,"
+	sed "s|$work/||"
 measure much-data no wide --users "$users" $peak --accounts "$work/accounts.ndjson"
 stop_server
 
