@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -72,7 +73,7 @@ func (c Comparison) Text(w io.Writer) error {
 			if run.HitRate != nil {
 				hits = showShare(*run.HitRate)
 			}
-			cells = append(cells, fmt.Sprint(run.Users), fmt.Sprintf("%.0f", run.Total.PerSecond), showSeconds(run.Total.Corrected.P50),
+			cells = append(cells, strconv.Itoa(run.Users), fmt.Sprintf("%.0f", run.Total.PerSecond), showSeconds(run.Total.Corrected.P50),
 				showSeconds(run.Total.Corrected.P99), showShare(run.Total.FailedShare), hits)
 		}
 		for _, j := range run.Targets {

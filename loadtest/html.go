@@ -6,6 +6,7 @@ import (
 	"fmt"
 	htmltemplate "html/template"
 	"io"
+	"strconv"
 	"time"
 )
 
@@ -46,7 +47,7 @@ type page struct {
 func (rep *Report) HTML(w io.Writer) error {
 	t, err := htmltemplate.New("page").Funcs(htmltemplate.FuncMap{
 		"seconds": showSeconds, "share": showShare,
-		"count":  func(n int64) string { return groupDigits(n) },
+		"count":  groupDigits,
 		"rate":   func(v float64) string { return groupDigits(int64(v + 0.5)) },
 		"moment": func(t time.Time) string { return t.Format("2006-01-02 15:04:05 UTC") },
 		"deref":  func(v *float64) float64 { return *v },
@@ -85,7 +86,7 @@ func (rep *Report) HTML(w io.Writer) error {
 
 // groupDigits writes 12345 as 12,345.
 func groupDigits(n int64) string {
-	s := fmt.Sprint(n)
+	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}

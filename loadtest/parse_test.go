@@ -1,6 +1,7 @@
 package loadtest_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	step := s.Journeys[0].Steps[0]
-	if step.Method != "GET" || step.Call != "one" || step.Share != 1 || s.Pick != "deck" || s.Timeout != loadtest.Duration(10*time.Second) {
+	if step.Method != http.MethodGet || step.Call != "one" || step.Share != 1 || s.Pick != "deck" || s.Timeout != loadtest.Duration(10*time.Second) {
 		t.Errorf("the defaults are %+v in %+v", step, s)
 	}
 }

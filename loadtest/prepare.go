@@ -20,7 +20,6 @@ var ErrUnreachable = errors.New("the server does not answer")
 
 // preparation is what was found out and done before a run.
 type preparation struct {
-	accounts []*account
 	// required is whether the server asks everybody for an account.
 	required bool
 	// hashesPerSecond is the rate of password hashes that was measured; 0 if it was not.
@@ -29,7 +28,8 @@ type preparation struct {
 	story string
 }
 
-const loadPassword = "SecurePassword123!" //nolint:gosec // the password of throw-away accounts, as the original script has it
+// loadPassword is that of throw-away accounts, as the original script has it.
+const loadPassword = "SecurePassword123!"
 
 // askMode finds out whether the server answers who shows nothing.
 func askMode(ctx context.Context, t *target) (required bool, err error) {
@@ -182,5 +182,5 @@ func inParallel(ctx context.Context, t *target, n int, fn func(c *client, i int)
 		})
 	}
 	workers.Wait()
-	return context.Cause(ctx)
+	return context.Cause(ctx) //nolint:wrapcheck // an error of fn, or of the context
 }

@@ -295,7 +295,7 @@ func (c *crowd) conduct(ctx context.Context) error {
 		c.setUsers(scenario.usersAt(at))
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return context.Cause(ctx) //nolint:wrapcheck // Run wraps it
 		case <-c.run.fullSignal:
 			return errFull
 		case <-tick.C:

@@ -3,6 +3,8 @@ package loadtest
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,7 +21,9 @@ func (rep *Report) Text(w io.Writer) error {
 	}
 	b.WriteString("\n")
 	for _, line := range [][2]string{
-		{"machine", rep.Machine}, {"accounts", rep.Accounts}, {"keys", rep.Keys},
+		{"machine", rep.Machine},
+		{"accounts", rep.Accounts},
+		{"keys", rep.Keys},
 		{"think time", rep.Think},
 	} {
 		if line[1] != "" {
@@ -59,12 +63,12 @@ func (rep *Report) callsText(b *strings.Builder) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(cells ...string) { _, _ = io.WriteString(t, strings.Join(cells, "\t")+"\t\n") } // a strings.Builder takes all
 	row("call", "requests", "/s", "failed", "p50", "p95", "p99", "p99.9", "max", "p50*", "p95*", "p99*")
-	for _, f := range append(rep.Calls[:len(rep.Calls):len(rep.Calls)], rep.Total) {
+	for _, f := range append(slices.Clip(rep.Calls), rep.Total) {
 		if f.Requests == 0 {
 			row(f.Call, "0", "", "", "", "", "", "", "", "", "", "")
 			continue
 		}
-		row(f.Call, fmt.Sprint(f.Requests), fmt.Sprintf("%.0f", f.PerSecond), showShare(f.FailedShare),
+		row(f.Call, strconv.FormatInt(f.Requests, 10), fmt.Sprintf("%.0f", f.PerSecond), showShare(f.FailedShare),
 			showSeconds(f.Latency.P50), showSeconds(f.Latency.P95), showSeconds(f.Latency.P99), showSeconds(f.Latency.P999), showSeconds(f.Latency.Max),
 			showSeconds(f.Corrected.P50), showSeconds(f.Corrected.P95), showSeconds(f.Corrected.P99))
 	}

@@ -233,7 +233,7 @@ func describe(err error, timeout time.Duration) error {
 	var op *net.OpError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("no answer within %v", Duration(timeout)) //nolint:errorlint // the address in it differs
+		return fmt.Errorf("no answer within %v", Duration(timeout))
 	case errors.As(err, &errno):
 		return errors.New(errno.Error())
 	case errors.As(err, &op):

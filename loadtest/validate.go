@@ -180,7 +180,7 @@ func (c *Check) validate() string {
 	case c.JSON == "" && (c.Is != "" || c.AtLeast != nil):
 		return "is and at_least are about a value: say which by json"
 	case !slices.Contains([]string{"", "boolean", "number", "string", "array", "object"}, c.Is):
-		return fmt.Sprintf("is is %q: use boolean, number, string, array or object", c.Is)
+		return fmt.Sprintf("a kind %q there is not: use boolean, number, string, array or object", c.Is)
 	default:
 		return ""
 	}

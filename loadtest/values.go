@@ -42,7 +42,7 @@ func parseDuration(text string) (time.Duration, error) {
 	if err == nil && d < 0 {
 		err = strconv.ErrRange
 	}
-	return d, err //nolint:wrapcheck // callers say what is wrong
+	return d, err
 }
 
 // Share is a part of the whole: 0.1 % is written 0.1% or 0.001.

@@ -92,7 +92,7 @@ func (c *LoadtestRunCmd) scenario() (*loadtest.Scenario, error) {
 		text, err = loadtest.Builtin(c.Scenario)
 	}
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it names the file
+		return nil, err
 	}
 	s, err := loadtest.Parse(text)
 	if err != nil {
@@ -210,7 +210,7 @@ func loadError(err error) error {
 // verdict is the failure of a run whose thresholds were broken.
 func verdict(report *loadtest.Report, err error) error {
 	if err != nil || report.Passed {
-		return nil
+		return nil //nolint:nilerr // loadError tells it
 	}
 	broken := 0
 	for _, j := range report.Thresholds {

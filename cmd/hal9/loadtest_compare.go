@@ -50,7 +50,7 @@ func (c *LoadtestCompareCmd) Run(g *Globals) error {
 }
 
 func readReport(name string) (*loadtest.Report, error) {
-	f, err := os.Open(name)
+	f, err := os.Open(name) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it names the file
 	}

@@ -38,7 +38,7 @@ Example:
 }
 
 // seedPassword is that of all accounts of a load test.
-const seedPassword = "SecurePassword123!" //nolint:gosec // public, as the help says
+const seedPassword = "SecurePassword123!"
 
 // seedNamespace makes the ids of accounts out of their names, so that seeding again
 // finds them.
@@ -136,7 +136,7 @@ func (c *LoadtestSeedCmd) seedUsers(ctx context.Context, st model.Store, now tim
 	_, err = inChunks(ctx, st, c.Users, func(ctx context.Context, q model.Imports, i int) (int64, error) {
 		id, name := account(i)
 		token, tokenHash := auth.NewAccessToken()
-		err := out.Encode(loadtest.Account{Username: name, Password: seedPassword, AccessToken: token})
+		err := out.Encode(loadtest.Account{Username: name, Password: seedPassword, AccessToken: token}) //nolint:gosec // the password is public
 		if err != nil {
 			return 0, fmt.Errorf("write the accounts: %w", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -56,7 +57,7 @@ func TestClientAgainstNetHTTP(t *testing.T) {
 		w.Header().Set("Sum", "x")
 	})
 	mux.HandleFunc("GET /large", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", fmt.Sprint(len(large)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(large)))
 		_, _ = io.WriteString(w, large)
 	})
 	mux.HandleFunc("GET /headers", func(w http.ResponseWriter, _ *http.Request) {
