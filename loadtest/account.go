@@ -67,16 +67,18 @@ type renewer struct {
 	lead time.Duration
 }
 
-func newAccount(a *Account, renews *renewer) *account {
+func newAccount(a *Account, renews *renewer, now time.Time) *account {
 	acc := &account{Account: *a, renews: renews}
-	acc.plan()
+	acc.plan(now)
 	return acc
 }
 
-func (a *account) plan() {
+// plan sets when to renew the token: the lead before its end, or after two thirds of a
+// short life.
+func (a *account) plan(now time.Time) {
 	a.renewAt = time.Time{}
 	if !a.ExpiresAt.IsZero() && (a.RefreshToken != "" || a.Password != "") {
-		a.renewAt = a.ExpiresAt.Add(-a.renews.lead)
+		a.renewAt = a.ExpiresAt.Add(-max(0, min(a.renews.lead, a.ExpiresAt.Sub(now)/3)))
 	}
 }
 
@@ -108,9 +110,6 @@ func (a *account) renew(now time.Time) error {
 		a.renewAt = now.Add(time.Second)
 		return err
 	}
-	a.plan()
-	if !a.renewAt.IsZero() && !now.Before(a.renewAt) {
-		a.renewAt = now.Add(time.Second) // tokens that live shorter than the lead
-	}
+	a.plan(now)
 	return nil
 }

@@ -25,7 +25,7 @@ func TestAccountRenews(t *testing.T) {
 			a.ExpiresAt = a.ExpiresAt.Add(15 * time.Minute)
 			return nil
 		},
-	})
+	}, start)
 	var users sync.WaitGroup
 	for user := range 50 {
 		users.Go(func() {
@@ -53,7 +53,7 @@ func TestAccountThatCannotRenew(t *testing.T) {
 	asked := 0
 	a := newAccount(&Account{AccessToken: "x", Password: "p", ExpiresAt: start}, &renewer{
 		lead: time.Minute, renew: func(*Account) error { asked++; return errors.New("no") },
-	})
+	}, start)
 	for ms := range 1500 {
 		if err := a.begin(start.Add(time.Duration(ms) * time.Millisecond)); err == nil {
 			a.end()
@@ -62,7 +62,7 @@ func TestAccountThatCannotRenew(t *testing.T) {
 	if asked != 2 {
 		t.Errorf("a server that refuses was asked %d times in a second and a half", asked)
 	}
-	given := newAccount(&Account{AccessToken: "x", ExpiresAt: start}, nil)
+	given := newAccount(&Account{AccessToken: "x", ExpiresAt: start}, nil, start)
 	given.renewsNever(t, start.Add(time.Hour))
 }
 

@@ -41,12 +41,17 @@ func corrected(h *hdrhistogram.Histogram, interval time.Duration) *hdrhistogram.
 		if bar.Count == 0 {
 			continue
 		}
-		for hidden := bar.To - step; hidden >= step; hidden -= step {
-			_ = c.RecordValues(max(1, hidden), bar.Count) // smaller than one that is in it
+		// So many that each stands for several, where a stall was very long.
+		each := 1 + bar.To/step/maxHidden
+		for hidden := bar.To - step*each; hidden >= step; hidden -= step * each {
+			_ = c.RecordValues(hidden, bar.Count*each) // smaller than one that is in it
 		}
 	}
 	return c
 }
+
+// maxHidden bounds the work on one latency.
+const maxHidden = 10_000
 
 // quantile returns a latency in seconds; 0 where nothing was recorded.
 func quantile(h *hdrhistogram.Histogram, percent float64) float64 {

@@ -15,18 +15,21 @@ type recorder struct {
 	calls  []callPlan
 }
 
+// maxShards bounds memory: a histogram takes 150 kB, and each shard has one for each call.
+const maxShards = 16
+
 type shard struct {
 	mu    sync.Mutex
 	calls []callFigures
 
 	// Since the last tick, for the plots; warm-up included.
-	tick       *hdrhistogram.Histogram
-	tickFailed int64
+	tick                  *hdrhistogram.Histogram
+	tickCount, tickFailed int64
 }
 
 // callFigures are what is known of one call.
 type callFigures struct {
-	latency  *hdrhistogram.Histogram // of all that were answered or timed out
+	latency  *hdrhistogram.Histogram // of all that were answered, or waited for until the time-out
 	count    int64
 	failed   int64
 	bytes    int64
@@ -48,7 +51,7 @@ func newCallFigures(c *callPlan) callFigures {
 
 func newRecorder(calls []callPlan) *recorder {
 	r := &recorder{calls: calls}
-	for range 2 * runtime.GOMAXPROCS(0) {
+	for range min(maxShards, 2*runtime.GOMAXPROCS(0)) {
 		s := &shard{tick: newHistogram(tickDigits)}
 		for i := range calls {
 			s.calls = append(s.calls, newCallFigures(&calls[i]))
@@ -69,16 +72,24 @@ type outcome struct {
 	bytes  int    // of the body
 	passed uint64 // bits by check
 	made   uint64 // bits by check: which were made
+	waited bool   // until the time-out
 	counts bool   // not within the warm-up
 }
 
 // failed is what k6 calls so: no answer, or one outside 2xx and 3xx.
 func (o *outcome) failed() bool { return o.status < 200 || o.status >= 400 }
 
+// timed tells whether the time that it took says something about the server: a
+// connection that is refused at once must not pass for a fast answer.
+func (o *outcome) timed() bool { return o.err == nil || o.waited }
+
 func (s *shard) record(o *outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	record(s.tick, o.took)
+	s.tickCount++
+	if o.timed() {
+		record(s.tick, o.took)
+	}
 	if o.failed() {
 		s.tickFailed++
 	}
@@ -86,7 +97,9 @@ func (s *shard) record(o *outcome) {
 		return
 	}
 	f := &s.calls[o.call]
-	record(f.latency, o.took)
+	if o.timed() {
+		record(f.latency, o.took)
+	}
 	f.count++
 	f.bytes += int64(o.bytes)
 	f.statuses[o.status]++
@@ -112,17 +125,18 @@ func (s *shard) record(o *outcome) {
 }
 
 // takeTick returns what happened since the last tick.
-func (r *recorder) takeTick() (latency *hdrhistogram.Histogram, failed int64) {
+func (r *recorder) takeTick() (latency *hdrhistogram.Histogram, count, failed int64) {
 	latency = newHistogram(tickDigits)
 	for _, s := range r.shards {
 		s.mu.Lock()
 		latency.Merge(s.tick)
 		s.tick.Reset()
+		count += s.tickCount
 		failed += s.tickFailed
-		s.tickFailed = 0
+		s.tickCount, s.tickFailed = 0, 0
 		s.mu.Unlock()
 	}
-	return latency, failed
+	return latency, count, failed
 }
 
 // merged returns the figures of each call over all shards.

@@ -49,8 +49,9 @@ type Report struct {
 
 // Figures are those of one call, or of all.
 type Figures struct {
-	Call        string  `json:"call"`
-	Requests    int64   `json:"requests"`
+	Call     string `json:"call"`
+	Requests int64  `json:"requests"`
+	// PerSecond counts the requests that did not fail.
 	PerSecond   float64 `json:"per_second"`
 	Failed      int64   `json:"failed"`
 	FailedShare float64 `json:"failed_share"`
@@ -178,7 +179,7 @@ func (f *callFigures) figures(name string, measured, userTime time.Duration) Fig
 		out.corrected = corrected(f.latency, interval)
 	}
 	if measured > 0 {
-		out.PerSecond = round(float64(f.count)/measured.Seconds(), 1)
+		out.PerSecond = round(float64(f.count-f.failed)/measured.Seconds(), 1)
 	}
 	out.Corrected = latencyOf(out.corrected)
 	return out

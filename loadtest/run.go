@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -38,7 +37,7 @@ type Progress struct {
 	Phase          string
 	Elapsed, Total time.Duration
 	Users          int
-	// Of the last second:
+	// Of the last second; requests that failed are not among them:
 	RequestsPerSecond float64
 	P50, P99          time.Duration
 	// Failed counts the requests since the start, warm-up included.
@@ -178,7 +177,7 @@ func (r *running) prepare(ctx context.Context, opts Options) (*preparation, erro
 		return refresh(ctx, c, a)
 	}}
 	for i := range accounts {
-		r.accounts = append(r.accounts, newAccount(&accounts[i], renews))
+		r.accounts = append(r.accounts, newAccount(&accounts[i], renews, time.Now()))
 	}
 	if scenario.Accounts.Zipf > 0 && len(accounts) > 1 {
 		r.plan.accounts = newZipf(len(accounts), scenario.Accounts.Zipf)
@@ -196,19 +195,6 @@ func (r *running) prepare(ctx context.Context, opts Options) (*preparation, erro
 		}
 	}
 	return &prep, nil
-}
-
-// checkFiles tells before the run what would fail in its middle.
-func checkFiles(users int) error {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return nil //nolint:nilerr // then the run will tell
-	}
-	const others = 50
-	if need := uint64(users) + others; limit.Cur < need { //nolint:gosec // users is not negative
-		return fmt.Errorf("%w: %d users need %d, the limit is %d: raise it by 'ulimit -n %d'", ErrTooManyUsers, users, need, limit.Cur, need)
-	}
-	return nil
 }
 
 func (r *running) play(ctx context.Context, prep *preparation, opts Options) (*Report, error) {
@@ -341,13 +327,4 @@ func (c *crowd) leave(patience time.Duration) bool {
 	case <-timer.C:
 		return false
 	}
-}
-
-// processCPU is the processor time of this process.
-func processCPU() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

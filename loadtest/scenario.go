@@ -127,7 +127,7 @@ const (
 const (
 	maxDuration = 24 * time.Hour
 	maxUsers    = 100_000
-	maxCalls    = 200
+	maxCalls    = 50
 	maxChecks   = 64
 )
 

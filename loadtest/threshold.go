@@ -22,7 +22,7 @@ import (
 //
 // Latencies are p50, p99.9 and so on, mean and max; they are the corrected ones. failed
 // is the share of requests without an answer of 2xx or 3xx, checks_failed that of checks,
-// rate the requests per second, users the most
+// rate the requests per second that did not fail, users the most
 // at a time, hit_rate the share of the server's cache requests that
 // were hits, as its metrics tell. A call in brackets asks about that call alone.
 type Threshold struct {

@@ -192,7 +192,7 @@ func (u *user) call(ctx context.Context, s *stepPlan) (o outcome, usable bool) {
 	a, err := u.client.send(ctx, u.client.out, s.method == "GET", begin)
 	o = outcome{call: s.call, took: time.Since(begin), counts: u.run.counts(begin)}
 	if err != nil {
-		o.err = describe(err, u.client.target.dialer.timeout)
+		o.err, o.waited = describe(err, u.client.target.dialer.timeout), isTimeout(err)
 	} else {
 		o.status, o.bytes = a.status, len(a.body)
 	}

@@ -11,8 +11,9 @@ import (
 // nil where it told none.
 type Point struct {
 	// Seconds since the start, at the end of the part.
-	Seconds  float64 `json:"seconds"`
-	Users    int64   `json:"users"`
+	Seconds float64 `json:"seconds"`
+	Users   int64   `json:"users"`
+	// Requests are those that were answered with 2xx or 3xx.
 	Requests float64 `json:"requests_per_second"`
 	Failed   float64 `json:"failed_per_second"`
 	P50      float64 `json:"p50_seconds"`
@@ -105,6 +106,7 @@ type span struct {
 	cpu     time.Duration
 	server  scrape
 	latency *hdrhistogram.Histogram
+	count   int64
 	failed  int64
 }
 
@@ -128,17 +130,18 @@ func (w *watch) next() *span {
 }
 
 func (w *watch) tick(p *span, every time.Duration) {
-	latency, failed := w.run.recorder.takeTick()
+	latency, count, failed := w.run.recorder.takeTick()
 	p.latency.Merge(latency)
+	p.count += count
 	p.failed += failed
-	w.requests += latency.TotalCount()
+	w.requests += count
 	w.failed += failed
 	if w.progress == nil {
 		return
 	}
 	w.progress(Progress{
 		Phase: "running", Elapsed: min(time.Since(p.began)+p.began.Sub(w.run.begin), w.total), Total: w.total, Users: int(w.run.users.Load()),
-		RequestsPerSecond: float64(latency.TotalCount()) / every.Seconds(),
+		RequestsPerSecond: float64(count-failed) / every.Seconds(),
 		P50:               time.Duration(quantile(latency, 50) * float64(time.Second)),
 		P99:               time.Duration(quantile(latency, 99) * float64(time.Second)),
 		Requests:          w.requests, Failed: w.failed,
@@ -150,7 +153,7 @@ func (w *watch) point(p *span, told bool) {
 	seconds := now.Sub(p.began).Seconds()
 	pt := Point{
 		Seconds: round(now.Sub(w.run.begin).Seconds(), 2), Users: w.run.users.Load(),
-		Requests: round(float64(p.latency.TotalCount())/seconds, 1), Failed: round(float64(p.failed)/seconds, 1),
+		Requests: round(float64(p.count-p.failed)/seconds, 1), Failed: round(float64(p.failed)/seconds, 1),
 		P50: quantile(p.latency, 50), P95: quantile(p.latency, 95), P99: quantile(p.latency, 99),
 		Max: micros(p.latency.Max()), GeneratorCPU: round((processCPU()-p.cpu).Seconds()/seconds, 3),
 	}
@@ -191,12 +194,13 @@ func (pt *Point) server(from, to *scrape) {
 
 // end takes down what is left, if it is enough for a point.
 func (w *watch) end(ctx context.Context, p *span) {
-	latency, failed := w.run.recorder.takeTick()
+	latency, count, failed := w.run.recorder.takeTick()
 	p.latency.Merge(latency)
+	p.count += count
 	p.failed += failed
 	told := w.scrape(ctx)
 	const shortest = 200 * time.Millisecond
-	if time.Since(p.began) >= shortest && p.latency.TotalCount() > 0 {
+	if time.Since(p.began) >= shortest && p.count > 0 {
 		w.point(p, told)
 	}
 }

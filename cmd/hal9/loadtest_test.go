@@ -103,6 +103,24 @@ func TestLoadtestSeed(t *testing.T) {
 	})
 }
 
+// TestLoadtestRenewsTokens lets tokens expire during a run: users renew them before, and
+// nobody is refused.
+func TestLoadtestRenewsTokens(t *testing.T) {
+	t.Parallel()
+	server := startServe(t, "sqlite://"+filepath.Join(t.TempDir(), "hal9.db"), "--auth-mode", "required", "--auth-registration", "open", "--auth-access-ttl", "6s")
+	file := filepath.Join(t.TempDir(), "profiles.yaml")
+	scenario := `{name: profiles, stages: [{for: 0s, users: 4}, {for: 7s, users: 4}], think_time: 5ms, accounts: {register: 1},
+journeys: [{name: profile, weight: 1, steps: [{path: /api/v1/auth/profile, bearer: "{token}", checks: [{status: 200}]}]}],
+thresholds: [failed <= 0, checks_failed <= 0]}`
+	if err := os.WriteFile(file, []byte(scenario), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hal9(t, nil, "loadtest", "run", file, "--url", server.url).want(t, exitOK, "kept    failed <= 0", "")
+	if code := server.end(); code != exitOK {
+		t.Errorf("the server: %d\n%s", code, server.stderr)
+	}
+}
+
 func TestLoadtestRefuses(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "bad.yaml")
