@@ -3,6 +3,7 @@ package loadtest
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -20,16 +21,21 @@ func TestAccountRenews(t *testing.T) {
 		renew: func(a *Account) error {
 			valid.Delete(a.AccessToken)
 			renewed++
+			for range 1000 {
+				runtime.Gosched() // so that others come to wait
+			}
 			a.AccessToken = fmt.Sprintf("token %d", renewed)
 			valid.Store(a.AccessToken, true)
 			a.ExpiresAt = a.ExpiresAt.Add(15 * time.Minute)
 			return nil
 		},
 	}, start)
-	var users sync.WaitGroup
-	for user := range 50 {
-		users.Go(func() {
-			for minute := range 30 {
+	for minute := range 30 {
+		var users sync.WaitGroup
+		together := make(chan struct{})
+		for user := range 50 {
+			users.Go(func() {
+				<-together
 				if err := a.begin(start.Add(time.Duration(minute)*time.Minute + time.Duration(user))); err != nil {
 					t.Error(err)
 					return
@@ -38,10 +44,11 @@ func TestAccountRenews(t *testing.T) {
 					t.Errorf("minute %d: %s is void", minute, a.AccessToken)
 				}
 				a.end()
-			}
-		})
+			})
+		}
+		close(together)
+		users.Wait()
 	}
-	users.Wait()
 	if renewed != 2 {
 		t.Errorf("renewed %d times in half an hour", renewed)
 	}

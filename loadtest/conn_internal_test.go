@@ -223,7 +223,7 @@ func TestClientTimesOut(t *testing.T) {
 			<-r.Context().Done()
 		}))
 		t.Cleanup(server.Close)
-		c := clientOf(t, server.URL, time.Minute)
+		c := clientOf(t, server.URL, time.Hour) // nothing else would end it
 		if _, err := c.send(ctx, c.target.appendRequest(nil, "GET", []byte("/"), nil, nil), true, time.Now()); err == nil {
 			t.Error("it went on")
 		}

@@ -25,11 +25,15 @@ type api struct {
 
 	mu    sync.Mutex
 	calls map[string]int // by method and path
+	order []string       // the paths of the journeys' first calls
 }
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.calls[r.Method+" "+r.URL.Path]++
+	if path := r.URL.Path; r.UserAgent() == "hal9-loadtest" && strings.HasPrefix(path, "/api/v1/") && !strings.Contains(path, "/neurons/") {
+		a.order = append(a.order, path)
+	}
 	a.mu.Unlock()
 	if a.fail != nil {
 		if status := a.fail(r); status != 0 {
@@ -105,6 +109,10 @@ func TestRunKeepsTheShares(t *testing.T) {
 	if n := a.calls["GET /api/v1/neurons/a b/c"]; n != 40 || a.calls["POST /api/v1/auth/register"] != 20 {
 		t.Errorf("the server saw %v", a.calls)
 	}
+	// Shuffled, or the signals would come in a row.
+	if longest := longestRun(a.order, "/api/v1/signal"); longest < 2 || longest > 16 {
+		t.Errorf("%d signals in a row", longest)
+	}
 	for _, c := range report.Calls {
 		for _, check := range c.Checks {
 			if check.Passed+check.Failed != c.Requests || !strings.Contains(check.Check, "within") && check.Failed > 0 {
@@ -112,6 +120,22 @@ func TestRunKeepsTheShares(t *testing.T) {
 			}
 		}
 	}
+}
+
+// longestRun is the most times that a word comes in a row, other calls of a watcher
+// between.
+func longestRun(words []string, word string) int {
+	longest, run := 0, 0
+	for _, w := range words {
+		switch {
+		case w == word:
+			run++
+			longest = max(longest, run)
+		case w != "/api/v1/metrics":
+			run = 0
+		}
+	}
+	return longest
 }
 
 func TestRunCountsNothingOfTheWarmUp(t *testing.T) {
