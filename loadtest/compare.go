@@ -52,11 +52,26 @@ func Compare(reports []Named, targets []Threshold) Comparison {
 			HitRate: n.Report.Server.HitRate, Targets: []Judgment{},
 		}
 		for _, t := range targets {
-			run.Targets = append(run.Targets, n.Report.judgment(t))
+			run.Targets = append(run.Targets, n.Report.target(t))
 		}
 		c.Runs = append(c.Runs, run)
 	}
 	return c
+}
+
+// target holds a report to a target, unless the run was not made to reach it: users who
+// think ask for no higher rate, and those of the original script are as many as there are
+// password hashes.
+func (rep *Report) target(t Threshold) Judgment {
+	j := rep.judgment(t)
+	switch {
+	case j.Kept:
+	case t.measure == "rate" && rep.Think != Think{}.String():
+		j.Kept, j.Shown = true, j.Shown+" (asked for)"
+	case t.measure == "users" && rep.Limit != nil && rep.Limit.AllowedUsers == rep.MaxUsers:
+		j.Kept, j.Shown = true, j.Shown+" (by hash rate)"
+	}
+	return j
 }
 
 // Text writes a table with a line for each report; a target that is missed is marked.

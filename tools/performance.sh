@@ -28,7 +28,7 @@ fi
 
 users=${USERS:-1000}
 if [ -n "${QUICK:-}" ]; then
-	peak="--duration 8s --warm-up 3s" mix="--duration 10s --warm-up 5s" original=15s seed="--users 20000"
+	peak="--duration 7s --warm-up 2s" mix="--duration 9s --warm-up 4s" original=12s seed="--users 20000"
 else
 	peak="--duration 40s --warm-up 10s" mix="--duration 60s --warm-up 15s" original=100s seed="--users 100000"
 fi
@@ -124,8 +124,8 @@ measure much-data no wide --users "$users" $peak --accounts "$work/accounts.ndjs
 stop_server
 
 echo
-echo "The targets are over the columns. users-who-think and original send no more than their"
-echo "users ask for; original has as many users as the passwords that can be hashed allow."
+echo "The targets are over the columns. Users who think ask for no higher rate; the original"
+echo "script has as many users as the passwords that can be hashed allow."
 echo
 cd "$out"
 "$root/bin/hal9" loadtest compare sqlite.json postgres.json postgres-valkey.json much-data.json users-who-think.json original.json \
