@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/loadtest"
 )
 
@@ -83,13 +84,17 @@ func TestLoadtestSeed(t *testing.T) {
 		seed := []string{"loadtest", "seed", "--users", "300", "--neurons", "150", "--accounts", accounts}
 		hal9(seed...).want(t, exitOK, "stored 300 accounts and 150 neurons, and wrote 300 tokens", "")
 		hal9(seed...).want(t, exitOK, "stored 0 accounts and 0 neurons, and wrote 300 tokens", "")
+		url := strings.TrimPrefix(environ[0], "HAL9_DATABASE_URL=")
+		if _, err := openAccounts(t, url).Login(t.Context(), auth.LoginParams{Username: "load-user-000300", Password: seedPassword}); err != nil {
+			t.Errorf("log in with the shared password: %v", err)
+		}
 		key := hal9("admin", "create-key")
 		keyFile := filepath.Join(t.TempDir(), "key")
 		if err := os.WriteFile(keyFile, []byte(key.out), 0o600); err != nil {
 			t.Fatal(err)
 		}
 
-		server := startServe(t, strings.TrimPrefix(environ[0], "HAL9_DATABASE_URL="), "--auth-mode", "required")
+		server := startServe(t, url, "--auth-mode", "required")
 		report := loadRun(t, "wide", server.url, "--accounts", accounts, "--users", "8", "--max-requests", "120")
 		if !report.Server.Required || !strings.Contains(report.Accounts, "300 accounts with tokens were given") || !strings.Contains(report.Keys, "150 neurons") {
 			t.Errorf("%+v", report)
