@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,25 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		_, _ = fmt.Fprint(w, `{"success":true,"data":{"running":true,"signal_id":"x","username":"u","signals_sent":3,"access_token":"token-of-all","expires_in":900},"error":null}`)
 	}
+}
+
+// seen is how often a call came, "GET /path".
+func (a *api) seen(call string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.calls[call]
+}
+
+func (a *api) paths() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.order)
+}
+
+func (a *api) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.calls)
 }
 
 func serve(t *testing.T, a *api) string {
@@ -106,11 +126,11 @@ func TestRunKeepsTheShares(t *testing.T) {
 		t.Errorf("%v, want %v; %+v", got, want, report.Total)
 	}
 	// The kept id is one segment of the path; the accounts were made beforehand.
-	if n := a.calls["GET /api/v1/neurons/a b/c"]; n != 40 || a.calls["POST /api/v1/auth/register"] != 20 {
-		t.Errorf("the server saw %v", a.calls)
+	if n := a.seen("GET /api/v1/neurons/a b/c"); n != 40 || a.seen("POST /api/v1/auth/register") != 20 {
+		t.Errorf("the server saw %d of them", n)
 	}
 	// Shuffled, or the 80 signals would come in 10 rows.
-	if n := rows(a.order, "/api/v1/signal"); n < 20 {
+	if n := rows(a.paths(), "/api/v1/signal"); n < 20 {
 		t.Errorf("the signals come in %d rows", n)
 	}
 	for _, c := range report.Calls {
@@ -144,7 +164,7 @@ func TestRunCountsNothingOfTheWarmUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Total.Requests != 0 || report.Passed || a.calls["POST /api/v1/signal"] == 0 {
+	if report.Total.Requests != 0 || report.Passed || a.seen("POST /api/v1/signal") == 0 {
 		t.Errorf("%d requests count, passed: %v", report.Total.Requests, report.Passed)
 	}
 	if shown := report.Thresholds[0].Shown; shown != "not measured" {
@@ -215,10 +235,10 @@ func TestRunShowsTokensWhereRequired(t *testing.T) {
 		t.Errorf("%v %+v", err, report)
 	}
 	accounts := []loadtest.Account{{Username: "given", AccessToken: "token-of-all"}}
-	a.calls = map[string]int{}
+	a.forget()
 	report, err = loadtest.Run(t.Context(), s, loadtest.Options{Target: url, Accounts: accounts})
-	if err != nil || a.calls["POST /api/v1/auth/register"] > 0 || !strings.Contains(report.Accounts, "given") {
-		t.Errorf("%v %+v", err, a.calls)
+	if err != nil || a.seen("POST /api/v1/auth/register") > 0 || !strings.Contains(report.Accounts, "given") {
+		t.Errorf("%v %+v", err, report)
 	}
 }
 
