@@ -114,7 +114,7 @@ start_server HAL9_DATABASE_URL="$postgres"
 measure postgres no peak --users "$users" $peak
 
 new_database
-start_server HAL9_DATABASE_URL="$postgres" HAL9_CACHE_URL="$HAL9_TEST_CACHE_URL"
+start_server HAL9_DATABASE_URL="$postgres" HAL9_CACHE_URL="$HAL9_TEST_CACHE_URL" HAL9_CACHE_KEY_PREFIX="performance-$$:"
 measure postgres-valkey yes peak --users "$users" $peak --threshold 'hit_rate >= 90%' --threshold 'users >= 1000'
 measure users-who-think yes mix --users "$users" $mix --threshold 'users >= 1000'
 measure original no original --duration "$original"
