@@ -206,10 +206,11 @@ func (r *running) play(ctx context.Context, prep *preparation, opts Options) (*R
 	// Users who are in the middle of a journey at the end may finish it.
 	hard, cancel := context.WithCancel(ctx)
 	defer cancel()
-	watch.start(hard)
+	watch.begin(hard)
 	cpu := processCPU()
 	r.begin = time.Now()
 	r.warmUntil = r.begin.Add(time.Duration(scenario.WarmUp))
+	watch.start(hard)
 	crowd := &crowd{run: r, ctx: hard}
 	cause := crowd.conduct(ctx)
 	crowd.dismiss(0)

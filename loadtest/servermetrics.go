@@ -47,13 +47,12 @@ type scraper struct {
 }
 
 func (s *scraper) scrape(ctx context.Context) scrape {
-	now := time.Now()
 	bearer := s.bearer()
 	status, body, err := s.client.ask(ctx, http.MethodGet, "/metrics", bearer, nil)
 	if err != nil || status != http.StatusOK {
-		return scrape{at: now}
+		return scrape{}
 	}
-	sc := scrape{at: now, ok: true, sums: sumMetrics(body)}
+	sc := scrape{at: time.Now(), ok: true, sums: sumMetrics(body)}
 	sc.sums[metricSent] = float64(s.requests())
 	status, body, err = s.client.ask(ctx, http.MethodGet, "/api/v1/metrics", bearer, nil)
 	if err == nil && status == http.StatusOK {

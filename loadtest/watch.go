@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -41,17 +42,30 @@ type watch struct {
 	total    time.Duration
 	progress func(Progress)
 	scraper  scraper
-	done     chan struct{}
+	members  sync.WaitGroup
+
+	// every is the time between ticks, perPoint how many of them make a point.
+	every    time.Duration
+	perPoint int
 
 	points   []Point
+	ticked   time.Time
 	requests int64
 	failed   int64
-	// first is the server's figures at the end of the warm-up, last the newest ones.
+	// first is the server's figures at the end of the warm-up, last the newest ones
+	// that a point used.
 	first, last scrape
+
+	mu     sync.Mutex
+	newest scrape
 }
 
 func newWatch(r *running, total time.Duration, progress func(Progress)) *watch {
-	w := &watch{run: r, total: total, progress: progress, done: make(chan struct{})}
+	w := &watch{run: r, total: total, progress: progress, every: time.Second}
+	if total < time.Minute {
+		w.every = 500 * time.Millisecond
+	}
+	w.perPoint = 1 + int(total/w.every)/maxPoints
 	w.scraper = scraper{client: client{target: r.target}, requests: r.requests.Load, bearer: func() string {
 		if !r.plan.bearer || len(r.accounts) == 0 {
 			return ""
@@ -64,37 +78,73 @@ func newWatch(r *running, total time.Duration, progress func(Progress)) *watch {
 	return w
 }
 
-// start begins to watch; wait waits for the end, which the context brings.
-func (w *watch) start(ctx context.Context) {
-	go func() {
-		defer close(w.done)
-		defer w.scraper.client.drop()
-		w.loop(ctx)
-	}()
+// begin takes down the server's figures before the load comes.
+func (w *watch) begin(ctx context.Context) {
+	w.newest = w.scraper.scrape(ctx)
+	w.first, w.last = w.newest, w.newest
 }
 
-func (w *watch) wait() { <-w.done }
+// start begins to watch; wait waits for the end, which the context brings.
+func (w *watch) start(ctx context.Context) {
+	w.ticked = time.Now()
+	scraped := make(chan struct{})
+	w.members.Go(func() {
+		defer close(scraped)
+		w.scrapes(ctx)
+	})
+	w.members.Go(func() {
+		w.loop(ctx)
+		<-scraped
+		// The users are gone; what the server counted of them is not.
+		w.newest = w.scraper.scrape(context.WithoutCancel(ctx))
+		w.scraper.client.drop()
+		if w.newest.ok {
+			w.last = w.newest
+		}
+	})
+}
 
-func (w *watch) loop(ctx context.Context) {
-	every := time.Second
-	if w.total < time.Minute {
-		every = 500 * time.Millisecond
-	}
-	ticksPerPoint := 1 + int(w.total/every)/maxPoints
-	tick := time.NewTicker(every)
+func (w *watch) wait() { w.members.Wait() }
+
+// scrapes asks the server once for each point, beside the ticks: under load its answer
+// may take seconds.
+func (w *watch) scrapes(ctx context.Context) {
+	tick := time.NewTicker(w.every * time.Duration(w.perPoint))
 	defer tick.Stop()
-	part := w.begin(ctx)
-	for n := 1; ; n++ {
+	for {
+		told := w.scraper.scrape(ctx)
+		if told.ok {
+			w.mu.Lock()
+			w.newest = told
+			w.mu.Unlock()
+		}
 		select {
 		case <-ctx.Done():
-			// The users are gone; what the server counted of them is not.
-			w.end(context.WithoutCancel(ctx), part)
 			return
 		case <-tick.C:
 		}
-		w.tick(part, every)
-		if n%ticksPerPoint == 0 {
-			w.point(part, w.scrape(ctx))
+	}
+}
+
+func (w *watch) loop(ctx context.Context) {
+	tick := time.NewTicker(w.every)
+	defer tick.Stop()
+	part := w.next()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			w.tick(part)
+			// What is left, if it is enough for a point.
+			const shortest = 200 * time.Millisecond
+			if time.Since(part.began) >= shortest && part.count > 0 {
+				w.point(part)
+			}
+			return
+		case <-tick.C:
+		}
+		w.tick(part)
+		if n%w.perPoint == 0 {
+			w.point(part)
 			part = w.next()
 		}
 	}
@@ -110,26 +160,14 @@ type span struct {
 	failed  int64
 }
 
-func (w *watch) begin(ctx context.Context) *span {
-	w.scrape(ctx)
-	w.first = w.last
-	return w.next()
-}
-
-// scrape returns false where the server did not tell; the figures before are kept.
-func (w *watch) scrape(ctx context.Context) bool {
-	told := w.scraper.scrape(ctx)
-	if told.ok {
-		w.last = told
-	}
-	return told.ok
-}
-
 func (w *watch) next() *span {
-	return &span{began: time.Now(), cpu: processCPU(), server: w.last, latency: newHistogram(tickDigits)}
+	return &span{began: w.ticked, cpu: processCPU(), server: w.last, latency: newHistogram(tickDigits)}
 }
 
-func (w *watch) tick(p *span, every time.Duration) {
+func (w *watch) tick(p *span) {
+	now := time.Now()
+	seconds := max(0.001, now.Sub(w.ticked).Seconds())
+	w.ticked = now
 	latency, count, failed := w.run.recorder.takeTick()
 	p.latency.Merge(latency)
 	p.count += count
@@ -140,16 +178,16 @@ func (w *watch) tick(p *span, every time.Duration) {
 		return
 	}
 	w.progress(Progress{
-		Phase: "running", Elapsed: min(time.Since(p.began)+p.began.Sub(w.run.begin), w.total), Total: w.total, Users: int(w.run.users.Load()),
-		RequestsPerSecond: float64(count-failed) / every.Seconds(),
+		Phase: "running", Elapsed: min(now.Sub(w.run.begin), w.total), Total: w.total, Users: int(w.run.users.Load()),
+		RequestsPerSecond: float64(count-failed) / seconds,
 		P50:               time.Duration(quantile(latency, 50) * float64(time.Second)),
 		P99:               time.Duration(quantile(latency, 99) * float64(time.Second)),
 		Requests:          w.requests, Failed: w.failed,
 	})
 }
 
-func (w *watch) point(p *span, told bool) {
-	now := time.Now()
+func (w *watch) point(p *span) {
+	now := w.ticked
 	seconds := now.Sub(p.began).Seconds()
 	pt := Point{
 		Seconds: round(now.Sub(w.run.begin).Seconds(), 2), Users: w.run.users.Load(),
@@ -157,7 +195,11 @@ func (w *watch) point(p *span, told bool) {
 		P50: quantile(p.latency, 50), P95: quantile(p.latency, 95), P99: quantile(p.latency, 99),
 		Max: micros(p.latency.Max()), GeneratorCPU: round((processCPU()-p.cpu).Seconds()/seconds, 3),
 	}
-	if told {
+	w.mu.Lock()
+	newest := w.newest
+	w.mu.Unlock()
+	if newest.ok && newest.at.After(p.server.at) {
+		w.last = newest
 		pt.server(&p.server, &w.last)
 	}
 	w.points = append(w.points, pt)
@@ -190,17 +232,4 @@ func (pt *Point) server(from, to *scrape) {
 	pt.BatchSize = pointer(ratio(from, to, metricBatchSum, metricBatchCount))
 	pt.Queue = gauge(metricQueue, 1)
 	pt.Hashes = pointer(growth(from, to, metricHashes))
-}
-
-// end takes down what is left, if it is enough for a point.
-func (w *watch) end(ctx context.Context, p *span) {
-	latency, count, failed := w.run.recorder.takeTick()
-	p.latency.Merge(latency)
-	p.count += count
-	p.failed += failed
-	told := w.scrape(ctx)
-	const shortest = 200 * time.Millisecond
-	if time.Since(p.began) >= shortest && p.count > 0 {
-		w.point(p, told)
-	}
 }
