@@ -86,13 +86,13 @@ function draw() {
       },
       axes: [
         { ...axis, values: (_, vs) => vs.map((v) => v + " s") },
-        { ...axis, size: 64, values: (_, vs) => vs.map((v) => (v === null ? "" : v.toLocaleString("en") + (plot.unit === " ms" || plot.unit === " %" ? plot.unit : ""))) },
+        { ...axis, size: 74, values: (_, vs) => vs.map((v) => (v === null ? "" : v.toLocaleString("en") + (plot.unit === " ms" || plot.unit === " %" ? plot.unit : ""))) },
         ...(right ? [{ ...axis, scale: "right", side: 1, grid: { show: false } }] : []),
       ],
       series: [
         { label: "time", value: number(1, " s") },
         ...lines.map((l) => ({
-          label: l.label, stroke: style.getPropertyValue("--" + l.color), width: 2, scale: l.right ? "right" : "y",
+          label: l.label, spanGaps: true, stroke: style.getPropertyValue("--" + l.color), width: 2, scale: l.right ? "right" : "y",
           dash: l.right ? [6, 4] : undefined, points: { show: points.length < 60, size: 5, fill: style.getPropertyValue("--card") }, value: number(l.digits, l.right ? "" : plot.unit),
         })),
       ],
