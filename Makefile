@@ -80,6 +80,14 @@ lint: ## check the code with golangci-lint, gofmt and go vet
 lint-openapi: build ## check the OpenAPI document with redocly (needs npx and the network)
 	sh tools/openapi-lint.sh
 
+.PHONY: performance
+performance: build bin/testenv ## measure against the targets, up to 10 minutes (QUICK=1 up to 2)
+	sh tools/performance.sh
+
+.PHONY: check-k6
+check-k6: ## check the types of loadtest/k6.js (needs npm and the network)
+	sh tools/k6-check.sh
+
 .PHONY: fmt
 fmt: ## format the code
 	$(TOOL) golangci-lint fmt ./...

@@ -17,6 +17,7 @@ type CLI struct {
 	Admin       AdminCmd       `cmd:"" help:"Get into a deployment, or back into it."`
 	User        UserCmd        `cmd:"" help:"Make, show and change users."`
 	APIKey      APIKeyCmd      `cmd:"" name:"apikey" help:"Make, show and revoke API keys."`
+	Loadtest    LoadtestCmd    `cmd:"" help:"Put a server under load, and judge its answers."`
 	Completion  CompletionCmd  `cmd:"" help:"Write a script that completes commands in a shell."`
 	Commands    CommandsCmd    `cmd:"" help:"Write the reference of all commands as Markdown."`
 	Version     VersionCmd     `cmd:"" help:"Show the version."`
@@ -44,6 +45,7 @@ func newCLI() *CLI {
 		&c.Import.Settings, &c.Cache.Invalidate.Settings, &c.Admin.CreateKey.Settings,
 		&c.User.Create.Settings, &c.User.List.Settings, &c.User.Show.Settings, &c.User.SetRole.Settings,
 		&c.User.SetPassword.Settings, &c.User.Activate.Settings, &c.User.Deactivate.Settings, &c.User.Delete.Settings,
+		&c.Loadtest.Seed.Settings,
 		&c.APIKey.Create.Settings, &c.APIKey.List.Settings, &c.APIKey.Revoke.Settings, &c.APIKey.Delete.Settings,
 	} {
 		*s = newSettings("database", "cache")

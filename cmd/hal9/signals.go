@@ -79,7 +79,7 @@ func (c *SignalsLoadCmd) Run(g *Globals) (err error) {
 		return err
 	}
 	started := time.Now()
-	progress := showLoad(g.Stderr, c.File, size)
+	progress := showSignals(g.Stderr, c.File, size)
 	result, loadErr := c.load(g.Context, srv, in, progress.reader(file), progress.committed)
 	progress.stop()
 	if err := c.print(g.Stdout, result, func(w io.Writer) error { return writeLoad(w, result, time.Since(started)) }); err != nil {

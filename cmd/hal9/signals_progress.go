@@ -14,9 +14,9 @@ import (
 	"github.com/hal9-ai/hal9/server"
 )
 
-// loadProgress shows how far a load of signals is: by a bar where a person looks on,
+// signalsProgress shows how far a load of signals is: by a bar where a person looks on,
 // otherwise by a line now and then.
-type loadProgress struct {
+type signalsProgress struct {
 	size   int64        // of the file in bytes, 0 if nobody knows
 	read   atomic.Int64 // bytes of the file
 	stored atomic.Int64 // lines decided
@@ -24,8 +24,8 @@ type loadProgress struct {
 	quit func()
 }
 
-func showLoad(w io.Writer, file string, size int64) *loadProgress {
-	p := &loadProgress{size: size}
+func showSignals(w io.Writer, file string, size int64) *signalsProgress {
+	p := &signalsProgress{size: size}
 	if isTerminal(w) {
 		p.quit = p.bar(w)
 		return p
@@ -35,15 +35,15 @@ func showLoad(w io.Writer, file string, size int64) *loadProgress {
 }
 
 // reader counts what is read of the file.
-func (p *loadProgress) reader(from io.Reader) io.Reader { return &countingReader{from, &p.read} }
+func (p *signalsProgress) reader(from io.Reader) io.Reader { return &countingReader{from, &p.read} }
 
-func (p *loadProgress) committed(r server.BulkResult) { p.stored.Store(r.Received) }
+func (p *signalsProgress) committed(r server.BulkResult) { p.stored.Store(r.Received) }
 
 // stop ends the showing.
-func (p *loadProgress) stop() { p.quit() }
+func (p *signalsProgress) stop() { p.quit() }
 
 // bar is drawn by the bytes of the file, since nobody knows how many lines it has.
-func (p *loadProgress) bar(w io.Writer) (stop func()) {
+func (p *signalsProgress) bar(w io.Writer) (stop func()) {
 	const width, refresh = 60, 200 * time.Millisecond
 	container := mpb.New(mpb.WithOutput(w), mpb.WithWidth(width), mpb.WithRefreshRate(refresh), mpb.WithAutoRefresh())
 	started := time.Now()
@@ -64,7 +64,7 @@ func (p *loadProgress) bar(w io.Writer) (stop func()) {
 }
 
 // lines writes a line every few seconds, so that a log shows life.
-func (p *loadProgress) lines(w io.Writer, file string) (stop func()) {
+func (p *signalsProgress) lines(w io.Writer, file string) (stop func()) {
 	return p.every(lineEvery, func() {
 		text := fmt.Sprintf("hal9: loading %s: %d signals", strconv.Quote(file), p.stored.Load())
 		if p.size > 0 {
@@ -75,7 +75,7 @@ func (p *loadProgress) lines(w io.Writer, file string) (stop func()) {
 }
 
 // every calls f again and again until it is stopped.
-func (p *loadProgress) every(interval time.Duration, f func()) (stop func()) {
+func (p *signalsProgress) every(interval time.Duration, f func()) (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

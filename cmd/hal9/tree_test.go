@@ -35,10 +35,11 @@ func leaves(t *testing.T) []*kong.Node {
 func TestEveryCommand(t *testing.T) {
 	t.Parallel()
 	withoutJSON := map[string]string{
-		"hal9 serve":            "logs, by log.format",
-		"hal9 config reference": "writes Markdown",
-		"hal9 commands":         "writes Markdown",
-		"hal9 completion":       "writes a script",
+		"hal9 serve":             "logs, by log.format",
+		"hal9 config reference":  "writes Markdown",
+		"hal9 commands":          "writes Markdown",
+		"hal9 completion":        "writes a script",
+		"hal9 loadtest scenario": "writes YAML",
 	}
 	for _, n := range leaves(t) {
 		path := n.FullPath()
