@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
@@ -87,7 +88,7 @@ func benchRequest(handler http.Handler, method, path, body, token string) *httpt
 // newBenchServer serves a database with 1,000 signals, a user's token and a signal's id.
 func newBenchServer(b *testing.B, url string) (handler http.Handler, token, id string) {
 	b.Helper()
-	st, err := store.Open(b.Context(), store.Config{URL: url, Migrate: true, MaxConnections: 20})
+	st, err := store.Open(b.Context(), store.Config{URL: url, Migrate: true, MaxConnections: 20, Cache: &store.Cache{Config: cacheutil.Config{LocalMaxTTL: time.Minute}}})
 	if err != nil {
 		b.Fatal(err)
 	}
