@@ -34,32 +34,29 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		theirs, body := readTheirs(sent)
-		if theirs == nil {
-			return
-		}
-		if theirs.StatusCode != a.status || !bytes.Equal(body, a.body) {
-			t.Errorf("%q is read as %d %q, by net/http as %d %q", sent, a.status, a.body, theirs.StatusCode, body)
+		status, body := readTheirs(sent)
+		if status != 0 && (status != a.status || !bytes.Equal(body, a.body)) {
+			t.Errorf("%q is read as %d %q, by net/http as %d %q", sent, a.status, a.body, status, body)
 		}
 	})
 }
 
-// readTheirs reads the first answer that is not interim as net/http does; nil if it
+// readTheirs reads the first answer that is not interim as net/http does; 0 if it
 // refuses it.
-func readTheirs(sent []byte) (*http.Response, []byte) {
+func readTheirs(sent []byte) (status int, body []byte) {
 	r := bufio.NewReader(bytes.NewReader(sent))
 	for {
 		resp, err := http.ReadResponse(r, nil)
 		if err != nil {
-			return nil, nil
+			return 0, nil
 		}
-		body, err := io.ReadAll(resp.Body)
+		body, err = io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
 		if err != nil {
-			return nil, nil
+			return 0, nil
 		}
 		if resp.StatusCode >= 200 {
-			return resp, body
+			return resp.StatusCode, body
 		}
 	}
 }
