@@ -77,8 +77,11 @@ func (c *conn) readHead() ([]byte, error) {
 // parseHead reads the status line and the headers that frame the body.
 func parseHead(head []byte) (answer, framing, error) {
 	line, rest, _ := bytes.Cut(head, []byte("\r\n"))
+	if bytes.ContainsAny(line, "\r\n") {
+		return answer{}, framing{}, fmt.Errorf("%w: its first line is %.60q", errMalformed, line)
+	}
 	// HTTP/1.1 200 OK
-	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[8] != ' ' {
+	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
 		return answer{}, framing{}, fmt.Errorf("%w: its first line is %.60q", errMalformed, line)
 	}
 	status, err := strconv.Atoi(string(line[9:12]))
@@ -89,7 +92,7 @@ func parseHead(head []byte) (answer, framing, error) {
 	for len(rest) > 0 {
 		line, rest, _ = bytes.Cut(rest, []byte("\r\n"))
 		name, value, found := bytes.Cut(line, []byte(":"))
-		if !found {
+		if !found || bytes.ContainsAny(line, "\r\n") {
 			return answer{}, framing{}, fmt.Errorf("%w: a header is %.60q", errMalformed, line)
 		}
 		if err := f.header(name, bytes.TrimSpace(value)); err != nil {

@@ -162,9 +162,12 @@ func (r *running) prepare(ctx context.Context, opts Options) (*preparation, erro
 			}
 			n = runtime.NumCPU()
 		}
+		begin := time.Now()
 		if accounts, err = register(ctx, r.target, n, r.id, opts.AdminKey); err != nil {
 			return nil, err
 		}
+		// One for the registration, one for the login; a measurement below tells more.
+		prep.hashesPerSecond = float64(2*n) / time.Since(begin).Seconds()
 		how := "registered"
 		if opts.AdminKey != "" {
 			how = "made by an admin's key"
