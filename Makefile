@@ -29,7 +29,7 @@ TOOL := CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build and serve on http://127.0.0.1:8080 (ARGS="--config FILE")
@@ -51,6 +51,11 @@ bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 .PHONY: bench-compare
 bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)
 	PKG='$(PKG)' BENCH='$(BENCH)' BENCHTIME='$(BENCHTIME)' COUNT='$(COUNT)' bin/testenv run --durable -- sh tools/bench-compare.sh '$(BASE)'
+
+.PHONY: bench-baseline
+bench-baseline: build bin/testenv ## set the service beside bare gin and plain servers (ARGS="--rounds 3 --seconds 6")
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/ ./bench/baseline/... ./bench/ratios
+	bin/testenv run --durable -- bin/ratios $(ARGS)
 
 .PHONY: growth
 growth: bin/testenv ## measure what operations cost as the data grows, on PostgreSQL (ARGS="--signals 10000,10000000")

@@ -44,7 +44,7 @@ func newEncodedAnswers() (encodedAnswers, error) {
 	pages, err := otter.New(&otter.Options[string, *encodedPage]{
 		MaximumWeight: encodedMaxBytes / 2,
 		Weigher: func(key string, p *encodedPage) uint32 {
-			return uint32(min(overhead+len(key)+len(p.body)+row*len(p.rows), encodedMaxBytes)) //nolint:gosec // bounded
+			return uint32(min(overhead+len(key)+len(p.body)+row*len(p.rows), encodedMaxBytes))
 		},
 	})
 	if err != nil {
@@ -53,7 +53,7 @@ func newEncodedAnswers() (encodedAnswers, error) {
 	neurons, err := otter.New(&otter.Options[string, *encodedNeuron]{
 		MaximumWeight: encodedMaxBytes / 2,
 		Weigher: func(key string, n *encodedNeuron) uint32 {
-			return uint32(min(overhead+len(key)+len(n.body), encodedMaxBytes)) //nolint:gosec // bounded
+			return uint32(min(overhead+len(key)+len(n.body), encodedMaxBytes))
 		},
 	})
 	if err != nil {
