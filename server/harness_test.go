@@ -87,6 +87,7 @@ func newServer(t *testing.T, engine string, change ...func(*server.Deps)) *harne
 		Config: server.Config{AccessSample: 1, RequestTimeout: patience, ShutdownTimeout: patience},
 		Logger: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Build:  server.Build{Version: "1.2.3"},
+		Cache:  store.CacheOf(h.store),
 	}
 	for _, f := range change {
 		f(&deps)
@@ -122,6 +123,8 @@ func openStore(t *testing.T, engine string) model.Store {
 	}
 	st, err := store.Open(t.Context(), store.Config{
 		URL: url, Migrate: true, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
+		// As it is served, but nothing is forgotten by itself: what is not invalidated shows.
+		Cache: &store.Cache{},
 	})
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
