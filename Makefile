@@ -45,6 +45,10 @@ test: bin/testenv ## run the tests with PostgreSQL and Valkey or Redis (PKG=./st
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)
 
+.PHONY: cache-races
+cache-races: ## look for stale values in 100,000 races of two processes (minutes)
+	$(GO) test -count 1 -v -timeout 10m -run '^TestRaces$$' ./cacheutil -rounds 100000 -kills 200
+
 .PHONY: generate
 generate: ## compile queries/ into Go
 	$(GO) generate ./tools.go
