@@ -44,11 +44,8 @@ end
 local old, left = '', 0
 if v then
   local kind, ours = string.sub(v,17,17), false
-  if ARGV[3] == '' then
-    ours = kind == 'v' or kind == 'n' or (kind ~= 't' and kind ~= 'V' and kind ~= 'N')
-  else
-    ours = (kind == 'V' or kind == 'N') and string.sub(v,42,57) == ARGV[3]
-  end
+  if ARGV[3] == '' then ours = not string.find(kind, '[tVN]')
+  else ours = string.find(kind, '[VN]') and string.sub(v,42,57) == ARGV[3] end
   if ours then
     local gone = redis.call('PTTL', KEYS[1])
     left = gone - (tonumber(string.sub(v,26,33), 16) or 0)
@@ -86,11 +83,8 @@ redis.call('DEL', KEYS[2])
 local version, kind = known(KEYS[1])
 local data, stored = ARGV[2], 1
 if version > string.sub(data,1,16) then
-  if string.lower(kind) == 'v' and string.sub(data,1,16) ~= '0000000000000000' then
-    stored = -1
-  else
-    data = version..string.sub(data,17)
-  end
+  if string.lower(kind) == 'v' and string.sub(data,1,16) ~= '0000000000000000' then stored = -1
+  else data = version..string.sub(data,17) end
 end
 if stored == 1 then redis.call('SET', KEYS[1], data, 'PX', ARGV[3]) end
 if string.sub(lease,-1) == '+' then
