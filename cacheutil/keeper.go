@@ -26,11 +26,13 @@ type keeper struct {
 	nextEra   time.Time
 	nextNodes time.Time
 	answered  int // pings in a row while the breaker is open
+	// replicas are the nodes of a cluster that last said they were.
+	replicas map[string]bool
 }
 
 // keep runs until the context ends, then closes what it has opened.
 func (r *remote) keep(ctx context.Context, option valkey.ClientOption) {
-	k := &keeper{remote: r, option: option, backoff: minBackoff}
+	k := &keeper{remote: r, option: option, backoff: minBackoff, replicas: map[string]bool{}}
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()
 	for opening := true; ctx.Err() == nil; {
@@ -66,7 +68,9 @@ func (k *keeper) look(ctx context.Context) {
 			return
 		}
 		if err := k.connect(k.option); err != nil {
-			k.log.WarnContext(ctx, "Valkey is away; the cache works without it", "error", err)
+			if k.backoff == minBackoff { // the first attempt
+				k.log.WarnContext(ctx, "Valkey is away; the cache works without it", "error", err)
+			}
 			k.nextTry = time.Now().Add(spread(k.backoff))
 			k.backoff = min(2*k.backoff, maxBackoff)
 			return
@@ -107,113 +111,6 @@ func (k *keeper) probe(ctx context.Context, client valkey.Client) bool {
 	k.nextNodes = time.Time{}
 	k.log.InfoContext(ctx, "Valkey answers again")
 	return true
-}
-
-// relink keeps a link to every master: each tells of its own keys alone.
-func (k *keeper) relink(ctx context.Context, client valkey.Client) {
-	masters := map[string]valkey.Client{"": client}
-	if client.Mode() == valkey.ClientModeCluster {
-		var ok bool
-		if masters, ok = findMasters(ctx, client, k.cfg.CallTimeout); !ok {
-			return
-		}
-	}
-	k.unlink(masters)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for address, master := range masters {
-		if k.links[address] != nil {
-			continue
-		}
-		linked, cancel := context.WithCancel(ctx)
-		l := &link{cancel: cancel, ended: make(chan struct{})}
-		k.links[address] = l
-		k.live = false
-		k.local.usable.Store(false)
-		k.local.fences.advance()
-		go k.keepLink(linked, l, master) // ends with unlink
-	}
-}
-
-// findMasters asks every node for its role. A node that does not tell leaves the
-// question open.
-func findMasters(ctx context.Context, client valkey.Client, limit time.Duration) (map[string]valkey.Client, bool) {
-	masters := map[string]valkey.Client{}
-	for address, node := range client.Nodes() {
-		limited, cancel := context.WithTimeout(ctx, limit)
-		role, err := node.Do(limited, node.B().Role().Build()).ToArray()
-		cancel()
-		if err != nil || len(role) == 0 {
-			continue
-		}
-		if name, err := role[0].ToString(); err == nil && name == "master" {
-			masters[address] = node
-		}
-	}
-	return masters, len(masters) > 0
-}
-
-// unlink ends the links to all but the given masters.
-func (r *remote) unlink(masters map[string]valkey.Client) {
-	r.mu.Lock()
-	var ending []*link
-	for address, l := range r.links {
-		if masters[address] == nil {
-			ending = append(ending, l)
-			delete(r.links, address)
-		}
-	}
-	r.mu.Unlock()
-	for _, l := range ending {
-		l.cancel()
-		<-l.ended
-	}
-}
-
-// setLink records that a link is up or down.
-func (r *remote) setLink(l *link, up bool) {
-	r.mu.Lock()
-	l.up = up
-	r.mu.Unlock()
-	if up {
-		r.wakeKeeper()
-	} else {
-		r.lost()
-	}
-}
-
-// lost empties the first tier and leaves it empty until invalidations arrive.
-func (r *remote) lost() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.live = false
-	r.local.usable.Store(false)
-	r.doubt()
-}
-
-func (r *remote) isLive() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.live
-}
-
-// settle lets the first tier be used as soon as every master tells of its
-// changes. What was read before is not kept: a change may have gone untold.
-func (k *keeper) settle(ctx context.Context) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.live || len(k.links) == 0 || k.breaker.open() || k.space.Load() == nil || k.eraDue.Load() {
-		return
-	}
-	for _, l := range k.links {
-		if !l.up {
-			return
-		}
-	}
-	k.live = true
-	k.local.fences.advance()
-	k.local.usable.Store(true)
-	k.log.InfoContext(ctx, "invalidations arrive from Valkey; process memory is used")
 }
 
 // readEra asks for the era, and begins one where there is none.
@@ -269,7 +166,7 @@ func (k *keeper) replay(ctx context.Context) {
 	}
 	batch := make([]invalidation, 0, maxBatch)
 	flush := func() bool {
-		for i, err := range k.send(ctx, batch) {
+		for i, err := range k.send(ctx, batch, max(replayBudget, k.cfg.CallTimeout)) {
 			if err != nil {
 				return false
 			}

@@ -31,7 +31,7 @@ type link struct {
 // keepLink keeps a link up until its context ends.
 func (r *remote) keepLink(ctx context.Context, l *link, client valkey.Client) {
 	defer close(l.ended)
-	backoff := minBackoff
+	backoff, refused := minBackoff, false
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := r.track(ctx, l, client)
@@ -41,7 +41,10 @@ func (r *remote) keepLink(ctx context.Context, l *link, client valkey.Client) {
 		if time.Since(began) > maxBackoff {
 			backoff = minBackoff
 		}
-		r.log.DebugContext(ctx, "no invalidations arrive from Valkey", "error", err)
+		if !refused {
+			r.log.WarnContext(ctx, "no invalidations arrive from Valkey; process memory is not used", "error", err)
+		}
+		refused = time.Since(began) < maxBackoff // said once, while it goes on
 		wait(ctx, spread(backoff))
 		backoff = min(2*backoff, maxBackoff)
 	}
