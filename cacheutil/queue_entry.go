@@ -1,0 +1,118 @@
+package cacheutil
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+// entry is one element of the stream.
+type entry[T any] struct {
+	id      string
+	key     string
+	version int64
+	data    string
+	value   T
+	// gone tells that the stream no longer has it: only the group remembers it.
+	gone bool
+	// fault is set if it cannot be read; the other fields are what could be.
+	fault error
+}
+
+// size is what the entry counts for MaxBytes.
+func (e entry[T]) size() int64 { return int64(len(e.key) + len(e.data)) }
+
+// readEntry reads an element of XREADGROUP's answer: id and fields. Only an answer
+// of another shape is an error.
+func (q *Queue[T]) readEntry(message valkey.ValkeyMessage) (entry[T], error) {
+	parts, err := message.ToArray()
+	if err != nil || len(parts) != 2 {
+		return entry[T]{}, fmt.Errorf("an entry of %d parts: %w", len(parts), errors.Join(err, errUnexpected))
+	}
+	id, err := parts[0].ToString()
+	if err != nil {
+		return entry[T]{}, fmt.Errorf("an entry's id: %w", err)
+	}
+	e := entry[T]{id: id}
+	fields, err := parts[1].AsStrSlice()
+	if err != nil {
+		e.gone = true
+		return e, nil
+	}
+	version := ""
+	for i := 0; i+1 < len(fields); i += 2 {
+		switch fields[i] {
+		case "key":
+			e.key = fields[i+1]
+		case "version":
+			version = fields[i+1]
+		case "data":
+			e.data = fields[i+1]
+		}
+	}
+	if e.version, e.fault = strconv.ParseInt(version, 10, 64); e.fault != nil {
+		e.fault = fmt.Errorf("read the entry's version: %w", e.fault)
+		return e, nil
+	}
+	e.value, e.fault = q.decode(e.data)
+	if e.fault == nil && (e.key == "" || e.version < 1) {
+		e.fault = errors.New("the entry has no key or no version")
+	}
+	return e, nil
+}
+
+// decode survives a codec that panics: the bytes may be anybody's.
+func (q *Queue[T]) decode(data string) (value T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("decode the value: panic: %v", r)
+		}
+	}()
+	if value, err = q.options.Codec.Decode([]byte(data)); err != nil {
+		return value, fmt.Errorf("decode the value: %w", err)
+	}
+	return value, nil
+}
+
+// group is the entries of one key, the highest version first: the only one to be
+// applied. Of two with the same version, the one queued later comes first.
+type group[T any] []entry[T]
+
+func groups[T any](entries []entry[T]) []group[T] {
+	var order []string
+	byKey := make(map[string]group[T])
+	for _, e := range entries {
+		if byKey[e.key] == nil {
+			order = append(order, e.key)
+		}
+		byKey[e.key] = append(byKey[e.key], e)
+	}
+	all := make([]group[T], 0, len(order))
+	for _, key := range order {
+		g := byKey[key]
+		slices.SortStableFunc(g, func(a, b entry[T]) int {
+			return cmp.Or(cmp.Compare(b.version, a.version), compareIDs(b.id, a.id))
+		})
+		all = append(all, g)
+	}
+	return all
+}
+
+// compareIDs orders the ids of a stream, "milliseconds-sequence".
+func compareIDs(a, b string) int {
+	read := func(id string) (uint64, uint64) {
+		ms, sequence, _ := strings.Cut(id, "-")
+		// Valkey makes these: what is no number is 0.
+		m, _ := strconv.ParseUint(ms, 10, 64)
+		s, _ := strconv.ParseUint(sequence, 10, 64)
+		return m, s
+	}
+	am, as := read(a)
+	bm, bs := read(b)
+	return cmp.Or(cmp.Compare(am, bm), cmp.Compare(as, bs))
+}
