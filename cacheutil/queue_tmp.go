@@ -16,8 +16,11 @@ type Codec[T any] interface {
 
 type jsonCodec[T any] struct{}
 
-func (jsonCodec[T]) Encode(v T) ([]byte, error)         { return json.Marshal(v) }
-func (jsonCodec[T]) Decode(data []byte) (v T, err error) { err = json.Unmarshal(data, &v); return v, err }
+func (jsonCodec[T]) Encode(v T) ([]byte, error) { return json.Marshal(v) }
+func (jsonCodec[T]) Decode(data []byte) (v T, err error) {
+	err = json.Unmarshal(data, &v)
+	return v, err
+}
 
 func defaultCodec[T any]() Codec[T] { return jsonCodec[T]{} }
 
