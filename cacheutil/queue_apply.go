@@ -112,24 +112,24 @@ func (r *round[T]) isolate(ctx context.Context, all []group[T]) {
 	r.blame(fresh)
 	// In another order each time: the first ones may be the culprits.
 	mathrand.Shuffle(len(suspects), func(i, j int) { suspects[i], suspects[j] = suspects[j], suspects[i] })
-	var alone []group[T]
+	alone := make(map[int]error)
 	for i, g := range suspects {
 		if ctx.Err() != nil || !r.succeeded && i >= maxSilent {
 			return
 		}
 		if r.apply(ctx, []group[T]{g}); !r.done[g[0].key] {
-			alone = append(alone, g)
+			alone[i] = r.failed
 		}
 	}
 	if ctx.Err() != nil || !r.succeeded {
 		return
 	}
-	for _, g := range alone {
-		e := g[0]
-		if r.attempts[e.id]++; r.attempts[e.id] >= maxAttempts {
+	for i, err := range alone {
+		g := suspects[i]
+		if r.attempts[g[0].id]++; r.attempts[g[0].id] >= maxAttempts {
 			r.finish(g)
-			reason := fmt.Errorf("it failed %d times while others succeeded: %w", maxAttempts, r.failed)
-			r.valkey = errors.Join(r.valkey, r.bury(ctx, r.client, e, reason))
+			reason := fmt.Errorf("it failed %d times while others succeeded: %w", maxAttempts, err)
+			r.valkey = errors.Join(r.valkey, r.bury(ctx, r.client, g[0], reason))
 		}
 	}
 }
