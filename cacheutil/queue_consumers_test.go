@@ -145,7 +145,7 @@ func TestQueueSurvivesKilledConsumer(t *testing.T) {
 	db.insert(t, "a", "b")
 	submit(t, q, thing{"a", 2, "queued"}, thing{"b", 2, "queued"})
 
-	h := startHelper(t, helperStuck, testenv.CacheURL(t), t.Name()+":", db)
+	h := startHelper(t, helperStuck, testenv.CacheURL(t), m.prefix, db)
 	h.await(t, "committed")
 	if err := h.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ func TestQueueSharedByProcesses(t *testing.T) {
 	}
 	helpers := make([]*helper, 3)
 	for i := range helpers {
-		helpers[i] = startHelper(t, helperSubmitting, testenv.CacheURL(t), t.Name()+":", db)
+		helpers[i] = startHelper(t, helperSubmitting, testenv.CacheURL(t), m.prefix, db)
 	}
 	stop := run(t, q)
 	for _, h := range helpers {
@@ -203,7 +203,7 @@ func TestQueueSharedByProcesses(t *testing.T) {
 		}
 	}
 	stop()
-	if consumers, err := do(t, m, "XINFO", "CONSUMERS", "{"+t.Name()+":queue:thing}", "appliers").ToArray(); err != nil || len(consumers) != 0 {
+	if consumers, err := do(t, m, "XINFO", "CONSUMERS", m.stream(), "appliers").ToArray(); err != nil || len(consumers) != 0 {
 		t.Errorf("%d consumers are left, %v", len(consumers), err)
 	}
 }
@@ -304,7 +304,7 @@ func TestQueueForgetsDeadConsumers(t *testing.T) {
 	options.ApplyTimeout, options.ClaimAfter = 20*time.Millisecond, 20*time.Millisecond
 	options.Apply = func(ctx context.Context, batch []thing) error { return db.Apply(context.WithoutCancel(ctx), batch) }
 	q := newQueue(t, m, options)
-	stream := "{" + t.Name() + ":queue:thing}"
+	stream := m.stream()
 	submit(t, q, thing{"k", 2, "queued"})
 	do(t, m, "XGROUP", "CREATE", stream, "appliers", "0")
 	do(t, m, "XGROUP", "CREATECONSUMER", stream, "appliers", "idle")

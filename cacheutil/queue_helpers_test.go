@@ -2,6 +2,7 @@ package cacheutil_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net"
@@ -125,15 +126,25 @@ func (d *things) options(name string) cacheutil.QueueOptions[thing] {
 	}
 }
 
+type testManager struct {
+	*cacheutil.Manager
+
+	prefix string
+}
+
+// stream is the key of the stream of the queue of things.
+func (m *testManager) stream() string { return "{" + m.prefix + "queue:thing}" }
+
 // openManager opens caches on the Valkey at the URL, under a prefix of the test's
 // own, and sees to it that no goroutine outlives the test.
-func openManager(t *testing.T, url string) *cacheutil.Manager {
+func openManager(t *testing.T, url string) *testManager {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, leaks) })
+	prefix := t.Name() + "-" + rand.Text()[:8] + ":"
 	m, err := cacheutil.Open(t.Context(), cacheutil.Config{
 		URL:         url,
-		Prefix:      t.Name() + ":",
+		Prefix:      prefix,
 		CallTimeout: 500 * time.Millisecond,
 		Logger:      slog.New(slog.DiscardHandler),
 	})
@@ -141,12 +152,12 @@ func openManager(t *testing.T, url string) *cacheutil.Manager {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.Close() })
-	return m
+	return &testManager{Manager: m, prefix: prefix}
 }
 
-func newQueue(t *testing.T, m *cacheutil.Manager, o cacheutil.QueueOptions[thing]) *cacheutil.Queue[thing] {
+func newQueue(t *testing.T, m *testManager, o cacheutil.QueueOptions[thing]) *cacheutil.Queue[thing] {
 	t.Helper()
-	q, err := cacheutil.NewQueue(m, o)
+	q, err := cacheutil.NewQueue(m.Manager, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +216,7 @@ func empty(t *testing.T, q *cacheutil.Queue[thing]) {
 }
 
 // do sends a command to the server that the manager uses.
-func do(t *testing.T, m *cacheutil.Manager, command ...string) valkey.ValkeyResult {
+func do(t *testing.T, m *testManager, command ...string) valkey.ValkeyResult {
 	t.Helper()
 	result := m.Client().Do(t.Context(), m.Client().B().Arbitrary(command...).Build())
 	if err := result.Error(); err != nil && !valkey.IsValkeyNil(err) {

@@ -51,7 +51,7 @@ func TestQueueIsolatesPoison(t *testing.T) {
 		return db.Apply(ctx, batch)
 	}
 	q := newQueue(t, m, options)
-	stream := "{" + t.Name() + ":queue:thing}"
+	stream := m.stream()
 
 	good := map[string]thing{}
 	for i := range 60 {

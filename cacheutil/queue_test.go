@@ -183,7 +183,7 @@ func TestQueueSubmitErrors(t *testing.T) {
 	} {
 		broken := options
 		change(&broken)
-		if _, err := cacheutil.NewQueue(m, broken); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := cacheutil.NewQueue(m.Manager, broken); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
