@@ -1,0 +1,183 @@
+package cacheutil
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+)
+
+// retryAfter is how long a failed load is not repeated while an older value can
+// be served.
+const retryAfter = time.Second
+
+// errNoReturn tells that a load has ended its goroutine.
+var errNoReturn = errors.New("the load did not return")
+
+// loaded is what a load has brought.
+type loaded[T any] struct {
+	value  T
+	err    error
+	absent bool // err is a "not found" that is kept
+	ttl    time.Duration
+	keep   bool
+}
+
+// load calls the loader and counts it.
+func (c *Cache[T]) load(ctx context.Context, load func(context.Context) (T, error)) loaded[T] {
+	ctx, wish := withWish(ctx)
+	began := time.Now()
+	value, err := guarded(ctx, load)
+	c.stats.loads.Add(1)
+	c.stats.loadTime.Add(int64(time.Since(began)))
+	return c.judge(value, err, wish)
+}
+
+// judge decides what becomes of a load's result.
+func (c *Cache[T]) judge(value T, err error, wish *wish) loaded[T] {
+	got := loaded[T]{value: value, err: err, keep: !wish.noStore.Load()}
+	switch {
+	case err == nil:
+		got.ttl = c.o.TTL
+		if ttl := wish.ttl.Load(); ttl != 0 {
+			got.ttl = time.Duration(ttl)
+		}
+	case c.o.NotFound(err):
+		got.absent, got.ttl = true, c.o.NegativeTTL
+	default:
+		c.stats.loadErrors.Add(1)
+		got.keep = false
+	}
+	got.ttl = jitter(got.ttl)
+	got.keep = got.keep && got.ttl > 0
+	return got
+}
+
+// guarded makes errors of a load's panics: it runs in a goroutine of the cache,
+// where a panic would end the program.
+func guarded[T any](ctx context.Context, load func(context.Context) (T, error)) (value T, err error) {
+	err = errNoReturn
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("the load has panicked: %v\n%s", reason, debug.Stack())
+		}
+	}()
+	return load(ctx)
+}
+
+// jitter changes a time to live by up to 10 %.
+func jitter(ttl time.Duration) time.Duration {
+	if ttl <= 0 {
+		return 0
+	}
+	return ttl + time.Duration((rand.Float64()-0.5)*0.2*float64(ttl)) //nolint:gosec // spreads load, no secret
+}
+
+// fill gets what the first tier does not have.
+func (c *Cache[T]) fill(ctx context.Context, p place, f *flight[T], old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
+	got := c.load(ctx, load)
+	it := c.item(p, got, nil)
+	if got.keep && !p.adrift {
+		c.keep(p, it, f.at)
+	}
+	return c.result(p, f.at, it, got, old)
+}
+
+// item makes an item of what was loaded. The encoding may be nil.
+func (c *Cache[T]) item(p place, got loaded[T], encoded []byte) *item[T] {
+	if got.err != nil && !got.absent {
+		return nil
+	}
+	it := &item[T]{value: got.value}
+	it.generation, it.stats = p.generation, c.stats
+	if got.absent {
+		var zero T
+		it.value, it.absent = zero, got.err
+		it.weight.Store(weigh(p.key, 0))
+		it.span(c.m.clock.NowNano(), c.m.localTTL(got.ttl), 0, 0)
+		return it
+	}
+	if c.o.Version != nil {
+		it.version = c.o.Version(got.value)
+	}
+	it.weight.Store(weigh(p.key, c.size(got.value, encoded)))
+	it.span(c.m.clock.NowNano(), c.m.localTTL(got.ttl), c.o.MaxStale, c.o.RefreshAhead)
+	return it
+}
+
+// size estimates the bytes of a value in memory.
+func (c *Cache[T]) size(value T, encoded []byte) int {
+	if c.o.Size != nil {
+		return c.o.Size(value)
+	}
+	if encoded == nil {
+		var err error
+		if encoded, err = c.o.Codec.Encode(value); err != nil {
+			return 0
+		}
+	}
+	return 2 * len(encoded)
+}
+
+// localTTL bounds the life of an entry without a common Valkey.
+func (m *Manager) localTTL(ttl time.Duration) time.Duration {
+	if m.cfg.URL == "" && m.cfg.LocalMaxTTL > 0 {
+		return min(ttl, m.cfg.LocalMaxTTL)
+	}
+	return ttl
+}
+
+// keep stores the item in the first tier.
+func (c *Cache[T]) keep(p place, it *item[T], at fence) {
+	if !c.m.local.store(p.key, it, at) {
+		c.stats.discarded.Add(1)
+	}
+}
+
+// result is what a load's callers get: its value, its error, or in need the old
+// value.
+func (c *Cache[T]) result(p place, at fence, it *item[T], got loaded[T], old *item[T]) (*item[T], source, error) {
+	if it != nil {
+		return it, fromLoad, nil
+	}
+	if old == nil || old.absent != nil {
+		return nil, fromLoad, got.err
+	}
+	now := c.m.clock.NowNano()
+	if now >= old.gone {
+		return nil, fromLoad, got.err
+	}
+	// The old value stands in for a while, so that not every reader tries again.
+	again := &item[T]{value: old.value}
+	again.generation, again.version, again.stats = old.generation, old.version, old.stats
+	again.weight.Store(old.weight.Load())
+	again.span(now, min(retryAfter, time.Duration(old.gone-now)), 0, 0)
+	again.gone, again.timed, again.stale = old.gone, true, true
+	c.m.local.store(p.key, again, at)
+	return again, fromStale, nil
+}
+
+// refreshAhead has the value loaded again by one caller, in the background.
+func (c *Cache[T]) refreshAhead(ctx context.Context, p place, it *item[T], now int64, load func(context.Context) (T, error)) {
+	due := it.refresh.Load()
+	if now < due || !it.refresh.CompareAndSwap(due, later(now, retryAfter)) {
+		return
+	}
+	c.m.spawn(func() {
+		ctx, cancel := c.m.detached(ctx, c.o.HardTimeout)
+		defer cancel()
+		c.stats.refreshes.Add(1)
+		c.refresh(ctx, p, load)
+	})
+}
+
+// refresh loads a value that is still fresh.
+func (c *Cache[T]) refresh(ctx context.Context, p place, load func(context.Context) (T, error)) {
+	at := c.m.local.fences.current(p.key)
+	got := c.load(ctx, load)
+	if it := c.item(p, got, nil); it != nil && got.keep {
+		c.keep(p, it, at)
+	}
+}

@@ -1,0 +1,146 @@
+package cacheutil
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/valkey-io/valkey-go"
+)
+
+// Manager owns what the caches of one program share: the first tier's memory,
+// the connections to Valkey, and the goroutines that keep both tiers coherent.
+// A program opens one and closes it. Its methods may be called concurrently.
+type Manager struct {
+	cfg    Config
+	clock  *clock
+	local  *local
+	groups *otter.Cache[string, *generation]
+
+	// ctx ends with Close.
+	ctx    context.Context //nolint:containedctx // the life of the manager's goroutines
+	cancel context.CancelFunc
+
+	mu     sync.Mutex // of what follows
+	closed bool
+	tasks  sync.WaitGroup
+	caches []named
+}
+
+// named is a cache as its manager knows it.
+type named struct {
+	name     string
+	counters *counters
+}
+
+// What State.Valkey can be.
+const (
+	stateOff  = "off"
+	stateUp   = "up"
+	stateDown = "down"
+)
+
+// State is the condition of the second tier.
+type State struct {
+	// Valkey is "off" without a URL, else "up" or "down".
+	Valkey string
+	// Tracking tells whether invalidations of other processes arrive. While they
+	// do not, the first tier is not used.
+	Tracking bool
+	// BreakerOpen tells that Valkey is not asked because it did not answer.
+	BreakerOpen bool
+	// Pending is the number of invalidations that Valkey has yet to take.
+	Pending int
+}
+
+// Open starts the caches' common parts. It fails only on a configuration that
+// cannot work: a Valkey that is away is connected to in the background.
+func Open(ctx context.Context, cfg Config) (*Manager, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("open the cache: %w", err)
+	}
+	m := &Manager{cfg: cfg, clock: newClock(cfg.Now)}
+	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	var err error
+	if m.local, err = newLocal(cfg.LocalMaxBytes, m.clock, cfg.Logger); err != nil {
+		m.cancel()
+		return nil, fmt.Errorf("open the cache: %w", err)
+	}
+	if m.groups, err = newGenerations(); err != nil {
+		m.cancel()
+		return nil, fmt.Errorf("open the cache: %w", err)
+	}
+	return m, nil
+}
+
+// Close ends the manager's goroutines and connections and waits for them. Loads
+// in progress are cancelled; reads afterwards load each time.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.cancel()
+	m.tasks.Wait()
+	m.local.close()
+	return nil
+}
+
+// State returns the condition of the second tier.
+func (m *Manager) State() State {
+	return State{Valkey: stateOff}
+}
+
+// Client returns the client of the second tier for other uses of the same Valkey,
+// such as a queue. It is nil without a URL, and as long as Valkey was away since
+// Open: ask again.
+func (m *Manager) Client() valkey.Client { return nil }
+
+// Stats returns the figures of every cache, in the order of their making.
+func (m *Manager) Stats() []Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	stats := make([]Stats, 0, len(m.caches))
+	for _, cache := range m.caches {
+		stats = append(stats, cache.counters.stats(cache.name))
+	}
+	return stats
+}
+
+// register makes the counters of a cache; caches of one name share them.
+func (m *Manager) register(name string) *counters {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, cache := range m.caches {
+		if cache.name == name {
+			return cache.counters
+		}
+	}
+	cache := named{name: name, counters: new(counters)}
+	m.caches = append(m.caches, cache)
+	return cache.counters
+}
+
+// spawn runs a task that Close waits for. After Close it runs none.
+func (m *Manager) spawn(task func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.tasks.Go(task)
+	return true
+}
+
+// detached returns a context that outlives the caller's, not the manager, and
+// ends after the limit.
+func (m *Manager) detached(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	stop := context.AfterFunc(m.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
