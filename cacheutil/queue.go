@@ -91,8 +91,15 @@ type QueueOptions[T any] struct {
 	ApplyTimeout time.Duration
 	ClaimAfter   time.Duration
 
-	// Codec encodes the values; the default is the cache's.
+	// Codec encodes the values. The default is CBOR, which decodes what a program
+	// with more or fewer fields has queued: during a deployment both run.
 	Codec Codec[T]
+
+	// Client, if set, is the Valkey of the queue, in place of the cache's. A cache
+	// may evict and forget, a queue must not: one Valkey can be told to evict
+	// (allkeys-lru) and the other to keep (noeviction, with an append-only file).
+	// It is asked for each call and may return nil while there is none.
+	Client func() valkey.Client
 }
 
 func (o QueueOptions[T]) withDefaults() QueueOptions[T] {
@@ -116,7 +123,7 @@ func (o QueueOptions[T]) withDefaults() QueueOptions[T] {
 	orTime(&o.ApplyTimeout, defaultApplyTimeout)
 	orTime(&o.ClaimAfter, 3*o.ApplyTimeout)
 	if o.Codec == nil {
-		o.Codec = defaultCodec[T]()
+		o.Codec = newLenientCBOR[T]()
 	}
 	return o
 }
@@ -169,7 +176,6 @@ type Queue[T any] struct {
 type queueLink struct {
 	// client returns nil without Valkey.
 	client func() valkey.Client
-	prefix string
 	// budget bounds a call that a request waits for.
 	budget time.Duration
 	logger *slog.Logger
@@ -190,15 +196,27 @@ func newQueueKeys(prefix, name string) queueKeys {
 	return queueKeys{stream: tag, bytes: tag + ":bytes", dead: tag + ":dead"}
 }
 
-func newQueue[T any](link queueLink, options QueueOptions[T]) (*Queue[T], error) {
+// NewQueue makes a queue on the manager's Valkey. It fails only on options that
+// cannot work. Without Valkey it is a queue that takes nothing.
+func NewQueue[T any](m *Manager, options QueueOptions[T]) (*Queue[T], error) {
 	options = options.withDefaults()
 	if err := options.validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make a queue: %w", err)
+	}
+	link := queueLink{
+		client: m.Client,
+		budget: m.cfg.CallTimeout,
+		logger: m.cfg.Logger,
+		allow:  func() bool { return true },
+		report: func(error) {},
+	}
+	if options.Client != nil {
+		link.client = options.Client
 	}
 	return &Queue[T]{
 		options: options,
 		link:    link,
-		keys:    newQueueKeys(link.prefix, options.Name),
+		keys:    newQueueKeys(m.cfg.Prefix, options.Name),
 		scripts: newQueueScripts(),
 	}, nil
 }

@@ -22,9 +22,9 @@ const (
 
 // apply applies the entries, acknowledges what is committed and gives up what
 // cannot be. It returns the last error that is not a value's fault.
-func (w *worker[T]) apply(ctx context.Context, client valkey.Client, entries []entry[T]) error {
+func (w *worker[T]) apply(ctx context.Context, client valkey.Client, entries []queued[T]) error {
 	w.tidy(entries)
-	var readable, gone []entry[T]
+	var readable, gone []queued[T]
 	var faults []error
 	for _, e := range entries {
 		switch {
@@ -39,7 +39,7 @@ func (w *worker[T]) apply(ctx context.Context, client valkey.Client, entries []e
 	if len(gone) > 0 {
 		faults = append(faults, w.ack(ctx, client, gone))
 	}
-	all := groups(readable)
+	all := byKey(readable)
 	if len(all) == 0 {
 		return errors.Join(faults...)
 	}
@@ -67,7 +67,7 @@ type round[T any] struct {
 // apply tries the groups together. If a value is refused, it halves them until it
 // stands alone; older values of its key have their turn in the next round. With
 // any other error the groups stay as they are.
-func (r *round[T]) apply(ctx context.Context, all []group[T]) {
+func (r *round[T]) apply(ctx context.Context, all []rivals[T]) {
 	if ctx.Err() != nil || len(all) == 0 {
 		return
 	}
@@ -95,8 +95,8 @@ func (r *round[T]) apply(ctx context.Context, all []group[T]) {
 // together, those that failed before go alone. One that has failed alone
 // maxAttempts times while others succeeded is given up; when nothing succeeds, the
 // database is away and nobody is to blame.
-func (r *round[T]) isolate(ctx context.Context, all []group[T]) {
-	var fresh, suspects []group[T]
+func (r *round[T]) isolate(ctx context.Context, all []rivals[T]) {
+	var fresh, suspects []rivals[T]
 	for _, g := range all {
 		switch {
 		case r.done[g[0].key]:
@@ -117,7 +117,7 @@ func (r *round[T]) isolate(ctx context.Context, all []group[T]) {
 		if ctx.Err() != nil || !r.succeeded && i >= maxSilent {
 			return
 		}
-		if r.apply(ctx, []group[T]{g}); !r.done[g[0].key] {
+		if r.apply(ctx, []rivals[T]{g}); !r.done[g[0].key] {
 			alone[i] = r.failed
 		}
 	}
@@ -135,7 +135,7 @@ func (r *round[T]) isolate(ctx context.Context, all []group[T]) {
 }
 
 // blame marks groups that failed together for the first time.
-func (r *round[T]) blame(fresh []group[T]) {
+func (r *round[T]) blame(fresh []rivals[T]) {
 	for _, g := range fresh {
 		if !r.done[g[0].key] {
 			r.attempts[g[0].id] = 1
@@ -143,7 +143,7 @@ func (r *round[T]) blame(fresh []group[T]) {
 	}
 }
 
-func (r *round[T]) finish(g group[T]) {
+func (r *round[T]) finish(g rivals[T]) {
 	if r.done == nil {
 		r.done = make(map[string]bool)
 	}
@@ -151,7 +151,7 @@ func (r *round[T]) finish(g group[T]) {
 }
 
 // call calls Apply under its own deadline. A panic is taken for any other error.
-func (r *round[T]) call(ctx context.Context, all []group[T]) (err error) {
+func (r *round[T]) call(ctx context.Context, all []rivals[T]) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.q.options.ApplyTimeout)
 	defer cancel()
 	batch := make([]T, len(all))
@@ -175,8 +175,8 @@ func (r *round[T]) call(ctx context.Context, all []group[T]) (err error) {
 
 // settle acknowledges the entries of groups that are committed: the older ones of
 // each key with the one that was applied.
-func (r *round[T]) settle(ctx context.Context, all []group[T]) {
-	var entries []entry[T]
+func (r *round[T]) settle(ctx context.Context, all []rivals[T]) {
+	var entries []queued[T]
 	for _, g := range all {
 		r.finish(g)
 		entries = append(entries, g...)
@@ -186,7 +186,7 @@ func (r *round[T]) settle(ctx context.Context, all []group[T]) {
 }
 
 // ack removes entries from the stream. If that fails they are applied once more.
-func (w *worker[T]) ack(ctx context.Context, client valkey.Client, entries []entry[T]) error {
+func (w *worker[T]) ack(ctx context.Context, client valkey.Client, entries []queued[T]) error {
 	// What is committed is acknowledged although the program is ending.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
@@ -205,7 +205,7 @@ func (w *worker[T]) ack(ctx context.Context, client valkey.Client, entries []ent
 }
 
 // bury moves an entry to the dead letters.
-func (w *worker[T]) bury(ctx context.Context, client valkey.Client, e entry[T], reason error) error {
+func (w *worker[T]) bury(ctx context.Context, client valkey.Client, e queued[T], reason error) error {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
 	o := w.q.options

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
@@ -40,14 +38,11 @@ func TestQueueHelperProcess(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	m, err := cacheutil.Open(ctx, cacheutil.Config{
-		URL: os.Getenv(helperCache), Prefix: os.Getenv(helperPrefix),
-		CallTimeout: 2 * time.Second, Logger: slog.New(slog.DiscardHandler),
-	})
+	m, err := openQueues(ctx, os.Getenv(helperCache), os.Getenv(helperPrefix))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = m.Close() }()
+	defer m.close()
 	pool, err := pgxpool.New(ctx, os.Getenv(helperDatabase))
 	if err != nil {
 		t.Fatal(err)
@@ -66,10 +61,7 @@ func TestQueueHelperProcess(t *testing.T) {
 		}
 		return nil
 	}
-	q, err := cacheutil.NewQueue(m, options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	q := newQueue(t, m, options)
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()

@@ -8,11 +8,23 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/valkey-io/valkey-go"
 )
 
-// entry is one element of the stream.
-type entry[T any] struct {
+// newLenientCBOR is the cache's codec without its refusal of unknown fields. To the
+// cache such a value is a miss, to the queue it would be lost.
+func newLenientCBOR[T any]() Codec[T] {
+	strict, _ := newCBOR[T]().(cborCodec[T])
+	dec, err := cbor.DecOptions{}.DecMode()
+	if err != nil {
+		panic(err) // constant options that the library has accepted
+	}
+	return cborCodec[T]{enc: strict.enc, dec: dec}
+}
+
+// queued is one element of the stream.
+type queued[T any] struct {
 	id      string
 	key     string
 	version int64
@@ -25,20 +37,20 @@ type entry[T any] struct {
 }
 
 // size is what the entry counts for MaxBytes.
-func (e entry[T]) size() int64 { return int64(len(e.key) + len(e.data)) }
+func (e queued[T]) size() int64 { return int64(len(e.key) + len(e.data)) }
 
 // readEntry reads an element of XREADGROUP's answer: id and fields. Only an answer
 // of another shape is an error.
-func (q *Queue[T]) readEntry(message valkey.ValkeyMessage) (entry[T], error) {
+func (q *Queue[T]) readEntry(message valkey.ValkeyMessage) (queued[T], error) {
 	parts, err := message.ToArray()
 	if err != nil || len(parts) != 2 {
-		return entry[T]{}, fmt.Errorf("an entry of %d parts: %w", len(parts), errors.Join(err, errUnexpected))
+		return queued[T]{}, fmt.Errorf("an entry of %d parts: %w", len(parts), errors.Join(err, errUnexpected))
 	}
 	id, err := parts[0].ToString()
 	if err != nil {
-		return entry[T]{}, fmt.Errorf("an entry's id: %w", err)
+		return queued[T]{}, fmt.Errorf("an entry's id: %w", err)
 	}
-	e := entry[T]{id: id}
+	e := queued[T]{id: id}
 	fields, err := parts[1].AsStrSlice()
 	if err != nil {
 		e.gone = true
@@ -79,23 +91,23 @@ func (q *Queue[T]) decode(data string) (value T, err error) {
 	return value, nil
 }
 
-// group is the entries of one key, the highest version first: the only one to be
+// rivals are the entries of one key, the highest version first: the only one to be
 // applied. Of two with the same version, the one queued later comes first.
-type group[T any] []entry[T]
+type rivals[T any] []queued[T]
 
-func groups[T any](entries []entry[T]) []group[T] {
+func byKey[T any](entries []queued[T]) []rivals[T] {
 	var order []string
-	byKey := make(map[string]group[T])
+	keyed := make(map[string]rivals[T])
 	for _, e := range entries {
-		if byKey[e.key] == nil {
+		if keyed[e.key] == nil {
 			order = append(order, e.key)
 		}
-		byKey[e.key] = append(byKey[e.key], e)
+		keyed[e.key] = append(keyed[e.key], e)
 	}
-	all := make([]group[T], 0, len(order))
+	all := make([]rivals[T], 0, len(order))
 	for _, key := range order {
-		g := byKey[key]
-		slices.SortStableFunc(g, func(a, b entry[T]) int {
+		g := keyed[key]
+		slices.SortStableFunc(g, func(a, b queued[T]) int {
 			return cmp.Or(cmp.Compare(b.version, a.version), compareIDs(b.id, a.id))
 		})
 		all = append(all, g)

@@ -130,6 +130,8 @@ type testManager struct {
 	*cacheutil.Manager
 
 	prefix string
+	// client is that of the queues.
+	client valkey.Client
 }
 
 // stream is the key of the stream of the queue of things.
@@ -141,22 +143,47 @@ func openManager(t *testing.T, url string) *testManager {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, leaks) })
-	prefix := t.Name() + "-" + rand.Text()[:8] + ":"
-	m, err := cacheutil.Open(t.Context(), cacheutil.Config{
-		URL:         url,
+	m, err := openQueues(t.Context(), url, t.Name()+"-"+rand.Text()[:8]+":")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.close)
+	return m
+}
+
+// openQueues makes a manager and, beside it, a client for queues, as a program has
+// them whose cache evicts.
+func openQueues(ctx context.Context, url, prefix string) (*testManager, error) {
+	option, err := cacheutil.ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	option.DisableCache, option.DisableRetry, option.AlwaysPipelining = true, true, true
+	option.Dialer.Timeout, option.ConnWriteTimeout = 200*time.Millisecond, 2*time.Second
+	client, err := valkey.NewClient(option)
+	if err != nil {
+		return nil, err
+	}
+	m, err := cacheutil.Open(ctx, cacheutil.Config{
 		Prefix:      prefix,
 		CallTimeout: 500 * time.Millisecond,
 		Logger:      slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		t.Fatal(err)
+		client.Close()
+		return nil, err
 	}
-	t.Cleanup(func() { _ = m.Close() })
-	return &testManager{Manager: m, prefix: prefix}
+	return &testManager{Manager: m, prefix: prefix, client: client}, nil
+}
+
+func (m *testManager) close() {
+	_ = m.Manager.Close()
+	m.client.Close()
 }
 
 func newQueue(t *testing.T, m *testManager, o cacheutil.QueueOptions[thing]) *cacheutil.Queue[thing] {
 	t.Helper()
+	o.Client = func() valkey.Client { return m.client }
 	q, err := cacheutil.NewQueue(m.Manager, o)
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +245,7 @@ func empty(t *testing.T, q *cacheutil.Queue[thing]) {
 // do sends a command to the server that the manager uses.
 func do(t *testing.T, m *testManager, command ...string) valkey.ValkeyResult {
 	t.Helper()
-	result := m.Client().Do(t.Context(), m.Client().B().Arbitrary(command...).Build())
+	result := m.client.Do(t.Context(), m.client.B().Arbitrary(command...).Build())
 	if err := result.Error(); err != nil && !valkey.IsValkeyNil(err) {
 		t.Fatalf("%v: %v", command, err)
 	}

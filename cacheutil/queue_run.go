@@ -177,7 +177,7 @@ func (w *worker[T]) pass(ctx context.Context) (pass, error) {
 
 // fetch asks for a batch, and makes the group if Valkey does not know it: at
 // first, and after it lost its data.
-func (w *worker[T]) fetch(ctx context.Context, client valkey.Client, p *pass) ([]entry[T], error) {
+func (w *worker[T]) fetch(ctx context.Context, client valkey.Client, p *pass) ([]queued[T], error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	o := w.q.options
@@ -218,7 +218,7 @@ func (w *worker[T]) fetch(ctx context.Context, client valkey.Client, p *pass) ([
 		w.claimed = time.Now()
 	}
 	p.fetched, p.length, p.last = true, state.length, state.last
-	var entries []entry[T]
+	var entries []queued[T]
 	for _, part := range parts[1:3] {
 		messages, err := part.ToArray()
 		if err != nil {
@@ -278,7 +278,7 @@ func (w *worker[T]) tell(err error) {
 }
 
 // tidy forgets the attempts of entries that are no longer in hand.
-func (w *worker[T]) tidy(entries []entry[T]) {
+func (w *worker[T]) tidy(entries []queued[T]) {
 	if len(w.attempts) == 0 {
 		return
 	}
