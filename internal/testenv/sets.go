@@ -30,3 +30,24 @@ func startSet(tb testing.TB, start func(context.Context) (*servers.Set, error)) 
 	})
 	return set
 }
+
+// StartCacheCluster starts a cluster of the test's own: three masters, then a
+// replica of each.
+func StartCacheCluster(tb testing.TB) *servers.Set {
+	tb.Helper()
+	return startSet(tb, servers.StartCacheCluster)
+}
+
+// StartCacheSentinel starts, for the test alone, a master, a replica and three
+// Sentinels that know the master as servers.SentinelMaster.
+func StartCacheSentinel(tb testing.TB) *servers.Set {
+	tb.Helper()
+	return startSet(tb, servers.StartCacheSentinel)
+}
+
+// StartCacheTLS starts a Valkey or Redis of the test's own that asks for TLS, a
+// client's certificate and a password.
+func StartCacheTLS(tb testing.TB) *servers.Set {
+	tb.Helper()
+	return startSet(tb, servers.StartCacheTLS)
+}

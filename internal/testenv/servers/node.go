@@ -24,6 +24,7 @@ type Node struct {
 
 	recipe  recipe
 	current *Server
+	connect func(port int) valkey.ClientOption
 }
 
 // URL is the address for clients.
@@ -36,6 +37,8 @@ func (n *Node) PID() int {
 	}
 	return n.current.pid
 }
+
+func (n *Node) option() valkey.ClientOption { return n.connect(n.Port) }
 
 // Start starts the node again after Kill, and returns when it answers.
 func (n *Node) Start(ctx context.Context) error {
@@ -133,11 +136,13 @@ func (s *Set) Stop() error {
 // node describes one node of a set.
 type node struct {
 	name string
-	// arguments are those beside --bind and --dir; port takes the place of one
-	// that is not given.
+	// arguments are the whole command line; the node's directory is there, and
+	// prepare has put into it what it needs.
 	arguments func(port int) []string
-	url       func(port int) string
-	option    func(port int) valkey.ClientOption
+	prepare   func(port int) error
+	// url and option are for nodes that want more than an address.
+	url    func(port int) string
+	option func(port int) valkey.ClientOption
 }
 
 // add starts a node, on another port if the first one is taken.
@@ -146,29 +151,32 @@ func (s *Set) add(ctx context.Context, n node) (*Node, error) {
 		n.url = func(port int) string { return fmt.Sprintf("redis://127.0.0.1:%d/0", port) }
 	}
 	if n.option == nil {
-		n.option = func(port int) valkey.ClientOption {
-			return valkey.ClientOption{InitAddress: []string{"127.0.0.1:" + strconv.Itoa(port)}}
-		}
+		n.option = loopback
 	}
 	dir := filepath.Join(s.Dir(), n.name)
 	if err := s.makeDir(dir); err != nil {
 		return nil, err
 	}
-	made := &Node{}
+	made := &Node{connect: n.option}
+	var failed error
 	made.recipe = recipe{
 		name:   "Valkey",
 		signal: "TERM",
 		command: func(port int) []string {
+			// A node that is started again finds its files.
+			if n.prepare != nil && made.Port != port {
+				failed = n.prepare(port)
+			}
 			made.Port = port
 			return append([]string{s.program}, n.arguments(port)...)
 		},
 		url: n.url,
 		ready: func(ctx context.Context, server *Server) error {
-			return answers(ctx, n.option(made.Port), server)
+			return answers(ctx, made.option(), server)
 		},
 	}
 	server, err := start(ctx, made.recipe)
-	if err != nil {
+	if err = errors.Join(failed, err); err != nil {
 		return nil, fmt.Errorf("node %s: %w", n.name, err)
 	}
 	made.current = server
