@@ -2,7 +2,9 @@ package cacheutil
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
 )
 
 // Cache caches values of one type under string keys. A key names the same thing
@@ -16,6 +18,7 @@ type Cache[T any] struct {
 	o       Options[T]
 	stats   *counters
 	flights flights[T]
+	shape   uint32 // of T
 }
 
 // New makes a cache. Caches of one name share their figures.
@@ -24,7 +27,20 @@ func New[T any](m *Manager, o Options[T]) (*Cache[T], error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("make cache %q: %w", o.Name, err)
 	}
-	return &Cache[T]{m: m, o: o, stats: m.register(o.Name), flights: newFlights[T]()}, nil
+	shape := shapeOf(reflect.TypeFor[T]())
+	stats := m.register(named{
+		name:     o.Name,
+		counters: new(counters),
+		shape:    shape,
+		json: func(payload []byte) ([]byte, error) {
+			value, err := o.Codec.Decode(payload)
+			if err != nil {
+				return nil, err //nolint:wrapcheck // it only says no
+			}
+			return json.Marshal(value) //nolint:wrapcheck // as above
+		},
+	})
+	return &Cache[T]{m: m, o: o, stats: stats, flights: newFlights[T](), shape: shape}, nil
 }
 
 // Get returns the value of the key: from process memory, from Valkey, or by load.
@@ -114,7 +130,7 @@ func (c *Cache[T]) miss(ctx context.Context, p place, old *item[T], load func(co
 	}
 	f, mine := c.flights.join(p, c.m.local.fences.current(p.key))
 	if mine {
-		c.launch(ctx, p, f, old, load)
+		c.launch(ctx, f, old, load)
 	}
 	return c.await(ctx, f, old)
 }

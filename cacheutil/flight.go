@@ -59,17 +59,14 @@ func (fs *flights[T]) land(f *flight[T], it *item[T], from source, err error) {
 }
 
 // launch runs the flight in a goroutine of its own.
-func (c *Cache[T]) launch(ctx context.Context, p place, f *flight[T], old *item[T], load func(context.Context) (T, error)) {
+func (c *Cache[T]) launch(ctx context.Context, f *flight[T], old *item[T], load func(context.Context) (T, error)) {
 	flying, cancel := c.m.detached(ctx, c.o.HardTimeout)
 	f.expired = flying.Done()
-	run := func() {
+	c.m.spawn(func() {
 		defer cancel()
-		it, from, err := c.fill(flying, p, f, old, load)
+		it, from, err := c.fill(flying, f, old, load)
 		c.flights.land(f, it, from, err)
-	}
-	if !c.m.spawn(run) {
-		go run() // the manager is closed: the load is cancelled soon
-	}
+	})
 }
 
 // await waits for the flight, or for a reason to wait no longer.

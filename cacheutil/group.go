@@ -56,25 +56,33 @@ func (m *Manager) placeIn(ctx context.Context, group, key string) place {
 }
 
 // findGeneration returns nil when it cannot be known.
-func (m *Manager) findGeneration(_ context.Context, group string) *generation {
-	epoch := m.local.fences.epoch.Load()
-	g, _ := m.groups.Compute(group, func(there *generation, found bool) (*generation, otter.ComputeOp) {
-		if found && there.epoch == epoch {
+func (m *Manager) findGeneration(ctx context.Context, group string) *generation {
+	at := m.local.fences.current(group)
+	name := newName()
+	if m.remote != nil {
+		if m.remote.journal.has(subject{name: group, group: true}) {
+			return nil
+		}
+		var err error
+		if name, err = m.remote.findGeneration(context.WithoutCancel(ctx), group); err != nil {
+			return nil
+		}
+	}
+	found := &generation{name: name, epoch: at.epoch}
+	m.groups.Compute(group, func(there *generation, ok bool) (*generation, otter.ComputeOp) {
+		if ok && there.epoch == at.epoch && m.remote == nil {
+			found = there // another reader has begun it
 			return nil, otter.CancelOp
 		}
-		return &generation{name: newName(), epoch: epoch}, otter.WriteOp
+		if m.local.fences.current(group) != at || !m.local.usable.Load() {
+			return nil, otter.CancelOp
+		}
+		return found, otter.WriteOp
 	})
-	return g
+	return found
 }
 
-// InvalidateGroup drops all entries of the groups. It fails and waits as
-// Cache.Put does.
-func (m *Manager) InvalidateGroup(_ context.Context, groups ...string) {
-	for _, group := range groups {
-		m.dropGroup(group)
-	}
-}
-
+// dropGroup forgets the generation, and what is being read of it.
 func (m *Manager) dropGroup(group string) {
 	m.local.fences.move(group)
 	m.groups.Invalidate(group)

@@ -27,12 +27,17 @@ type loaded[T any] struct {
 
 // load calls the loader and counts it.
 func (c *Cache[T]) load(ctx context.Context, load func(context.Context) (T, error)) loaded[T] {
-	ctx, wish := withWish(ctx)
+	wished := new(wish)
+	value, err := c.counted(ctx, wished, load)
+	return c.judge(value, err, wished)
+}
+
+func (c *Cache[T]) counted(ctx context.Context, wished *wish, load func(context.Context) (T, error)) (T, error) {
 	began := time.Now()
-	value, err := guarded(ctx, load)
+	value, err := guarded(context.WithValue(ctx, loadKey{}, wished), load)
 	c.stats.loads.Add(1)
 	c.stats.loadTime.Add(int64(time.Since(began)))
-	return c.judge(value, err, wish)
+	return value, err
 }
 
 // judge decides what becomes of a load's result.
@@ -76,34 +81,61 @@ func jitter(ttl time.Duration) time.Duration {
 }
 
 // fill gets what the first tier does not have.
-func (c *Cache[T]) fill(ctx context.Context, p place, f *flight[T], old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
-	got := c.load(ctx, load)
-	it := c.item(p, got, nil)
-	if got.keep && !p.adrift {
-		c.keep(p, it, f.at)
+func (c *Cache[T]) fill(ctx context.Context, f *flight[T], old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
+	switch {
+	case f.place.adrift:
+		return c.alone(ctx, f.place, old, load)
+	case c.m.remote != nil:
+		return c.fetch(ctx, f, old, load)
 	}
-	return c.result(p, f.at, it, got, old)
+	got := c.load(ctx, load)
+	it := c.item(f.place, got, nil)
+	if got.keep {
+		c.keep(f.place, it, f.at)
+	}
+	return c.result(f.place, f.at, it, got, old)
 }
 
-// item makes an item of what was loaded. The encoding may be nil.
+// alone loads without storing what it gets.
+func (c *Cache[T]) alone(ctx context.Context, p place, old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
+	at := c.m.local.fences.current(p.key)
+	got := c.load(ctx, load)
+	return c.result(p, at, c.plain(p, got), got, old)
+}
+
+// item makes an item of what was loaded, for the first tier. The encoding may be
+// nil.
 func (c *Cache[T]) item(p place, got loaded[T], encoded []byte) *item[T] {
+	it := c.plain(p, got)
+	if it == nil {
+		return nil
+	}
+	ttl := c.m.localTTL(got.ttl)
+	if got.absent {
+		it.weight.Store(weigh(p.key, 0))
+		it.span(c.m.clock.NowNano(), ttl, 0, 0)
+		return it
+	}
+	it.weight.Store(weigh(p.key, c.size(got.value, encoded)))
+	it.span(c.m.clock.NowNano(), ttl, c.o.MaxStale, c.o.RefreshAhead)
+	return it
+}
+
+// plain makes an item that is handed out and not kept; none of a failed load.
+func (c *Cache[T]) plain(p place, got loaded[T]) *item[T] {
 	if got.err != nil && !got.absent {
 		return nil
 	}
-	it := &item[T]{value: got.value}
+	it := &item[T]{}
 	it.generation, it.stats = p.generation, c.stats
 	if got.absent {
-		var zero T
-		it.value, it.absent = zero, got.err
-		it.weight.Store(weigh(p.key, 0))
-		it.span(c.m.clock.NowNano(), c.m.localTTL(got.ttl), 0, 0)
+		it.absent = got.err
 		return it
 	}
+	it.value = got.value
 	if c.o.Version != nil {
 		it.version = c.o.Version(got.value)
 	}
-	it.weight.Store(weigh(p.key, c.size(got.value, encoded)))
-	it.span(c.m.clock.NowNano(), c.m.localTTL(got.ttl), c.o.MaxStale, c.o.RefreshAhead)
 	return it
 }
 
@@ -173,11 +205,20 @@ func (c *Cache[T]) refreshAhead(ctx context.Context, p place, it *item[T], now i
 	})
 }
 
-// refresh loads a value that is still fresh.
+// refresh loads a value that is still fresh. With Valkey one process does.
 func (c *Cache[T]) refresh(ctx context.Context, p place, load func(context.Context) (T, error)) {
 	at := c.m.local.fences.current(p.key)
+	if c.m.remote != nil {
+		t := c.taking(p)
+		t.ahead = true
+		answer, err := c.m.remote.take(ctx, t)
+		if err == nil && answer.state == takeMine {
+			c.loadAndStore(ctx, p, at, t.token, answer.space, nil, load)
+		}
+		return
+	}
 	got := c.load(ctx, load)
-	if it := c.item(p, got, nil); it != nil && got.keep {
+	if it := c.item(p, got, nil); got.keep {
 		c.keep(p, it, at)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -15,6 +16,9 @@ type local struct {
 	entries *otter.Cache[string, entry]
 	fences  *fences
 	clock   *clock
+	// usable is false while invalidations of other processes do not arrive: then
+	// nothing is stored. What was stored before belongs to an earlier epoch.
+	usable atomic.Bool
 }
 
 func newLocal(maxBytes int64, clock *clock, logger *slog.Logger) (*local, error) {
@@ -36,6 +40,7 @@ func newLocal(maxBytes int64, clock *clock, logger *slog.Logger) (*local, error)
 		return nil, fmt.Errorf("make the first tier: %w", err)
 	}
 	l.entries = entries
+	l.usable.Store(true)
 	return l, nil
 }
 
@@ -54,7 +59,7 @@ func (l *local) store(key string, e entry, at fence) bool {
 	stored := false
 	l.entries.Compute(key, func(entry, bool) (entry, otter.ComputeOp) {
 		// Whoever moves the fence drops the entry afterwards, and waits for this.
-		if l.fences.current(key) != at {
+		if l.fences.current(key) != at || !l.usable.Load() {
 			return nil, otter.CancelOp
 		}
 		stored = true

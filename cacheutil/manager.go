@@ -2,6 +2,7 @@ package cacheutil
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ type Manager struct {
 	clock  *clock
 	local  *local
 	groups *otter.Cache[string, *generation]
+	remote *remote // nil without a URL
 
 	// ctx ends with Close.
 	ctx    context.Context //nolint:containedctx // the life of the manager's goroutines
@@ -33,6 +35,8 @@ type Manager struct {
 type named struct {
 	name     string
 	counters *counters
+	shape    uint32
+	json     func(payload []byte) ([]byte, error)
 }
 
 // What State.Valkey can be.
@@ -73,7 +77,34 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 		m.cancel()
 		return nil, fmt.Errorf("open the cache: %w", err)
 	}
+	m.openEpoch(ctx)
+	if cfg.URL != "" {
+		if err := m.openRemote(ctx); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+	}
 	return m, nil
+}
+
+// startTimeout is how long Open waits for Valkey.
+const startTimeout = time.Second
+
+// openRemote starts the keeper and waits until it has had one look, so that a
+// Valkey that is there is used from the first read on.
+func (m *Manager) openRemote(ctx context.Context) error {
+	option, err := clientOption(m.cfg)
+	if err != nil {
+		return fmt.Errorf("open the cache: %w", err)
+	}
+	m.remote = newRemote(m.cfg, m.local, m.dropGroup)
+	m.spawn(func() { m.remote.keep(m.ctx, option) })
+	limited, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	select {
+	case <-m.remote.ready:
+	case <-limited.Done():
+	}
+	return nil
 }
 
 // Close ends the manager's goroutines and connections and waits for them. Loads
@@ -90,13 +121,24 @@ func (m *Manager) Close() error {
 
 // State returns the condition of the second tier.
 func (m *Manager) State() State {
+	if m.remote != nil {
+		return m.remote.state()
+	}
 	return State{Valkey: stateOff}
 }
 
 // Client returns the client of the second tier for other uses of the same Valkey,
 // such as a queue. It is nil without a URL, and as long as Valkey was away since
 // Open: ask again.
-func (m *Manager) Client() valkey.Client { return nil }
+func (m *Manager) Client() valkey.Client {
+	if m.remote == nil {
+		return nil
+	}
+	if client := m.remote.client.Load(); client != nil {
+		return *client
+	}
+	return nil
+}
 
 // Stats returns the figures of every cache, in the order of their making.
 func (m *Manager) Stats() []Stats {
@@ -109,29 +151,29 @@ func (m *Manager) Stats() []Stats {
 	return stats
 }
 
-// register makes the counters of a cache; caches of one name share them.
-func (m *Manager) register(name string) *counters {
+// register makes a cache known and returns its counters; caches of one name share
+// them.
+func (m *Manager) register(cache named) *counters {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, cache := range m.caches {
-		if cache.name == name {
-			return cache.counters
+	for _, there := range m.caches {
+		if there.name == cache.name {
+			return there.counters
 		}
 	}
-	cache := named{name: name, counters: new(counters)}
 	m.caches = append(m.caches, cache)
 	return cache.counters
 }
 
-// spawn runs a task that Close waits for. After Close it runs none.
-func (m *Manager) spawn(task func()) bool {
+// spawn runs a task that Close waits for. After Close its context has ended.
+func (m *Manager) spawn(task func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return false
+		go task()
+		return
 	}
 	m.tasks.Go(task)
-	return true
 }
 
 // detached returns a context that outlives the caller's, not the manager, and

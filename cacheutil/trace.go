@@ -71,8 +71,3 @@ func DoNotStore(ctx context.Context) {
 		w.noStore.Store(true)
 	}
 }
-
-func withWish(ctx context.Context) (context.Context, *wish) {
-	w := new(wish)
-	return context.WithValue(ctx, loadKey{}, w), w
-}

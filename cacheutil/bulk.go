@@ -1,0 +1,85 @@
+package cacheutil
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+// storing is a value to be stored under a lease, or a lease to be given back.
+type storing struct {
+	space      *keyspace
+	key, token string
+	value      stored
+	release    bool
+}
+
+// takeAll is take for many keys in one round trip.
+func (r *remote) takeAll(ctx context.Context, all []taking) ([]taken, []error) {
+	answers, errs := make([]taken, len(all)), make([]error, len(all))
+	_, space, err := r.usable()
+	if err != nil {
+		return answers, fill(errs, err)
+	}
+	calls := make([]scriptCall, len(all))
+	for i, t := range all {
+		calls[i] = scriptCall{r.scripts.take, space.entry(t.key), t.args()}
+	}
+	for i, result := range r.callAll(ctx, calls) {
+		answers[i], errs[i] = readTaken(result)
+		answers[i].space = space
+	}
+	return answers, errs
+}
+
+// storeAll is store or release for many keys in one round trip.
+func (r *remote) storeAll(ctx context.Context, all []storing) ([]bool, []error) {
+	accepted, errs := make([]bool, len(all)), make([]error, len(all))
+	calls := make([]scriptCall, len(all))
+	for i, s := range all {
+		keys := s.space.entry(s.key)
+		if s.release {
+			calls[i] = scriptCall{r.scripts.release, keys, []string{s.token}}
+		} else {
+			calls[i] = scriptCall{r.scripts.store, keys, []string{s.token, s.value.encode(), millis(s.value.ttl + s.value.stale)}}
+		}
+	}
+	for i, result := range r.callAll(ctx, calls) {
+		stored, err := result.AsInt64()
+		if err != nil {
+			errs[i] = fmt.Errorf("store a value in Valkey: %w", err)
+		}
+		accepted[i] = stored == 1
+	}
+	return accepted, errs
+}
+
+// callAll runs scripts in pipelines, each within the budget.
+func (r *remote) callAll(ctx context.Context, calls []scriptCall) []valkey.ValkeyResult {
+	results := make([]valkey.ValkeyResult, 0, len(calls))
+	for len(calls) > 0 {
+		batch := calls[:min(len(calls), maxBatch)]
+		calls = calls[len(batch):]
+		client, _, err := r.usable()
+		if err != nil {
+			for range batch {
+				results = append(results, valkey.NewErrorResult(err))
+			}
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+		got := runAll(limited, client, batch)
+		cancel()
+		r.observe(ctx, got[0].Error())
+		results = append(results, got...)
+	}
+	return results
+}
+
+func fill(errs []error, err error) []error {
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}

@@ -1,0 +1,67 @@
+package cacheutil
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+const (
+	// connWriteTimeout ends connections whose server has stopped answering.
+	connWriteTimeout = 500 * time.Millisecond
+	// bufferSize keeps a connection's memory small.
+	bufferSize = 64 << 10
+	// topologyInterval is how often the client looks for the nodes of a cluster
+	// or the master behind a Sentinel by itself.
+	topologyInterval = 5 * time.Second
+)
+
+// clientOption reads the URL and sets what keeps a call from waiting.
+func clientOption(cfg Config) (valkey.ClientOption, error) {
+	option, err := valkey.ParseURL(cfg.URL)
+	if err != nil {
+		return option, fmt.Errorf("read the URL of Valkey: %w", err)
+	}
+	if option.Dialer.Timeout == 0 || option.Dialer.Timeout > maxDialTimeout {
+		option.Dialer.Timeout = maxDialTimeout
+	}
+	if option.ConnWriteTimeout == 0 {
+		option.ConnWriteTimeout = connWriteTimeout
+	}
+	// A lone call that is not pipelined closes its connection when it takes too
+	// long. The caches are ours; the client's own would only take memory.
+	option.AlwaysPipelining = cfg.Pipelining
+	option.DisableRetry, option.DisableCache = true, true
+	option.BlockingPoolSize = cfg.MaxConnections
+	option.ReadBufferEachConn, option.WriteBufferEachConn = bufferSize, bufferSize
+	option.ClusterOption.ShardsRefreshInterval = topologyInterval
+	if option.Sentinel.MasterSet != "" {
+		option.Sentinel.TopologyRefreshInterval = topologyInterval
+		option.Sentinel.Dialer = option.Dialer
+		option.Sentinel.TLSConfig = option.TLSConfig
+	}
+	return option, nil
+}
+
+// connect makes the client. It needs an answer of the server, whose kind decides
+// about the client's.
+func (r *remote) connect(option valkey.ClientOption) error {
+	client, err := valkey.NewClient(option)
+	if err != nil {
+		return fmt.Errorf("connect to Valkey: %w", err)
+	}
+	r.client.Store(&client)
+	return nil
+}
+
+// ping asks whether Valkey answers.
+func ping(ctx context.Context, client valkey.CoreClient, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := client.Do(ctx, client.B().Ping().Build()).Error(); err != nil {
+		return fmt.Errorf("ping Valkey: %w", err)
+	}
+	return nil
+}

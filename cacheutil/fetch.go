@@ -1,0 +1,199 @@
+package cacheutil
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// What bounds the wait for another's load: a wake can be lost, with its
+// connection, and without tracking none comes.
+const (
+	maxWait     = 250 * time.Millisecond
+	untoldWait  = 20 * time.Millisecond
+	maxCorrupt  = 2
+	patientFor  = 2 // leases that are waited for before a load without one
+	tokenLength = generationLength
+)
+
+// fetch gets a value from Valkey, or loads it under a lease, or waits for the
+// process that does.
+func (c *Cache[T]) fetch(ctx context.Context, f *flight[T], old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
+	r, p, t := c.m.remote, f.place, c.taking(f.place)
+	patience := time.Now().Add(patientFor * c.o.LeaseTTL)
+	for corrupt := 0; corrupt < maxCorrupt && time.Now().Before(patience); {
+		// The fence comes first: whoever drops the key keeps it in the journal
+		// before the fence moves.
+		at := c.m.local.fences.current(p.key)
+		if r.journal.has(subject{name: p.key}) {
+			break
+		}
+		waiter := r.waiters.add(p.key)
+		answer, err := r.take(ctx, t)
+		if err == nil && answer.state == takeWait {
+			old = c.offer(f, answer, old)
+			c.waitFor(ctx, waiter, answer.wait)
+		}
+		r.waiters.done(p.key, waiter)
+		if err != nil {
+			c.failed(err)
+			break
+		}
+		switch answer.state {
+		case takeHit:
+			it, err := c.decode(p, answer)
+			if err != nil {
+				corrupt++
+				c.corrupt(ctx, p, answer)
+				continue
+			}
+			c.keep(p, it, at)
+			return it, fromRemote, nil
+		case takeMine:
+			old = c.offer(f, answer, old)
+			return c.loadAndStore(ctx, p, at, t.token, answer.space, old, load)
+		}
+		if ctx.Err() != nil {
+			return c.result(p, at, nil, loaded[T]{err: ErrHardTimeout}, old)
+		}
+	}
+	return c.alone(ctx, p, old, load)
+}
+
+func (c *Cache[T]) taking(p place) taking {
+	return taking{key: p.key, generation: p.generation, token: newName(), lease: c.o.LeaseTTL}
+}
+
+// failed counts a call that Valkey did not answer as it should. Not to have asked
+// is no failure.
+func (c *Cache[T]) failed(err error) {
+	if !errors.Is(err, errAway) {
+		c.stats.errors.Add(1)
+	}
+}
+
+// offer shows a value past its time to those that wait for the flight.
+func (c *Cache[T]) offer(f *flight[T], answer taken, old *item[T]) *item[T] {
+	if answer.data == "" || answer.left <= 0 || f.old != nil {
+		return old
+	}
+	s, err := c.open(f.place, answer.data)
+	if err != nil || s.kind != kindValue {
+		return old
+	}
+	value, err := c.o.Codec.Decode(s.payload)
+	if err != nil {
+		return old
+	}
+	it := &item[T]{value: value}
+	it.generation, it.version, it.stats = f.place.generation, s.version, c.stats
+	it.weight.Store(weigh(f.place.key, c.size(value, s.payload)))
+	it.gone = later(c.m.clock.NowNano(), answer.left)
+	f.old = it
+	close(f.hasOld)
+	return it
+}
+
+// waitFor waits for another's load.
+func (c *Cache[T]) waitFor(ctx context.Context, waiter *waiter, lease time.Duration) {
+	limit := min(max(lease, time.Millisecond), maxWait)
+	if !c.m.local.usable.Load() {
+		limit = min(limit, untoldWait)
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-waiter.woken:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// open reads a value's head and checks that it is one of this cache.
+func (c *Cache[T]) open(p place, data string) (stored, error) {
+	s, err := decodeStored(data)
+	if err == nil && (s.shape != c.shape || s.generation != p.generation) {
+		err = errForeign
+	}
+	return s, err
+}
+
+// decode makes an item of a fresh value.
+func (c *Cache[T]) decode(p place, answer taken) (*item[T], error) {
+	s, err := c.open(p, answer.data)
+	if err != nil {
+		return nil, err
+	}
+	it := &item[T]{}
+	it.generation, it.version, it.stats = p.generation, s.version, c.stats
+	now := c.m.clock.NowNano()
+	if s.kind == kindNegative {
+		it.absent = c.o.NotFoundError
+		it.weight.Store(weigh(p.key, 0))
+		it.span(now, answer.left, 0, 0)
+		return it, nil
+	}
+	if it.value, err = c.o.Codec.Decode(s.payload); err != nil {
+		return nil, err //nolint:wrapcheck // it is counted, not returned
+	}
+	it.weight.Store(weigh(p.key, c.size(it.value, s.payload)))
+	it.span(now, answer.left, s.stale, c.o.RefreshAhead)
+	if c.o.RefreshAhead > 0 {
+		spent := s.ttl - answer.left
+		it.refresh.Store(later(now, max(time.Duration(float64(s.ttl)*c.o.RefreshAhead)-spent, 0)))
+	}
+	return it, nil
+}
+
+// corrupt counts a value that cannot be read and has it replaced.
+func (c *Cache[T]) corrupt(ctx context.Context, p place, answer taken) {
+	c.stats.corrupt.Add(1)
+	c.m.remote.discard(ctx, answer.space, p.key, answer.data)
+}
+
+// loadAndStore loads under a lease.
+func (c *Cache[T]) loadAndStore(ctx context.Context, p place, at fence, token string, space *keyspace, old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
+	got := c.load(ctx, load)
+	it, s, ok := c.toStore(p, got)
+	// The load may have used up its time, the lease is to be given back still.
+	ctx = context.WithoutCancel(ctx)
+	if !ok {
+		c.m.remote.release(ctx, space, p.key, token)
+		return c.result(p, at, it, got, old)
+	}
+	accepted, err := c.m.remote.store(ctx, space, p.key, token, s)
+	c.settle(p, at, it, accepted, err)
+	return it, fromLoad, nil
+}
+
+// toStore makes of what was loaded an item and the form for Valkey, if it is to
+// be stored.
+func (c *Cache[T]) toStore(p place, got loaded[T]) (*item[T], stored, bool) {
+	if !got.keep {
+		return c.plain(p, got), stored{}, false
+	}
+	s := stored{kind: kindNegative, ttl: got.ttl, shape: c.shape, generation: p.generation}
+	if !got.absent {
+		var err error
+		if s.payload, err = c.o.Codec.Encode(got.value); err != nil {
+			c.stats.errors.Add(1)
+			return c.plain(p, got), stored{}, false
+		}
+		s.kind, s.stale = kindValue, c.o.MaxStale
+	}
+	it := c.item(p, got, s.payload)
+	s.version = it.version
+	return it, s, true
+}
+
+// settle keeps in process memory what Valkey has accepted.
+func (c *Cache[T]) settle(p place, at fence, it *item[T], accepted bool, err error) {
+	switch {
+	case err != nil:
+		c.failed(err)
+	case !accepted:
+		c.stats.discarded.Add(1)
+	default:
+		c.keep(p, it, at)
+	}
+}

@@ -1,0 +1,310 @@
+package cacheutil
+
+import (
+	"context"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+const (
+	// keepInterval is how often the keeper looks after everything.
+	keepInterval = 100 * time.Millisecond
+	// eraInterval is how often the era is asked for though nobody told of a
+	// change. It also keeps the key from being evicted as unused.
+	eraInterval = time.Second
+	// nodesInterval is how often the masters of a cluster are looked for.
+	nodesInterval = time.Second
+)
+
+// keeper is the goroutine that connects, probes, tracks and repeats.
+type keeper struct {
+	*remote
+	option    valkey.ClientOption
+	backoff   time.Duration
+	nextTry   time.Time
+	nextEra   time.Time
+	nextNodes time.Time
+	answered  int // pings in a row while the breaker is open
+}
+
+// keep runs until the context ends, then closes what it has opened.
+func (r *remote) keep(ctx context.Context, option valkey.ClientOption) {
+	k := &keeper{remote: r, option: option, backoff: minBackoff}
+	ticker := time.NewTicker(keepInterval)
+	defer ticker.Stop()
+	for opening := true; ctx.Err() == nil; {
+		k.look(ctx)
+		if opening && (k.client.Load() == nil || k.isLive()) {
+			opening = false
+			close(r.ready)
+		}
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		case <-r.kick:
+		}
+	}
+	r.unlink(nil)
+	if client := r.client.Load(); client != nil {
+		(*client).Close()
+	}
+}
+
+func (r *remote) wakeKeeper() {
+	select {
+	case r.kick <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// look does what is due.
+func (k *keeper) look(ctx context.Context) {
+	now := time.Now()
+	if k.client.Load() == nil {
+		if now.Before(k.nextTry) {
+			return
+		}
+		if err := k.connect(k.option); err != nil {
+			k.log.WarnContext(ctx, "Valkey is away; the cache works without it", "error", err)
+			k.nextTry = time.Now().Add(spread(k.backoff))
+			k.backoff = min(2*k.backoff, maxBackoff)
+			return
+		}
+		k.log.InfoContext(ctx, "connected to Valkey")
+	}
+	client := *k.client.Load()
+	if k.breaker.open() && !k.probe(ctx, client) {
+		return
+	}
+	if !now.Before(k.nextNodes) {
+		k.nextNodes = now.Add(nodesInterval)
+		k.relink(ctx, client)
+	}
+	if k.journal.overflowed() {
+		k.newEra(ctx, client)
+	}
+	if k.eraDue.Load() || k.space.Load() == nil || !now.Before(k.nextEra) {
+		k.nextEra = now.Add(eraInterval)
+		k.readEra(ctx, client)
+	}
+	k.settle(ctx)
+	k.replay(ctx)
+}
+
+// probe tells whether Valkey answers again: twice in a row and in time.
+func (k *keeper) probe(ctx context.Context, client valkey.Client) bool {
+	if err := ping(ctx, client, k.cfg.CallTimeout); err != nil {
+		k.answered = 0
+		return false
+	}
+	if k.answered++; k.answered < 2 {
+		k.wakeKeeper()
+		return false
+	}
+	k.answered = 0
+	k.breaker.close()
+	k.nextNodes = time.Time{}
+	k.log.InfoContext(ctx, "Valkey answers again")
+	return true
+}
+
+// relink keeps a link to every master: each tells of its own keys alone.
+func (k *keeper) relink(ctx context.Context, client valkey.Client) {
+	masters := map[string]valkey.Client{"": client}
+	if client.Mode() == valkey.ClientModeCluster {
+		var ok bool
+		if masters, ok = findMasters(ctx, client, k.cfg.CallTimeout); !ok {
+			return
+		}
+	}
+	k.unlink(masters)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for address, master := range masters {
+		if k.links[address] != nil {
+			continue
+		}
+		linked, cancel := context.WithCancel(ctx)
+		l := &link{cancel: cancel, ended: make(chan struct{})}
+		k.links[address] = l
+		k.live = false
+		k.local.usable.Store(false)
+		k.local.fences.advance()
+		go k.keepLink(linked, l, master) // ends with unlink
+	}
+}
+
+// findMasters asks every node for its role. A node that does not tell leaves the
+// question open.
+func findMasters(ctx context.Context, client valkey.Client, limit time.Duration) (map[string]valkey.Client, bool) {
+	masters := map[string]valkey.Client{}
+	for address, node := range client.Nodes() {
+		limited, cancel := context.WithTimeout(ctx, limit)
+		role, err := node.Do(limited, node.B().Role().Build()).ToArray()
+		cancel()
+		if err != nil || len(role) == 0 {
+			continue
+		}
+		if name, err := role[0].ToString(); err == nil && name == "master" {
+			masters[address] = node
+		}
+	}
+	return masters, len(masters) > 0
+}
+
+// unlink ends the links to all but the given masters.
+func (r *remote) unlink(masters map[string]valkey.Client) {
+	r.mu.Lock()
+	var ending []*link
+	for address, l := range r.links {
+		if masters[address] == nil {
+			ending = append(ending, l)
+			delete(r.links, address)
+		}
+	}
+	r.mu.Unlock()
+	for _, l := range ending {
+		l.cancel()
+		<-l.ended
+	}
+}
+
+// setLink records that a link is up or down.
+func (r *remote) setLink(l *link, up bool) {
+	r.mu.Lock()
+	l.up = up
+	r.mu.Unlock()
+	if up {
+		r.wakeKeeper()
+	} else {
+		r.lost()
+	}
+}
+
+// lost empties the first tier and leaves it empty until invalidations arrive.
+func (r *remote) lost() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.live = false
+	r.local.usable.Store(false)
+	r.doubt()
+}
+
+func (r *remote) isLive() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.live
+}
+
+// settle lets the first tier be used as soon as every master tells of its
+// changes. What was read before is not kept: a change may have gone untold.
+func (k *keeper) settle(ctx context.Context) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.live || len(k.links) == 0 || k.breaker.open() || k.space.Load() == nil || k.eraDue.Load() {
+		return
+	}
+	for _, l := range k.links {
+		if !l.up {
+			return
+		}
+	}
+	k.live = true
+	k.local.fences.advance()
+	k.local.usable.Store(true)
+	k.log.InfoContext(ctx, "invalidations arrive from Valkey; process memory is used")
+}
+
+// readEra asks for the era, and begins one where there is none.
+func (k *keeper) readEra(ctx context.Context, client valkey.Client) {
+	k.eraDue.Store(false)
+	era, err := k.call(ctx, client, k.scripts.generation, eraKeys(k.cfg.Prefix)[:1], newName(), "0").ToString()
+	if err != nil {
+		k.eraDue.Store(true)
+		return
+	}
+	k.enter(era)
+}
+
+// newEra puts everything out of reach, because more invalidations were missed
+// than were kept.
+func (k *keeper) newEra(ctx context.Context, client valkey.Client) {
+	era, err := k.call(ctx, client, k.scripts.regenerate, eraKeys(k.cfg.Prefix), newName(), "0").ToString()
+	if err != nil {
+		return
+	}
+	k.journal.reset()
+	k.enter(era)
+	k.log.WarnContext(ctx, "more invalidations were missed than were kept: the cache begins anew")
+}
+
+// enter works in the era from now on.
+func (k *keeper) enter(era string) {
+	next := newKeyspace(k.cfg.Prefix, k.epoch.Load(), era)
+	if there := k.space.Load(); there != nil && *there == *next || k.journal.overflowed() {
+		return
+	}
+	k.space.Store(next)
+	k.local.fences.advance()
+}
+
+// overflow leaves Valkey alone until a new era has begun.
+func (r *remote) overflow() {
+	r.space.Store(nil)
+	r.doubt()
+}
+
+// setEpoch works with another epoch of the database.
+func (r *remote) setEpoch(epoch int64) {
+	r.epoch.Store(epoch)
+	r.space.Store(nil)
+	r.doubt()
+}
+
+// replay repeats invalidations that Valkey did not take.
+func (k *keeper) replay(ctx context.Context) {
+	if k.journal.count.Load() == 0 || k.space.Load() == nil {
+		return
+	}
+	batch := make([]invalidation, 0, maxBatch)
+	flush := func() bool {
+		for i, err := range k.send(ctx, batch) {
+			if err != nil {
+				return false
+			}
+			k.journal.taken(batch[i].subject, batch[i].version)
+			k.dropped(batch[i].subject)
+		}
+		batch = batch[:0]
+		return true
+	}
+	for subject, version := range k.journal.all() {
+		batch = append(batch, invalidation{subject, version})
+		if len(batch) == maxBatch && !flush() {
+			return
+		}
+	}
+	flush()
+}
+
+// dropped forgets locally what was dropped in Valkey: its own telling may come
+// later.
+func (r *remote) dropped(s subject) {
+	if s.group {
+		r.drop(s.name)
+	} else {
+		r.local.drop(s.name, 0)
+	}
+}
+
+// state describes the tier.
+func (r *remote) state() State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := State{Valkey: stateDown, Tracking: r.live, BreakerOpen: r.breaker.open(), Pending: int(r.journal.count.Load())}
+	if r.client.Load() != nil && !s.BreakerOpen {
+		s.Valkey = stateUp
+	}
+	return s
+}

@@ -1,0 +1,287 @@
+package cacheutil
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+const (
+	// tombstoneTTL is longer than any writer takes from its commit to its call.
+	tombstoneTTL = 30 * time.Second
+	// groupTTL is how long a group is known that no one uses. An unknown one
+	// begins anew, empty.
+	groupTTL = 24 * time.Hour
+	// maxBatch bounds what is sent in one pipeline.
+	maxBatch = 500
+)
+
+// errAway tells that Valkey was not asked.
+var errAway = errors.New("valkey is away")
+
+// remote is the second tier.
+type remote struct {
+	cfg     Config
+	local   *local
+	drop    func(group string)
+	scripts scripts
+	log     *slog.Logger
+
+	client  atomic.Pointer[valkey.Client]
+	breaker breaker
+	journal *journal
+	waiters waiters
+
+	// space is nil while the era is unknown: then nothing is read or stored.
+	space atomic.Pointer[keyspace]
+	epoch atomic.Int64
+	// eraDue is set when the era may have changed.
+	eraDue atomic.Bool
+
+	// What follows is the keeper's, see keeper.go.
+	kick  chan struct{}
+	ready chan struct{}
+	mu    sync.Mutex
+	links map[string]*link
+	live  bool
+}
+
+func newRemote(cfg Config, local *local, dropGroup func(string)) *remote {
+	r := &remote{
+		cfg:     cfg,
+		local:   local,
+		drop:    dropGroup,
+		scripts: newScripts(),
+		log:     cfg.Logger,
+		journal: newJournal(cfg.MaxPending),
+		waiters: waiters{byKey: map[string]*waiter{}},
+		kick:    make(chan struct{}, 1),
+		ready:   make(chan struct{}),
+		links:   map[string]*link{},
+	}
+	r.epoch.Store(cfg.Epoch)
+	r.breaker.opened = r.lost
+	local.usable.Store(false)
+	return r
+}
+
+// usable returns the client and the keys, if there is something to ask.
+func (r *remote) usable() (valkey.Client, *keyspace, error) {
+	client, space := r.client.Load(), r.space.Load()
+	if client == nil || space == nil || r.breaker.open() {
+		return nil, nil, errAway
+	}
+	return *client, space, nil
+}
+
+// call runs a script within the budget.
+func (r *remote) call(ctx context.Context, client valkey.Client, script script, keys []string, args ...string) valkey.ValkeyResult {
+	limited, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+	defer cancel()
+	result := run(limited, client, scriptCall{script, keys, args})
+	r.observe(ctx, result.Error())
+	return result
+}
+
+// observe tells the breaker how a call went. A caller that has no time left says
+// nothing about Valkey.
+func (r *remote) observe(ctx context.Context, err error) {
+	if err == nil {
+		r.breaker.succeeded()
+		return
+	}
+	if _, answered := valkey.IsValkeyErr(err); answered {
+		r.breaker.succeeded()
+		return
+	}
+	if ctx.Err() == nil {
+		r.breaker.failed()
+	}
+}
+
+// taking is the question for a key's value or lease.
+type taking struct {
+	key, generation string
+	token           string
+	lease           time.Duration
+	ahead           bool // take the lease although the value is fresh
+}
+
+func (t taking) args() []string {
+	ahead := ""
+	if t.ahead {
+		ahead = "1"
+	}
+	return []string{t.token, millis(t.lease), t.generation, ahead}
+}
+
+// taken is its answer.
+type taken struct {
+	state int64
+	data  string        // the value, with takeHit the fresh one, else one for need
+	left  time.Duration // of the value
+	wait  time.Duration // of another's lease
+	space *keyspace
+}
+
+func (r *remote) take(ctx context.Context, t taking) (taken, error) {
+	client, space, err := r.usable()
+	if err != nil {
+		return taken{}, err
+	}
+	answer, err := readTaken(r.call(ctx, client, r.scripts.take, space.entry(t.key), t.args()...))
+	answer.space = space
+	return answer, err
+}
+
+func readTaken(result valkey.ValkeyResult) (answer taken, err error) {
+	fields, err := result.ToArray()
+	if err != nil {
+		return answer, fmt.Errorf("ask Valkey for a value: %w", err)
+	}
+	if len(fields) < 3 {
+		return answer, fmt.Errorf("ask Valkey for a value: %d fields", len(fields))
+	}
+	var numbers [4]int64
+	for i := range fields {
+		if i == 1 {
+			answer.data, err = fields[i].ToString()
+		} else {
+			numbers[i], err = fields[i].ToInt64()
+		}
+		if err != nil {
+			return answer, fmt.Errorf("read Valkey's answer: %w", err)
+		}
+	}
+	answer.state = numbers[0]
+	answer.left = time.Duration(numbers[2]) * time.Millisecond
+	answer.wait = time.Duration(numbers[3]) * time.Millisecond
+	return answer, nil
+}
+
+// store tells whether the value is the one that Valkey has now.
+func (r *remote) store(ctx context.Context, space *keyspace, key, token string, s stored) (bool, error) {
+	client, _, err := r.usable()
+	if err != nil {
+		return false, err
+	}
+	result, err := r.call(ctx, client, r.scripts.store, space.entry(key), token, s.encode(), millis(s.ttl+s.stale)).AsInt64()
+	if err != nil {
+		return false, fmt.Errorf("store a value in Valkey: %w", err)
+	}
+	return result == 1, nil
+}
+
+// release gives a lease back after a load that brought nothing to store.
+func (r *remote) release(ctx context.Context, space *keyspace, key, token string) {
+	if client, _, err := r.usable(); err == nil {
+		r.call(ctx, client, r.scripts.release, space.entry(key), token)
+	}
+}
+
+// discard deletes a value that could not be read.
+func (r *remote) discard(ctx context.Context, space *keyspace, key, data string) {
+	if client, _, err := r.usable(); err == nil {
+		r.call(ctx, client, r.scripts.discard, space.entry(key), data[:min(len(data), groupedLength)])
+	}
+}
+
+// put stores a written value, unless a newer one is there.
+func (r *remote) put(ctx context.Context, key string, s stored) error {
+	client, space, err := r.usable()
+	if err != nil {
+		return err
+	}
+	if err := r.call(ctx, client, r.scripts.put, space.entry(key), s.encode(), millis(s.ttl+s.stale)).Error(); err != nil {
+		return fmt.Errorf("put a value into Valkey: %w", err)
+	}
+	return nil
+}
+
+// invalidation is one of a key or group.
+type invalidation struct {
+	subject
+	version int64
+}
+
+// invalidate has Valkey drop what is named, in one round trip, and keeps in the
+// journal what it did not take. It returns the first error.
+func (r *remote) invalidate(ctx context.Context, all []invalidation) error {
+	var first error
+	for len(all) > 0 {
+		batch := all[:min(len(all), maxBatch)]
+		all = all[len(batch):]
+		for i, err := range r.send(ctx, batch) {
+			if err == nil {
+				continue
+			}
+			if first == nil {
+				first = err
+			}
+			if !r.journal.add(batch[i].subject, batch[i].version) {
+				r.overflow()
+			}
+		}
+	}
+	return first
+}
+
+// send runs the scripts of a batch and returns an error or nil for each.
+func (r *remote) send(ctx context.Context, batch []invalidation) []error {
+	errs := make([]error, len(batch))
+	_, space, err := r.usable()
+	if err != nil {
+		return fill(errs, err)
+	}
+	calls := make([]scriptCall, len(batch))
+	for i, one := range batch {
+		calls[i] = r.drops(space, one)
+	}
+	for i, result := range r.callAll(ctx, calls) {
+		errs[i] = result.Error()
+	}
+	return errs
+}
+
+// drops is the call that drops a subject.
+func (r *remote) drops(space *keyspace, one invalidation) scriptCall {
+	if one.group {
+		return scriptCall{r.scripts.regenerate, space.group(one.name), []string{newName(), millis(groupTTL)}}
+	}
+	version := ""
+	if one.version > 0 {
+		version = formatVersion(one.version)
+	}
+	return scriptCall{r.scripts.invalidate, space.entry(one.name), []string{version, millis(tombstoneTTL)}}
+}
+
+// findGeneration returns the name of a group's generation.
+func (r *remote) findGeneration(ctx context.Context, group string) (string, error) {
+	client, space, err := r.usable()
+	if err != nil {
+		return "", err
+	}
+	name, err := r.call(ctx, client, r.scripts.generation, space.group(group)[:1], newName(), millis(groupTTL)).ToString()
+	if err != nil {
+		return "", fmt.Errorf("ask Valkey for a group: %w", err)
+	}
+	return name, nil
+}
+
+// millis writes a duration in milliseconds, at least one, as Valkey wants it.
+func millis(d time.Duration) string {
+	return strconv.FormatInt(max(d.Milliseconds(), 1), 10)
+}
+
+// spread returns a duration around d, so that many clients do not act as one.
+func spread(d time.Duration) time.Duration {
+	return d/2 + rand.N(d) //nolint:gosec // spreads load, no secret
+}

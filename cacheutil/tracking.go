@@ -1,0 +1,128 @@
+package cacheutil
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+const (
+	// A half-open connection would go unnoticed for ten seconds.
+	pingInterval = 200 * time.Millisecond
+	pingTimeout  = 500 * time.Millisecond
+	// What waits between attempts to connect doubles up to the maximum.
+	minBackoff = 50 * time.Millisecond
+	maxBackoff = 2 * time.Second
+)
+
+var errConnectionLost = errors.New("the connection was lost")
+
+// link is the connection to one master that carries its invalidations.
+type link struct {
+	up     bool // guarded by remote.mu
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// keepLink keeps a link up until its context ends.
+func (r *remote) keepLink(ctx context.Context, l *link, client valkey.Client) {
+	defer close(l.ended)
+	backoff := minBackoff
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := r.track(ctx, l, client)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > maxBackoff {
+			backoff = minBackoff
+		}
+		r.log.DebugContext(ctx, "no invalidations arrive from Valkey", "error", err)
+		wait(ctx, spread(backoff))
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// track makes a connection, has Valkey tell it every change under the tracked
+// prefixes, and watches it until it breaks.
+func (r *remote) track(ctx context.Context, l *link, client valkey.Client) error {
+	conn, _ := client.Dedicate()
+	defer conn.Close()
+	lost := conn.SetOnInvalidations(r.pushed)
+	enable := []string{"CLIENT", "TRACKING", "ON", "BCAST"}
+	for _, prefix := range trackedPrefixes(r.cfg.Prefix) {
+		enable = append(enable, "PREFIX", prefix)
+	}
+	limited, cancel := context.WithTimeout(ctx, pingTimeout)
+	err := conn.Do(limited, conn.B().Arbitrary(enable...).Build()).Error()
+	cancel()
+	if err != nil {
+		return fmt.Errorf("ask Valkey for invalidations: %w", err)
+	}
+	r.setLink(l, true)
+	defer r.setLink(l, false)
+	ticker := time.NewTicker(pingInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-lost:
+			return errors.Join(errConnectionLost, err)
+		case <-ticker.C:
+			if err := ping(ctx, conn, pingTimeout); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// pushed takes what Valkey tells. It must not ask Valkey anything: the answer
+// would have to come through the same connection.
+func (r *remote) pushed(messages []valkey.ValkeyMessage) {
+	if messages == nil { // everything was flushed, or the connection was lost
+		r.doubt()
+		return
+	}
+	for i := range messages {
+		key, err := messages[i].ToString()
+		if err != nil {
+			continue
+		}
+		kind, _, _ := strings.Cut(strings.TrimPrefix(key, r.cfg.Prefix), ":")
+		switch kind {
+		case "t":
+			r.local.drop(logical(key), 0)
+			r.waiters.wake(logical(key))
+		case "u":
+			r.drop(logical(key))
+		case "w":
+			r.waiters.wake(logical(key))
+		case "c":
+			r.eraDue.Store(true)
+			r.wakeKeeper()
+		}
+	}
+}
+
+// doubt empties the first tier and has the era asked for.
+func (r *remote) doubt() {
+	r.eraDue.Store(true)
+	r.local.fences.advance()
+	r.waiters.wakeAll()
+	r.wakeKeeper()
+}
+
+// wait returns when the time is over or the context.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
