@@ -28,13 +28,8 @@ const maxDialTimeout = 200 * time.Millisecond
 // Config describes what all caches of one program share. The zero value is a
 // cache in process memory alone.
 type Config struct {
-	// URL names the Valkey or Redis of the second tier; empty: there is none.
-	//
-	//	redis://user:password@host:6379/0
-	//	rediss://host:6379                                     TLS
-	//	redis://sentinel1:26379?addr=sentinel2:26379&master_set=mymaster
-	//	redis://node1:6379?addr=node2:6379                     cluster
-	//	unix:///run/valkey.sock
+	// URL names the Valkey or Redis of the second tier, in a form that ParseURL
+	// reads; empty: there is none.
 	URL string
 
 	// Prefix begins every key in Valkey. Programs that share a Valkey and not

@@ -20,16 +20,11 @@ const (
 
 // clientOption reads the URL and sets what keeps a call from waiting.
 func clientOption(cfg Config) (valkey.ClientOption, error) {
-	option, err := valkey.ParseURL(cfg.URL)
+	option, err := ParseURL(cfg.URL)
 	if err != nil {
-		return option, fmt.Errorf("read the URL of Valkey: %w", err)
+		return option, err
 	}
-	if option.Dialer.Timeout == 0 || option.Dialer.Timeout > maxDialTimeout {
-		option.Dialer.Timeout = maxDialTimeout
-	}
-	if option.ConnWriteTimeout == 0 {
-		option.ConnWriteTimeout = connWriteTimeout
-	}
+	option.Dialer.Timeout, option.ConnWriteTimeout = maxDialTimeout, connWriteTimeout
 	// A lone call that is not pipelined closes its connection when it takes too
 	// long. The caches are ours; the client's own would only take memory.
 	option.AlwaysPipelining = cfg.Pipelining
@@ -40,7 +35,6 @@ func clientOption(cfg Config) (valkey.ClientOption, error) {
 	if option.Sentinel.MasterSet != "" {
 		option.Sentinel.TopologyRefreshInterval = topologyInterval
 		option.Sentinel.Dialer = option.Dialer
-		option.Sentinel.TLSConfig = option.TLSConfig
 	}
 	return option, nil
 }

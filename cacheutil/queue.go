@@ -181,7 +181,7 @@ type queueLink struct {
 	logger *slog.Logger
 	// allow asks the breaker, report tells it how a call went.
 	allow  func() bool
-	report func(error)
+	report func(ctx context.Context, err error)
 }
 
 // queueKeys are the keys of one queue. The hash tag keeps them on one node of a
@@ -197,7 +197,8 @@ func newQueueKeys(prefix, name string) queueKeys {
 }
 
 // NewQueue makes a queue on the manager's Valkey. It fails only on options that
-// cannot work. Without Valkey it is a queue that takes nothing.
+// cannot work. Without Valkey it is a queue that takes nothing. Stop Run before the
+// manager is closed.
 func NewQueue[T any](m *Manager, options QueueOptions[T]) (*Queue[T], error) {
 	options = options.withDefaults()
 	if err := options.validate(); err != nil {
@@ -208,17 +209,25 @@ func NewQueue[T any](m *Manager, options QueueOptions[T]) (*Queue[T], error) {
 		budget: m.cfg.CallTimeout,
 		logger: m.cfg.Logger,
 		allow:  func() bool { return true },
-		report: func(error) {},
+		report: func(context.Context, error) {},
 	}
-	if options.Client != nil {
+	switch {
+	case options.Client != nil:
 		link.client = options.Client
+	case m.remote != nil:
+		link.allow = func() bool { return !m.remote.breaker.open() }
+		link.report = m.remote.observe
 	}
-	return &Queue[T]{
+	q := &Queue[T]{
 		options: options,
 		link:    link,
 		keys:    newQueueKeys(m.cfg.Prefix, options.Name),
 		scripts: newQueueScripts(),
-	}, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.queues = append(m.queues, q.Stats)
+	return q, nil
 }
 
 // Submit offers the value to the queue. If it answers true, the value was
@@ -255,10 +264,7 @@ func (q *Queue[T]) Submit(ctx context.Context, value T) (queued bool, err error)
 		format(q.options.MaxLen), format(q.options.MaxBytes), format(size),
 		key, format(version), valkey.BinaryString(data),
 	}).AsInt64()
-	// The caller's own haste says nothing about Valkey.
-	if ctx.Err() == nil {
-		q.link.report(err)
-	}
+	q.link.report(ctx, err)
 	switch {
 	case err != nil:
 		q.counts.refusals[refusalOf(err)].Add(1)

@@ -78,7 +78,7 @@ func (r *round[T]) apply(ctx context.Context, all []rivals[T]) {
 		r.settle(ctx, all)
 	case !r.q.refused(err):
 		r.failed = err
-	case len(all) > 1000:
+	case len(all) > 1:
 		r.apply(ctx, all[:len(all)/2])
 		r.apply(ctx, all[len(all)/2:])
 	default:

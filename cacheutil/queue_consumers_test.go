@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/valkey-io/valkey-go"
 
+	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
@@ -42,7 +44,7 @@ func TestQueueHelperProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.close()
+	defer func() { _ = m.Close() }()
 	pool, err := pgxpool.New(ctx, os.Getenv(helperDatabase))
 	if err != nil {
 		t.Fatal(err)
@@ -286,31 +288,100 @@ func TestQueueSurvivesFlush(t *testing.T) {
 	eventually(t, "the value is applied", func() bool { return db.all(t)["k"].Version == 3 })
 }
 
-// Consumers of processes that were killed are forgotten, but none that holds
-// entries is.
+// Consumers of processes that were killed are forgotten, but none that still holds
+// entries is: they would be lost.
 func TestQueueForgetsDeadConsumers(t *testing.T) {
 	db := createThings(t)
-	db.insert(t, "k")
 	m := openManager(t, testenv.CacheURL(t))
 	options := db.options("thing")
-	options.ApplyTimeout, options.ClaimAfter = 20*time.Millisecond, 20*time.Millisecond
+	options.ApplyTimeout, options.ClaimAfter, options.Batch = time.Millisecond, time.Millisecond, 1
 	options.Apply = func(ctx context.Context, batch []thing) error { return db.Apply(context.WithoutCancel(ctx), batch) }
 	q := newQueue(t, m, options)
+	for i := range 5 {
+		key := fmt.Sprint("k", i)
+		db.insert(t, key)
+		submit(t, q, thing{key, 2, "queued"})
+	}
 	stream := m.stream()
-	submit(t, q, thing{"k", 2, "queued"})
 	do(t, m, "XGROUP", "CREATE", stream, "appliers", "0")
 	do(t, m, "XGROUP", "CREATECONSUMER", stream, "appliers", "idle")
 	do(t, m, "XREADGROUP", "GROUP", "appliers", "holding", "STREAMS", stream, ">")
-	run(t, q)
-	empty(t, q)
-	eventually(t, "both are forgotten", func() bool {
-		consumers, err := do(t, m, "XINFO", "CONSUMERS", stream, "appliers").ToArray()
+	consumers := func() (names []string, idle int64) {
+		list, err := do(t, m, "XINFO", "CONSUMERS", stream, "appliers").ToArray()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(consumers) == 1
+		for _, one := range list {
+			fields, err := one.AsMap()
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, ms := fields["name"], fields["idle"]
+			text, _ := name.ToString()
+			names = append(names, text)
+			n, _ := ms.AsInt64()
+			idle = max(idle, n)
+		}
+		return names, idle
+	}
+	eventually(t, "both look dead", func() bool {
+		_, idle := consumers()
+		return idle > 50
 	})
-	if db.all(t)["k"].Version != 2 {
-		t.Error("the entry that was held is lost")
+	run(t, q)
+	empty(t, q)
+	eventually(t, "both are forgotten", func() bool {
+		names, _ := consumers()
+		return len(names) == 1 && names[0] != "idle" && names[0] != "holding"
+	})
+	for key, row := range db.all(t) {
+		if row.Version != 2 {
+			t.Errorf("the value of %s that a dead consumer held is lost", key)
+		}
+	}
+}
+
+// A queue can have a Valkey of its own beside the cache's, and waits for one that
+// is not there yet.
+func TestQueueWithItsOwnValkey(t *testing.T) {
+	db := createThings(t)
+	db.insert(t, "k")
+	m := openManager(t, "")
+	option, err := cacheutil.ParseURL(testenv.CacheURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := valkey.NewClient(option)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var there atomic.Bool
+	options := db.options("thing")
+	options.Client = func() valkey.Client {
+		if there.Load() {
+			return client
+		}
+		return nil
+	}
+	q := newQueue(t, m, options)
+	stop := run(t, q)
+	defer stop()
+	if queued, err := q.Submit(t.Context(), thing{"k", 2, ""}); queued || err != nil {
+		t.Errorf("Submit without Valkey = %v, %v", queued, err)
+	}
+	if s := q.Stats(t.Context()); s.Known || s.Refused["away"] != 1 {
+		t.Errorf("without Valkey: %+v", s)
+	}
+	there.Store(true)
+	submit(t, q, thing{"k", 3, ""})
+	left(t, q, 1)
+	if db.all(t)["k"].Version != 3 {
+		t.Error("the value was not applied")
+	}
+	var text strings.Builder
+	m.WritePrometheus(&text)
+	if !strings.Contains(text.String(), `cache_queue_applied_total{entity="thing"} 1`) {
+		t.Errorf("the manager's metrics do not have the queue's:\n%s", &text)
 	}
 }

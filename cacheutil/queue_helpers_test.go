@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync/atomic"
@@ -130,8 +131,6 @@ type testManager struct {
 	*cacheutil.Manager
 
 	prefix string
-	// client is that of the queues.
-	client valkey.Client
 }
 
 // stream is the key of the stream of the queue of things.
@@ -147,43 +146,22 @@ func openManager(t *testing.T, url string) *testManager {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(m.close)
+	t.Cleanup(func() { _ = m.Close() })
 	return m
 }
 
-// openQueues makes a manager and, beside it, a client for queues, as a program has
-// them whose cache evicts.
 func openQueues(ctx context.Context, url, prefix string) (*testManager, error) {
-	option, err := cacheutil.ParseURL(url)
-	if err != nil {
-		return nil, err
-	}
-	option.DisableCache, option.DisableRetry, option.AlwaysPipelining = true, true, true
-	option.Dialer.Timeout, option.ConnWriteTimeout = 200*time.Millisecond, 2*time.Second
-	client, err := valkey.NewClient(option)
-	if err != nil {
-		return nil, err
-	}
 	m, err := cacheutil.Open(ctx, cacheutil.Config{
+		URL:         url,
 		Prefix:      prefix,
 		CallTimeout: 500 * time.Millisecond,
 		Logger:      slog.New(slog.DiscardHandler),
 	})
-	if err != nil {
-		client.Close()
-		return nil, err
-	}
-	return &testManager{Manager: m, prefix: prefix, client: client}, nil
-}
-
-func (m *testManager) close() {
-	_ = m.Manager.Close()
-	m.client.Close()
+	return &testManager{Manager: m, prefix: prefix}, err
 }
 
 func newQueue(t *testing.T, m *testManager, o cacheutil.QueueOptions[thing]) *cacheutil.Queue[thing] {
 	t.Helper()
-	o.Client = func() valkey.Client { return m.client }
 	q, err := cacheutil.NewQueue(m.Manager, o)
 	if err != nil {
 		t.Fatal(err)
@@ -242,10 +220,20 @@ func empty(t *testing.T, q *cacheutil.Queue[thing]) {
 	})
 }
 
+// left waits until this process has taken n entries out of the queue and counted
+// them: applied, or given up.
+func left(t *testing.T, q *cacheutil.Queue[thing], n int64) {
+	t.Helper()
+	eventually(t, fmt.Sprint(n, " entries have left the queue"), func() bool {
+		s := q.Stats(t.Context())
+		return s.Applied+s.Buried == n
+	})
+}
+
 // do sends a command to the server that the manager uses.
 func do(t *testing.T, m *testManager, command ...string) valkey.ValkeyResult {
 	t.Helper()
-	result := m.client.Do(t.Context(), m.client.B().Arbitrary(command...).Build())
+	result := m.Client().Do(t.Context(), m.Client().B().Arbitrary(command...).Build())
 	if err := result.Error(); err != nil && !valkey.IsValkeyNil(err) {
 		t.Fatalf("%v: %v", command, err)
 	}

@@ -19,8 +19,8 @@ const (
 	fetchTimeout = 2 * time.Second
 	// fetchBytes bounds an answer of entries, by their mean size.
 	fetchBytes = 8 << 20
-	// maxBackoff is the longest pause while the database or Valkey is away.
-	maxBackoff = 5 * time.Second
+	// maxQueuePause is the longest pause while the database or Valkey is away.
+	maxQueuePause = 5 * time.Second
 	// forgetAfter, in ClaimAfters: a consumer that was not seen for so long and
 	// holds nothing was a process that is no more.
 	forgetAfter = 10
@@ -52,7 +52,7 @@ func (q *Queue[T]) Run(ctx context.Context) error {
 			failures = 0
 		}
 		w.tell(err)
-		if wait(ctx, pause) != nil {
+		if pauseFor(ctx, pause) != nil {
 			break
 		}
 	}
@@ -89,7 +89,7 @@ func (q *Queue[T]) Drain(ctx context.Context) error {
 		} else {
 			pause = backoff(q.options.Interval, failures)
 		}
-		if wait(ctx, pause) != nil {
+		if pauseFor(ctx, pause) != nil {
 			return fmt.Errorf("queue %s: about %d entries are left in Valkey: %w", q.options.Name, left, errors.Join(ctx.Err(), err))
 		}
 	}
@@ -98,14 +98,14 @@ func (q *Queue[T]) Drain(ctx context.Context) error {
 // backoff doubles the interval with each failure, up to a bound, and takes up to a
 // fifth off so that processes do not return in step.
 func backoff(interval time.Duration, failures int) time.Duration {
-	pause := maxBackoff
-	if shift := min(failures, 16); interval < maxBackoff>>shift {
+	pause := maxQueuePause
+	if shift := min(failures, 16); interval < maxQueuePause>>shift {
 		pause = interval << shift
 	}
 	return pause - mathrand.N(pause/5+1) //nolint:gosec // no secret
 }
 
-func wait(ctx context.Context, pause time.Duration) error {
+func pauseFor(ctx context.Context, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {

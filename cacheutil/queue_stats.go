@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -165,6 +166,21 @@ func (q *Queue[T]) DeadLetters(ctx context.Context, limit int64) ([]DeadLetter, 
 		}
 	}
 	return letters, nil
+}
+
+// writeQueues writes the metrics of the manager's queues.
+func (m *Manager) writeQueues(w io.Writer) {
+	m.mu.Lock()
+	queues := slices.Clone(m.queues)
+	m.mu.Unlock()
+	if len(queues) == 0 {
+		return
+	}
+	stats := make([]QueueStats, len(queues))
+	for i, ask := range queues {
+		stats[i] = ask(m.ctx)
+	}
+	WriteQueueMetrics(w, m.cfg.MetricPrefix, stats...)
 }
 
 // WriteQueueMetrics writes the figures of queues in Prometheus' text form, their
