@@ -1,0 +1,334 @@
+package cacheutil_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/hal9-ai/hal9/cacheutil"
+)
+
+// record is a row of a ledger.
+type record struct {
+	Key     string
+	Version int64
+}
+
+// ledger is what the caches cache: it is always there and always right, and knows
+// since when a version is out of date.
+type ledger struct {
+	mu      sync.Mutex
+	version int64
+	commits map[string][]commit
+	reads   atomic.Int64
+}
+
+type commit struct {
+	version int64
+	at      time.Time
+}
+
+func newLedger(keys []string) *ledger {
+	l := &ledger{commits: make(map[string][]commit)}
+	for _, key := range keys {
+		l.write(key)
+	}
+	return l
+}
+
+func (l *ledger) write(key string) record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.version++
+	l.commits[key] = append(l.commits[key], commit{l.version, time.Now()})
+	return record{key, l.version}
+}
+
+func (l *ledger) read(key string) record {
+	l.reads.Add(1)
+	return l.latest(key)
+}
+
+func (l *ledger) latest(key string) record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	commits := l.commits[key]
+	return record{key, commits[len(commits)-1].version}
+}
+
+// age is how long before the moment a record was overtaken, 0 if it was not.
+func (l *ledger) age(r record, moment time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	commits := l.commits[r.Key]
+	i, _ := slices.BinarySearchFunc(commits, r.Version+1, func(c commit, version int64) int {
+		return int(c.version - version)
+	})
+	if i == len(commits) {
+		return 0
+	}
+	return max(0, moment.Sub(commits[i].at))
+}
+
+// server is what one process has: a manager with a cache of records.
+type server struct {
+	manager *cacheutil.Manager
+	cache   *cacheutil.Cache[record]
+	// written is, by key, the newest version whose write has returned here: no
+	// later read here may return an older one, whatever state Valkey is in.
+	written sync.Map
+}
+
+// fleet is several servers under load on one ledger.
+type fleet struct {
+	ledger  *ledger
+	servers []*server
+	keys    []string
+
+	stop    context.CancelFunc
+	callers sync.WaitGroup
+	began   time.Time
+
+	gets, writes, failed, regressed atomic.Int64
+	firstError                      atomic.Pointer[string]
+
+	mu     sync.Mutex
+	reads  []sample
+	puts   []sample
+	oldest time.Duration // of an overtaken value that was read
+}
+
+// sample is how long a call took, and when it began.
+type sample struct {
+	at   time.Time
+	took time.Duration
+}
+
+// startFleet opens two servers at the URL and puts them under load. All ends with
+// the test.
+func startFleet(t *testing.T, url string) *fleet {
+	t.Helper()
+	leaks := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, leaks) })
+	f := &fleet{began: time.Now()}
+	for i := range 64 {
+		f.keys = append(f.keys, fmt.Sprint("record:", i))
+	}
+	f.ledger = newLedger(f.keys)
+	for range 2 {
+		m, err := cacheutil.Open(t.Context(), cacheutil.Config{
+			URL: url, Prefix: "fleet:", Pipelining: true, Logger: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = m.Close() })
+		c, err := cacheutil.New(m, cacheutil.Options[record]{
+			Name: "record", TTL: time.Minute, Strategy: cacheutil.WriteThrough,
+			Version: func(r record) int64 { return r.Version },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.servers = append(f.servers, &server{manager: m, cache: c})
+	}
+	f.awaitWhole(t)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	f.stop = cancel
+	for _, s := range f.servers {
+		for range 6 {
+			f.callers.Go(func() { f.every(ctx, 2*time.Millisecond, func() { f.get(ctx, s) }) })
+		}
+		f.callers.Go(func() { f.every(ctx, 5*time.Millisecond, func() { f.write(ctx, s) }) })
+	}
+	t.Cleanup(f.end)
+	return f
+}
+
+// end takes the load away.
+func (f *fleet) end() {
+	f.stop()
+	f.callers.Wait()
+}
+
+func (*fleet) every(ctx context.Context, pause time.Duration, call func()) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			call()
+		}
+	}
+}
+
+func (f *fleet) get(ctx context.Context, s *server) {
+	key := f.keys[rand.IntN(len(f.keys))]
+	least, _ := s.written.Load(key)
+	began := time.Now()
+	got, err := s.cache.Get(ctx, key, func(context.Context) (record, error) { return f.ledger.read(key), nil })
+	took := time.Since(began)
+	if ctx.Err() != nil {
+		return
+	}
+	f.gets.Add(1)
+	if err != nil || got.Key != key {
+		f.failed.Add(1)
+		text := fmt.Sprintf("Get(%s) = %v, %v", key, got, err)
+		f.firstError.CompareAndSwap(nil, &text)
+		return
+	}
+	if least, ok := least.(int64); ok && got.Version < least {
+		f.regressed.Add(1)
+	}
+	age := f.ledger.age(got, began)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reads = append(f.reads, sample{began, took})
+	f.oldest = max(f.oldest, age)
+}
+
+func (f *fleet) write(ctx context.Context, s *server) {
+	r := f.ledger.write(f.keys[rand.IntN(len(f.keys))])
+	began := time.Now()
+	// A write that was made is made known, even if the caller is leaving.
+	if ctx := context.WithoutCancel(ctx); r.Version%2 == 0 {
+		s.cache.Put(ctx, r.Key, r)
+	} else {
+		s.cache.Invalidate(ctx, r.Key, r.Version)
+	}
+	took := time.Since(began)
+	for {
+		old, loaded := s.written.LoadOrStore(r.Key, r.Version)
+		if version, ok := old.(int64); !loaded || !ok || version >= r.Version || s.written.CompareAndSwap(r.Key, old, r.Version) {
+			break
+		}
+	}
+	f.writes.Add(1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.puts = append(f.puts, sample{began, took})
+}
+
+// awaitGets waits until so many more reads were made.
+func (f *fleet) awaitGets(t *testing.T, more int64) {
+	t.Helper()
+	until := f.gets.Load() + more
+	eventually(t, fmt.Sprint(more, " reads were made"), func() bool { return f.gets.Load() >= until })
+}
+
+// awaitWhole waits until every server has Valkey and its invalidations.
+func (f *fleet) awaitWhole(t *testing.T) {
+	t.Helper()
+	eventually(t, "every server has Valkey again", func() bool {
+		for _, s := range f.servers {
+			if state := s.manager.State(); state.Valkey != "up" || !state.Tracking || state.BreakerOpen || state.Pending != 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// awaitCoherence takes the load away and waits until every server returns the
+// newest version of every key. It returns how many reads were out of date at
+// first.
+func (f *fleet) awaitCoherence(t *testing.T) (behind int) {
+	t.Helper()
+	f.end()
+	f.awaitWhole(t)
+	outdated := func() (n int) {
+		for _, s := range f.servers {
+			for _, key := range f.keys {
+				got, err := s.cache.Get(t.Context(), key, func(context.Context) (record, error) { return f.ledger.read(key), nil })
+				if err != nil {
+					t.Fatalf("Get(%s): %v", key, err)
+				}
+				if got != f.ledger.latest(key) {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	behind = outdated()
+	eventually(t, "all servers return the newest versions", func() bool { return outdated() == 0 })
+	return behind
+}
+
+// awaitInvalidations changes every key at each server in turn and waits until the
+// others return it.
+func (f *fleet) awaitInvalidations(t *testing.T) {
+	t.Helper()
+	for i, s := range f.servers {
+		for _, key := range f.keys {
+			r := f.ledger.write(key)
+			s.cache.Invalidate(t.Context(), key, r.Version)
+		}
+		eventually(t, fmt.Sprint("the writes of server ", i, " are seen by all"), func() bool {
+			for _, other := range f.servers {
+				for _, key := range f.keys {
+					got, err := other.cache.Get(t.Context(), key, func(context.Context) (record, error) { return f.ledger.read(key), nil })
+					if err != nil {
+						t.Fatalf("Get(%s): %v", key, err)
+					}
+					if got != f.ledger.latest(key) {
+						return false
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+// requireFaultless fails if a caller has seen an error, or an older value than the
+// one that it had written.
+func (f *fleet) requireFaultless(t *testing.T) {
+	t.Helper()
+	if text := f.firstError.Load(); text != nil {
+		t.Errorf("%d of %d reads failed, the first one: %s", f.failed.Load(), f.gets.Load(), *text)
+	}
+	if n := f.regressed.Load(); n > 0 {
+		t.Errorf("%d of %d reads returned an older value than the same server had written", n, f.gets.Load())
+	}
+}
+
+// percentile is that of the calls that began within the times.
+func percentile(samples []sample, from, to time.Time, share float64) time.Duration {
+	var within []time.Duration
+	for _, s := range samples {
+		if !s.at.Before(from) && s.at.Before(to) {
+			within = append(within, s.took)
+		}
+	}
+	if len(within) == 0 {
+		return 0
+	}
+	slices.Sort(within)
+	return within[int(float64(len(within)-1)*share)]
+}
+
+// report tells, for the time of a fault, what callers saw.
+func (f *fleet) report(name string, from, to time.Time, further ...string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := percentile(f.reads, f.began, from, 0.99)
+	during := percentile(f.reads, from, to, 0.99)
+	round := func(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
+	return fmt.Sprintf("%-16s %6d gets, %d failed, %d regressed; p99 %s before, %s during (%+.2f ms), worst %s; write p99 %s; oldest value read %s; %s",
+		name, f.gets.Load(), f.failed.Load(), f.regressed.Load(), round(before), round(during),
+		float64((during-before).Microseconds())/1000, round(percentile(f.reads, from, to, 1)),
+		round(percentile(f.puts, from, to, 0.99)), round(f.oldest), strings.Join(further, "; "))
+}
