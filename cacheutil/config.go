@@ -28,8 +28,8 @@ const maxDialTimeout = 200 * time.Millisecond
 // Config describes what all caches of one program share. The zero value is a
 // cache in process memory alone.
 type Config struct {
-	// URL names the Valkey or Redis of the second tier, in a form that ParseURL
-	// reads; empty: there is none.
+	// URL names the Valkey or Redis of the second tier, in one of the forms of
+	// ParseURL; empty: there is none.
 	URL string
 
 	// Prefix begins every key in Valkey. Programs that share a Valkey and not

@@ -24,7 +24,8 @@ func clientOption(cfg Config) (valkey.ClientOption, error) {
 	if err != nil {
 		return option, err
 	}
-	option.Dialer.Timeout, option.ConnWriteTimeout = maxDialTimeout, connWriteTimeout
+	option.Dialer.Timeout = maxDialTimeout
+	option.ConnWriteTimeout = connWriteTimeout
 	// A lone call that is not pipelined closes its connection when it takes too
 	// long. The caches are ours; the client's own would only take memory.
 	option.AlwaysPipelining = cfg.Pipelining
@@ -44,6 +45,9 @@ func clientOption(cfg Config) (valkey.ClientOption, error) {
 func (r *remote) connect(option valkey.ClientOption) error {
 	client, err := valkey.NewClient(option)
 	if err != nil {
+		if client != nil { // of a single server
+			client.Close()
+		}
 		return fmt.Errorf("connect to Valkey: %w", err)
 	}
 	r.client.Store(&client)

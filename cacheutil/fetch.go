@@ -87,7 +87,8 @@ func (c *Cache[T]) offer(f *flight[T], answer taken, old *item[T]) *item[T] {
 	}
 	it := &item[T]{value: value}
 	it.generation, it.version, it.stats = f.place.generation, s.version, c.stats
-	it.weight.Store(weigh(f.place.key, c.size(value, s.payload)))
+	size, _ := c.size(value, s.payload)
+	it.weight.Store(weigh(f.place.key, size))
 	it.gone = later(c.m.clock.NowNano(), answer.left)
 	f.old = it
 	close(f.hasOld)
@@ -136,7 +137,8 @@ func (c *Cache[T]) decode(p place, answer taken) (*item[T], error) {
 	if it.value, err = c.o.Codec.Decode(s.payload); err != nil {
 		return nil, err //nolint:wrapcheck // it is counted, not returned
 	}
-	it.weight.Store(weigh(p.key, c.size(it.value, s.payload)))
+	size, _ := c.size(it.value, s.payload)
+	it.weight.Store(weigh(p.key, size))
 	it.span(now, answer.left, s.stale, c.o.RefreshAhead)
 	if c.o.RefreshAhead > 0 {
 		spent := s.ttl - answer.left
@@ -179,9 +181,16 @@ func (c *Cache[T]) toStore(p place, got loaded[T]) (*item[T], stored, bool) {
 			c.stats.errors.Add(1)
 			return c.plain(p, got), stored{}, false
 		}
+		if len(s.payload) > c.o.MaxBytes {
+			return c.plain(p, got), stored{}, false
+		}
 		s.kind, s.stale = kindValue, c.o.MaxStale
 	}
-	it := c.item(p, got, s.payload)
+	size := 0
+	if !got.absent {
+		size, _ = c.size(got.value, s.payload)
+	}
+	it := c.item(p, got, size)
 	s.version = it.version
 	return it, s, true
 }

@@ -16,8 +16,6 @@ type flights[T any] struct {
 type flight[T any] struct {
 	place place
 	at    fence
-	// expired is the flight's own time limit.
-	expired <-chan struct{}
 
 	// old is a stale value from Valkey; hasOld is closed when it is there.
 	old    *item[T]
@@ -61,7 +59,6 @@ func (fs *flights[T]) land(f *flight[T], it *item[T], from source, err error) {
 // launch runs the flight in a goroutine of its own.
 func (c *Cache[T]) launch(ctx context.Context, f *flight[T], old *item[T], load func(context.Context) (T, error)) {
 	flying, cancel := c.m.detached(ctx, c.o.HardTimeout)
-	f.expired = flying.Done()
 	c.m.spawn(func() {
 		defer cancel()
 		it, from, err := c.fill(flying, f, old, load)
@@ -77,6 +74,8 @@ func (c *Cache[T]) await(ctx context.Context, f *flight[T], old *item[T]) (*item
 		defer timer.Stop()
 		soft = timer.C
 	}
+	hard := time.NewTimer(c.o.HardTimeout)
+	defer hard.Stop()
 	var hasOld <-chan struct{}
 	for {
 		select {
@@ -93,7 +92,7 @@ func (c *Cache[T]) await(ctx context.Context, f *flight[T], old *item[T]) (*item
 		case <-hasOld:
 			c.serveStale(ctx)
 			return f.old, nil
-		case <-f.expired:
+		case <-hard.C:
 			return c.overdue(ctx, f, old)
 		}
 	}
@@ -117,7 +116,7 @@ func (c *Cache[T]) landed(ctx context.Context, f *flight[T]) (*item[T], error) {
 // overdue answers when the load has passed its hard limit.
 func (c *Cache[T]) overdue(ctx context.Context, f *flight[T], old *item[T]) (*item[T], error) {
 	select {
-	case <-f.done: // it has ended in time; the limit is lifted then
+	case <-f.done: // just in time
 		return c.landed(ctx, f)
 	default:
 	}

@@ -37,6 +37,9 @@ func (c *Cache[T]) counted(ctx context.Context, wished *wish, load func(context.
 	value, err := guarded(context.WithValue(ctx, loadKey{}, wished), load)
 	c.stats.loads.Add(1)
 	c.stats.loadTime.Add(int64(time.Since(began)))
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %w", ErrHardTimeout, err)
+	}
 	return value, err
 }
 
@@ -89,11 +92,23 @@ func (c *Cache[T]) fill(ctx context.Context, f *flight[T], old *item[T], load fu
 		return c.fetch(ctx, f, old, load)
 	}
 	got := c.load(ctx, load)
-	it := c.item(f.place, got, nil)
-	if got.keep {
-		c.keep(f.place, it, f.at)
+	return c.result(f.place, f.at, c.keepLoaded(f.place, got, f.at), got, old)
+}
+
+// keepLoaded stores what was loaded without Valkey.
+func (c *Cache[T]) keepLoaded(p place, got loaded[T], at fence) *item[T] {
+	if !got.keep {
+		return c.plain(p, got)
 	}
-	return c.result(f.place, f.at, it, got, old)
+	size, ok := 0, true
+	if !got.absent {
+		size, ok = c.size(got.value, nil)
+	}
+	it := c.item(p, got, size)
+	if ok {
+		c.keep(p, it, at)
+	}
+	return it
 }
 
 // alone loads without storing what it gets.
@@ -103,20 +118,18 @@ func (c *Cache[T]) alone(ctx context.Context, p place, old *item[T], load func(c
 	return c.result(p, at, c.plain(p, got), got, old)
 }
 
-// item makes an item of what was loaded, for the first tier. The encoding may be
-// nil.
-func (c *Cache[T]) item(p place, got loaded[T], encoded []byte) *item[T] {
+// item makes an item of what was loaded, for the first tier.
+func (c *Cache[T]) item(p place, got loaded[T], size int) *item[T] {
 	it := c.plain(p, got)
 	if it == nil {
 		return nil
 	}
 	ttl := c.m.localTTL(got.ttl)
+	it.weight.Store(weigh(p.key, size))
 	if got.absent {
-		it.weight.Store(weigh(p.key, 0))
 		it.span(c.m.clock.NowNano(), ttl, 0, 0)
 		return it
 	}
-	it.weight.Store(weigh(p.key, c.size(got.value, encoded)))
 	it.span(c.m.clock.NowNano(), ttl, c.o.MaxStale, c.o.RefreshAhead)
 	return it
 }
@@ -139,18 +152,19 @@ func (c *Cache[T]) plain(p place, got loaded[T]) *item[T] {
 	return it
 }
 
-// size estimates the bytes of a value in memory.
-func (c *Cache[T]) size(value T, encoded []byte) int {
+// size estimates the bytes of a value in memory. It is false for one that is too
+// large to keep.
+func (c *Cache[T]) size(value T, encoded []byte) (int, bool) {
 	if c.o.Size != nil {
-		return c.o.Size(value)
+		return c.o.Size(value), len(encoded) <= c.o.MaxBytes
 	}
 	if encoded == nil {
 		var err error
 		if encoded, err = c.o.Codec.Encode(value); err != nil {
-			return 0
+			return 0, false
 		}
 	}
-	return 2 * len(encoded)
+	return 2 * len(encoded), len(encoded) <= c.o.MaxBytes
 }
 
 // localTTL bounds the life of an entry without a common Valkey.
@@ -217,8 +231,5 @@ func (c *Cache[T]) refresh(ctx context.Context, p place, load func(context.Conte
 		}
 		return
 	}
-	got := c.load(ctx, load)
-	if it := c.item(p, got, nil); got.keep {
-		c.keep(p, it, at)
-	}
+	c.keepLoaded(p, c.load(ctx, load), at)
 }

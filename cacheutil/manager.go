@@ -141,6 +141,20 @@ func (m *Manager) Client() valkey.Client {
 	return nil
 }
 
+// asked returns the client, unless Valkey is known to be away.
+func (m *Manager) asked() (valkey.Client, bool) {
+	client := m.Client()
+	return client, client != nil && !m.remote.breaker.open()
+}
+
+// observe tells the breaker how a call to Valkey went; ctx is the caller's own,
+// without the call's limit.
+func (m *Manager) observe(ctx context.Context, err error) {
+	if m.remote != nil {
+		m.remote.observe(ctx, err)
+	}
+}
+
 // Stats returns the figures of every cache, in the order of their making.
 func (m *Manager) Stats() []Stats {
 	m.mu.Lock()

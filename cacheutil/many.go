@@ -103,9 +103,6 @@ func (c *Cache[T]) collect(ctx context.Context, seats []seat[T], values map[stri
 
 func (c *Cache[T]) launchMany(ctx context.Context, mine []seat[T], load bulkLoad[T]) {
 	flying, cancel := c.m.detached(ctx, c.o.HardTimeout)
-	for _, s := range mine {
-		s.flight.expired = flying.Done()
-	}
 	c.m.spawn(func() {
 		defer cancel()
 		c.fillMany(flying, mine, load)
@@ -205,9 +202,7 @@ func (c *Cache[T]) loadMany(ctx context.Context, leases []lease[T], load bulkLoa
 		p := l.flight.place
 		switch {
 		case c.m.remote == nil:
-			if items[i] = c.item(p, got[i], nil); got[i].keep {
-				c.keep(p, items[i], l.at)
-			}
+			items[i] = c.keepLoaded(p, got[i], l.at)
 		case l.space == nil:
 			items[i] = c.plain(p, got[i])
 		default:

@@ -30,6 +30,7 @@ const (
 const (
 	DefaultTTL         = 5 * time.Minute
 	DefaultHardTimeout = 30 * time.Second
+	DefaultMaxBytes    = 1 << 20
 )
 
 // Options describes one cache.
@@ -73,14 +74,18 @@ type Options[T any] struct {
 	// NotFoundError is what a negative entry answers with. Default: ErrNotFound.
 	NotFoundError error
 	// Size estimates the bytes that a value takes in memory. Default: twice its
-	// encoded length.
+	// encoded length. Without Valkey values are encoded for nothing else.
 	Size func(T) int
+	// MaxBytes is the longest encoding that is kept; a longer value is loaded
+	// each time.
+	MaxBytes int
 }
 
 func (o Options[T]) withDefaults() Options[T] {
 	setDefault(&o.TTL, DefaultTTL)
 	setDefault(&o.HardTimeout, DefaultHardTimeout)
 	setDefault(&o.LeaseTTL, DefaultLeaseTTL)
+	setDefault(&o.MaxBytes, DefaultMaxBytes)
 	if o.Codec == nil {
 		o.Codec = newCBOR[T]()
 	}
@@ -104,6 +109,9 @@ func (o Options[T]) validate() error {
 	}
 	if o.RefreshAhead < 0 || o.RefreshAhead >= 1 {
 		errs = append(errs, fmt.Errorf("RefreshAhead is %v, not a share of the TTL", o.RefreshAhead))
+	}
+	if o.MaxBytes < 0 {
+		errs = append(errs, errors.New("MaxBytes is negative"))
 	}
 	for _, setting := range []struct {
 		name  string

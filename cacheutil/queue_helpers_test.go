@@ -196,21 +196,6 @@ func submit(t *testing.T, q *cacheutil.Queue[thing], values ...thing) {
 	}
 }
 
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("this never happened: %s", what)
-		}
-	}
-}
-
 // empty waits until nothing is queued any more.
 func empty(t *testing.T, q *cacheutil.Queue[thing]) {
 	t.Helper()

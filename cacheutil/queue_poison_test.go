@@ -120,6 +120,37 @@ func TestQueueIsolatesPoison(t *testing.T) {
 	}
 }
 
+// A refused batch is halved: the others are committed together, not one by one.
+func TestQueueHalvesRefusedBatches(t *testing.T) {
+	db := createThings(t)
+	m := openManager(t, testenv.CacheURL(t))
+	q := newQueue(t, m, db.options("thing"))
+	var keys []string
+	for i := range 128 {
+		keys = append(keys, fmt.Sprint("k", i))
+		body := "queued"
+		if i == 5 || i == 100 {
+			body = "poison"
+		}
+		submit(t, q, thing{keys[i], 2, body})
+	}
+	db.insert(t, keys...)
+	run(t, q)
+	left(t, q, 128)
+	if s := q.Stats(t.Context()); s.Applied != 126 || s.Buried != 2 {
+		t.Errorf("%d were applied and %d given up, want 126 and 2", s.Applied, s.Buried)
+	}
+	for key, row := range db.all(t) {
+		if poison := key == "k5" || key == "k100"; poison == (row.Version == 2) {
+			t.Errorf("%v", row)
+		}
+	}
+	// Two ways down of seven halvings, each leaving a half aside.
+	if calls := db.calls.Load(); calls > 32 {
+		t.Errorf("it took %d calls", calls)
+	}
+}
+
 func TestQueueBoundsDeadLetters(t *testing.T) {
 	db := createThings(t)
 	m := openManager(t, testenv.CacheURL(t))

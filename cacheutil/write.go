@@ -20,7 +20,12 @@ func (c *Cache[T]) Put(ctx context.Context, key string, value T) {
 	}
 	got := loaded[T]{value: value, ttl: jitter(c.o.TTL), keep: true}
 	if c.m.remote == nil {
-		c.m.local.write(key, c.item(place{key: key}, got, nil))
+		size, ok := c.size(value, nil)
+		if !ok {
+			c.Invalidate(ctx, key, version)
+			return
+		}
+		c.m.local.write(key, c.item(place{key: key}, got, size))
 		return
 	}
 	_, s, ok := c.toStore(place{key: key}, got)
