@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -113,12 +112,17 @@ type sample struct {
 	took time.Duration
 }
 
+// noLeaks fails if goroutines are left that the test will have started.
+func noLeaks(t *testing.T) {
+	t.Helper()
+	leaks := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, leaks) })
+}
+
 // startFleet opens two servers at the URL and puts them under load. All ends with
 // the test.
 func startFleet(t *testing.T, url string) *fleet {
 	t.Helper()
-	leaks := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, leaks) })
 	f := &fleet{began: time.Now()}
 	for i := range 64 {
 		f.keys = append(f.keys, fmt.Sprint("record:", i))
@@ -303,32 +307,4 @@ func (f *fleet) requireFaultless(t *testing.T) {
 	if n := f.regressed.Load(); n > 0 {
 		t.Errorf("%d of %d reads returned an older value than the same server had written", n, f.gets.Load())
 	}
-}
-
-// percentile is that of the calls that began within the times.
-func percentile(samples []sample, from, to time.Time, share float64) time.Duration {
-	var within []time.Duration
-	for _, s := range samples {
-		if !s.at.Before(from) && s.at.Before(to) {
-			within = append(within, s.took)
-		}
-	}
-	if len(within) == 0 {
-		return 0
-	}
-	slices.Sort(within)
-	return within[int(float64(len(within)-1)*share)]
-}
-
-// report tells, for the time of a fault, what callers saw.
-func (f *fleet) report(name string, from, to time.Time, further ...string) string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	before := percentile(f.reads, f.began, from, 0.99)
-	during := percentile(f.reads, from, to, 0.99)
-	round := func(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
-	return fmt.Sprintf("%-16s %6d gets, %d failed, %d regressed; p99 %s before, %s during (%+.2f ms), worst %s; write p99 %s; oldest value read %s; %s",
-		name, f.gets.Load(), f.failed.Load(), f.regressed.Load(), round(before), round(during),
-		float64((during-before).Microseconds())/1000, round(percentile(f.reads, from, to, 1)),
-		round(percentile(f.puts, from, to, 0.99)), round(f.oldest), strings.Join(further, "; "))
 }

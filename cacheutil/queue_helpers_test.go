@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/valkey-io/valkey-go"
-	"go.uber.org/goleak"
 
 	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/internal/testenv"
@@ -140,8 +139,7 @@ func (m *testManager) stream() string { return "{" + m.prefix + "queue:thing}" }
 // own, and sees to it that no goroutine outlives the test.
 func openManager(t *testing.T, url string) *testManager {
 	t.Helper()
-	leaks := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, leaks) })
+	noLeaks(t)
 	m, err := openQueues(t.Context(), url, t.Name()+"-"+rand.Text()[:8]+":")
 	if err != nil {
 		t.Fatal(err)

@@ -34,6 +34,7 @@ func sentinelURL(set *servers.Set) string {
 // exercise has two servers share values, invalidate each other's and queue writes.
 func exercise(t *testing.T, db *things, url string) {
 	t.Helper()
+	noLeaks(t)
 	f := startFleet(t, url)
 	f.awaitGets(t, 300)
 	f.awaitCoherence(t)
