@@ -110,6 +110,9 @@ func (r *round[T]) isolate(ctx context.Context, all []rivals[T]) {
 		r.apply(ctx, fresh)
 	}
 	r.blame(fresh)
+	if len(all) == 1 {
+		return // it was alone already, and nothing can tell whose fault it is
+	}
 	// In another order each time: the first ones may be the culprits.
 	mathrand.Shuffle(len(suspects), func(i, j int) { suspects[i], suspects[j] = suspects[j], suspects[i] })
 	alone := make(map[int]error)
