@@ -163,6 +163,10 @@ func (o QueueOptions[T]) validate() error {
 // entries, and a Submit whose outcome is unknown are all harmless for one reason:
 // Apply writes only what is newer.
 //
+// Versions belong to one life of the database. After a restore the same numbers
+// are given again, so entries that were queued under a lower Config.Epoch are not
+// applied: they become dead letters.
+//
 // All methods may be called concurrently.
 type Queue[T any] struct {
 	options QueueOptions[T]
@@ -182,6 +186,8 @@ type queueLink struct {
 	// allow asks the breaker, report tells it how a call went.
 	allow  func() bool
 	report func(ctx context.Context, err error)
+	// epoch is that of the database, to which versions belong.
+	epoch func() int64
 }
 
 // queueKeys are the keys of one queue. The hash tag keeps them on one node of a
@@ -210,13 +216,18 @@ func NewQueue[T any](m *Manager, options QueueOptions[T]) (*Queue[T], error) {
 		logger: m.cfg.Logger,
 		allow:  func() bool { return true },
 		report: func(context.Context, error) {},
+		epoch:  func() int64 { return m.cfg.Epoch },
 	}
-	switch {
-	case options.Client != nil:
-		link.client = options.Client
-	case m.remote != nil:
+	if m.remote != nil {
+		link.epoch = m.remote.epoch.Load
 		link.allow = func() bool { return !m.remote.breaker.open() }
 		link.report = m.remote.observe
+	}
+	if options.Client != nil {
+		link.client = options.Client
+		// The breaker is the cache's.
+		link.allow = func() bool { return true }
+		link.report = func(context.Context, error) {}
 	}
 	q := &Queue[T]{
 		options: options,
@@ -262,7 +273,7 @@ func (q *Queue[T]) Submit(ctx context.Context, value T) (queued bool, err error)
 	size := int64(len(key) + len(data))
 	length, err := q.scripts.submit.Exec(call, client, []string{q.keys.stream, q.keys.bytes}, []string{
 		format(q.options.MaxLen), format(q.options.MaxBytes), format(size),
-		key, format(version), valkey.BinaryString(data),
+		key, format(version), valkey.BinaryString(data), format(q.link.epoch()),
 	}).AsInt64()
 	q.link.report(ctx, err)
 	switch {

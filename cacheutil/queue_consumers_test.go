@@ -208,7 +208,7 @@ func TestQueueDrain(t *testing.T) {
 	options := db.options("thing")
 	options.Batch = 10
 	q := newQueue(t, m, options)
-	if err := q.Drain(t.Context()); err != nil {
+	if err := q.Drain(soon(t)); err != nil {
 		t.Errorf("drain an empty queue: %v", err)
 	}
 	var keys []string
@@ -232,7 +232,7 @@ func TestQueueDrain(t *testing.T) {
 
 	// What the first one had in hand is free at once for the next.
 	db.away.Store(false)
-	if err := q.Drain(t.Context()); err != nil {
+	if err := q.Drain(soon(t)); err != nil {
 		t.Fatal(err)
 	}
 	if s := q.Stats(t.Context()); s.Depth != 0 || s.Applied != 95 {
@@ -303,7 +303,6 @@ func TestQueueForgetsDeadConsumers(t *testing.T) {
 		submit(t, q, thing{key, 2, "queued"})
 	}
 	stream := m.stream()
-	do(t, m, "XGROUP", "CREATE", stream, "appliers", "0")
 	do(t, m, "XGROUP", "CREATECONSUMER", stream, "appliers", "idle")
 	do(t, m, "XREADGROUP", "GROUP", "appliers", "holding", "STREAMS", stream, ">")
 	consumers := func() (names []string, idle int64) {

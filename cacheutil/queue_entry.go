@@ -56,7 +56,7 @@ func (q *Queue[T]) readEntry(message valkey.ValkeyMessage) (queued[T], error) {
 		e.gone = true
 		return e, nil
 	}
-	version := ""
+	version, epoch := "", "0"
 	for i := 0; i+1 < len(fields); i += 2 {
 		switch fields[i] {
 		case "key":
@@ -65,6 +65,8 @@ func (q *Queue[T]) readEntry(message valkey.ValkeyMessage) (queued[T], error) {
 			version = fields[i+1]
 		case "data":
 			e.data = fields[i+1]
+		case "epoch":
+			epoch = fields[i+1]
 		}
 	}
 	if e.version, e.fault = strconv.ParseInt(version, 10, 64); e.fault != nil {
@@ -72,8 +74,14 @@ func (q *Queue[T]) readEntry(message valkey.ValkeyMessage) (queued[T], error) {
 		return e, nil
 	}
 	e.value, e.fault = q.decode(e.data)
-	if e.fault == nil && (e.key == "" || e.version < 1) {
+	life, err := strconv.ParseInt(epoch, 10, 64)
+	switch {
+	case e.fault != nil:
+	case e.key == "" || e.version < 1:
 		e.fault = errors.New("the entry has no key or no version")
+	case err != nil || life < q.link.epoch():
+		// A higher epoch is one that this process has yet to learn of.
+		e.fault = fmt.Errorf("the value was queued in epoch %s of the database, and this is %d: its version means nothing now", epoch, q.link.epoch())
 	}
 	return e, nil
 }

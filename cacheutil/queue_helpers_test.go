@@ -137,10 +137,10 @@ func (m *testManager) stream() string { return "{" + m.prefix + "queue:thing}" }
 
 // openManager opens caches on the Valkey at the URL, under a prefix of the test's
 // own, and sees to it that no goroutine outlives the test.
-func openManager(t *testing.T, url string) *testManager {
+func openManager(t *testing.T, url string, change ...func(*cacheutil.Config)) *testManager {
 	t.Helper()
 	noLeaks(t)
-	m, err := openQueues(t.Context(), url, t.Name()+"-"+rand.Text()[:8]+":")
+	m, err := openQueues(t.Context(), url, t.Name()+"-"+rand.Text()[:8]+":", change...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,13 +148,17 @@ func openManager(t *testing.T, url string) *testManager {
 	return m
 }
 
-func openQueues(ctx context.Context, url, prefix string) (*testManager, error) {
-	m, err := cacheutil.Open(ctx, cacheutil.Config{
+func openQueues(ctx context.Context, url, prefix string, change ...func(*cacheutil.Config)) (*testManager, error) {
+	config := cacheutil.Config{
 		URL:         url,
 		Prefix:      prefix,
 		CallTimeout: 500 * time.Millisecond,
 		Logger:      slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	m, err := cacheutil.Open(ctx, config)
 	return &testManager{Manager: m, prefix: prefix}, err
 }
 
@@ -211,6 +215,14 @@ func left(t *testing.T, q *cacheutil.Queue[thing], n int64) {
 		s := q.Stats(t.Context())
 		return s.Applied+s.Buried == n
 	})
+}
+
+// soon is a context that ends before the test's patience does.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // do sends a command to the server that the manager uses.

@@ -130,6 +130,7 @@ type worker[T any] struct {
 	// left counts the entries that this worker took out of the stream.
 	left     int64
 	troubled bool
+	warned   bool
 }
 
 func (q *Queue[T]) newWorker() *worker[T] {
@@ -233,6 +234,7 @@ func (w *worker[T]) fetch(ctx context.Context, client valkey.Client, p *pass) ([
 		}
 	}
 	p.full = len(entries) > 0 && int64(len(entries)) < state.length
+	w.warn(ctx, client)
 	w.sweep(ctx, client)
 	return entries, nil
 }
@@ -247,6 +249,26 @@ func (w *worker[T]) sweep(ctx context.Context, client valkey.Client) {
 	err := w.q.scripts.sweep.Exec(ctx, client, []string{w.q.keys.stream}, []string{queueGroup, format(idle.Milliseconds())}).Error()
 	if err != nil {
 		w.q.link.logger.DebugContext(ctx, "forget consumers that are gone", "queue", w.q.options.Name, "error", err)
+	}
+}
+
+// warn tells once of a Valkey that is set up to lose what is queued. Where it may
+// not be asked there is nothing to tell.
+func (w *worker[T]) warn(ctx context.Context, client valkey.Client) {
+	if w.warned {
+		return
+	}
+	w.warned = true
+	info, err := client.Do(ctx, client.B().Info().Section("memory", "persistence").Build()).ToString()
+	if err != nil {
+		return
+	}
+	log := w.q.link.logger.With("queue", w.q.options.Name)
+	if strings.Contains(info, "maxmemory_policy:allkeys-") && !strings.Contains(info, "\nmaxmemory:0\r") {
+		log.WarnContext(ctx, "Valkey may evict queued values to make room: set maxmemory-policy to noeviction or a volatile one, or give the queue a Valkey of its own")
+	}
+	if strings.Contains(info, "aof_enabled:0") {
+		log.WarnContext(ctx, "Valkey loses queued values when it ends: set appendonly yes")
 	}
 }
 

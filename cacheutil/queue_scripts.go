@@ -6,14 +6,18 @@ import "github.com/valkey-io/valkey-go"
 const queueGroup = "appliers"
 
 // submitScript appends an entry unless the queue is full. Keys: stream, bytes.
-// Arguments: most entries, most bytes, size of this entry, key, version, data. It
-// returns the number of entries, or -1 if there is no room. XADD comes first of
-// the writes: it is the one that a full or read-only server refuses.
+// Arguments: most entries, most bytes, size of this entry, key, version, data,
+// epoch. It returns the number of entries, or -1 if there is no room. The commands
+// that a server out of memory refuses come first of the writes; the group is made
+// here because that is one of them, and applying has to go on without memory.
 const submitScript = `
 local length = redis.call('XLEN', KEYS[1])
 if length >= tonumber(ARGV[1]) then return -1 end
 if tonumber(redis.call('GET', KEYS[2]) or '0') + tonumber(ARGV[3]) > tonumber(ARGV[2]) then return -1 end
-redis.call('XADD', KEYS[1], '*', 'key', ARGV[4], 'version', ARGV[5], 'data', ARGV[6])
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('XGROUP', 'CREATE', KEYS[1], '` + queueGroup + `', '0', 'MKSTREAM')
+end
+redis.call('XADD', KEYS[1], '*', 'key', ARGV[4], 'version', ARGV[5], 'data', ARGV[6], 'epoch', ARGV[7])
 redis.call('INCRBY', KEYS[2], ARGV[3])
 return length + 1`
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -124,6 +125,13 @@ func TestQueueSubmitFallsBack(t *testing.T) {
 		do(t, m, "CONFIG", "SET", "maxmemory-policy", "noeviction")
 		do(t, m, "CONFIG", "SET", "maxmemory", "1")
 		refuses(t, "out_of_memory")
+		// What is queued can be applied, which frees memory.
+		if err := q.Drain(soon(t)); err != nil {
+			t.Error(err)
+		}
+		if s := q.Stats(t.Context()); s.Depth != 0 {
+			t.Errorf("%d entries are left", s.Depth)
+		}
 		do(t, m, "CONFIG", "SET", "maxmemory", "0")
 		submit(t, q, thing{"k", 4, ""})
 	})
@@ -221,6 +229,68 @@ func TestQueueReplayDoesNotUndoLaterWrites(t *testing.T) {
 	}
 	if row, ok := rows["deleted"]; ok {
 		t.Errorf("the replay has revived %v", row)
+	}
+}
+
+// After a restore versions are given again: what was queued before does not count.
+func TestQueueForgetsEarlierEpochs(t *testing.T) {
+	db := createThings(t)
+	db.insert(t, "k", "l")
+	before := openManager(t, testenv.CacheURL(t), func(c *cacheutil.Config) { c.Epoch = 1 })
+	after := openManager(t, testenv.CacheURL(t), func(c *cacheutil.Config) { c.Epoch, c.Prefix = 2, before.prefix })
+	old, current := newQueue(t, before, db.options("thing")), newQueue(t, after, db.options("thing"))
+	submit(t, old, thing{"k", 90, "before"})
+	submit(t, current, thing{"k", 10, "after"}, thing{"l", 11, "after"})
+	if err := current.Drain(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if rows := db.all(t); rows["k"].Version != 10 || rows["l"].Version != 11 {
+		t.Errorf("the rows are %v", rows)
+	}
+	letters, err := current.DeadLetters(t.Context(), 10)
+	if err != nil || len(letters) != 1 || !strings.Contains(letters[0].Reason, "epoch 1") {
+		t.Errorf("the dead letters are %v, %v", letters, err)
+	}
+	// A process that has not heard of the restore yet does not judge.
+	submit(t, current, thing{"l", 12, "after"})
+	if err := old.Drain(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if rows := db.all(t); rows["l"].Version != 12 {
+		t.Errorf("the rows are %v", rows)
+	}
+}
+
+// A Valkey that would lose what is queued is told of.
+func TestQueueWarnsOfAValkeyThatForgets(t *testing.T) {
+	db := createThings(t)
+	for name, test := range map[string]struct {
+		arguments []string
+		want      []string
+	}{
+		"keeps":   {[]string{"--maxmemory-policy", "noeviction"}, nil},
+		"evicts":  {[]string{"--maxmemory-policy", "allkeys-lru", "--maxmemory", "1gb"}, []string{"evict"}},
+		"forgets": {[]string{"--appendonly", "no"}, []string{"appendonly"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			m := openManager(t, testenv.StartCacheNode(t, test.arguments...).URL(), func(c *cacheutil.Config) {
+				c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			})
+			q := newQueue(t, m, db.options("thing"))
+			if err := q.Drain(soon(t)); err != nil {
+				t.Fatal(err)
+			}
+			_ = m.Close()
+			if got := strings.Count(log.String(), "\n"); got != len(test.want) {
+				t.Errorf("%d warnings, want %d:\n%s", got, len(test.want), &log)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(log.String(), want) {
+					t.Errorf("there is no %q in:\n%s", want, &log)
+				}
+			}
+		})
 	}
 }
 
