@@ -27,8 +27,7 @@ func (r *remote) takeAll(ctx context.Context, all []taking) ([]taken, []error) {
 		calls[i] = scriptCall{r.scripts.take, space.entry(t.key), t.args()}
 	}
 	for i, result := range r.callAll(ctx, calls) {
-		answers[i], errs[i] = readTaken(result)
-		answers[i].space = space
+		answers[i], errs[i] = readTaken(space, result)
 	}
 	return answers, errs
 }

@@ -37,7 +37,7 @@ func (c *Cache[T]) fetch(ctx context.Context, f *flight[T], old *item[T], load f
 		r.waiters.done(p.key, waiter)
 		if err != nil {
 			c.failed(err)
-			break
+			return c.unsure(ctx, p, t.token, answer.space, old, load)
 		}
 		switch answer.state {
 		case takeHit:
@@ -58,6 +58,17 @@ func (c *Cache[T]) fetch(ctx context.Context, f *flight[T], old *item[T], load f
 		}
 	}
 	return c.alone(ctx, p, old, load)
+}
+
+// unsure loads after a question that was not answered. If Valkey gives the lease
+// late, the load may have begun before an invalidation that the lease does not
+// know of: nothing is stored, and the lease is given back to those that wait.
+func (c *Cache[T]) unsure(ctx context.Context, p place, token string, space *keyspace, old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
+	it, from, err := c.alone(ctx, p, old, load)
+	if space != nil {
+		c.m.remote.release(context.WithoutCancel(ctx), space, p.key, token)
+	}
+	return it, from, err
 }
 
 func (c *Cache[T]) taking(p place) taking {

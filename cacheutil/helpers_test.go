@@ -1,8 +1,11 @@
 package cacheutil_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
+
+	"github.com/valkey-io/valkey-go"
 )
 
 // patience is how long a test waits for what must come.
@@ -21,5 +24,15 @@ func eventually(tb testing.TB, what string, holds func() bool) {
 		case <-deadline.C:
 			tb.Fatalf("waited in vain: %s", what)
 		}
+	}
+}
+
+func keyOf(i int) string { return "k" + strconv.Itoa(i) }
+
+// ask sends a command to Valkey.
+func ask(tb testing.TB, client valkey.Client, words ...string) {
+	tb.Helper()
+	if err := client.Do(tb.Context(), client.B().Arbitrary(words...).Build()).Error(); err != nil {
+		tb.Fatalf("%v: %v", words, err)
 	}
 }

@@ -114,7 +114,9 @@ type lease[T any] struct {
 	seat[T]
 	at    fence
 	token string
-	space *keyspace // nil: what is loaded is not stored in Valkey
+	space *keyspace // nil: there is no lease
+	// unsure leases are given back, nothing is stored under them.
+	unsure bool
 }
 
 // fillMany gets what the first tier does not have.
@@ -167,6 +169,7 @@ func (c *Cache[T]) takeMany(ctx context.Context, mine []seat[T]) (leases []lease
 		switch {
 		case errs[i] != nil:
 			c.failed(errs[i])
+			l.space, l.unsure = answers[i].space, true // see Cache.unsure
 			leases = append(leases, l)
 		case answers[i].state == takeHit:
 			it, err := c.decode(p, answers[i])
@@ -207,8 +210,12 @@ func (c *Cache[T]) loadMany(ctx context.Context, leases []lease[T], load bulkLoa
 			items[i] = c.plain(p, got[i])
 		default:
 			var s stored
-			var ok bool
-			items[i], s, ok = c.toStore(p, got[i])
+			ok := false
+			if l.unsure {
+				items[i] = c.plain(p, got[i])
+			} else {
+				items[i], s, ok = c.toStore(p, got[i])
+			}
 			stores = append(stores, storing{space: l.space, key: p.key, token: l.token, value: s, release: !ok})
 			storedAt = append(storedAt, i)
 		}

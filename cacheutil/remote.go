@@ -137,12 +137,15 @@ func (r *remote) take(ctx context.Context, t taking) (taken, error) {
 	if err != nil {
 		return taken{}, err
 	}
-	answer, err := readTaken(r.call(ctx, client, r.scripts.take, space.entry(t.key), t.args()...))
-	answer.space = space
-	return answer, err
+	return readTaken(space, r.call(ctx, client, r.scripts.take, space.entry(t.key), t.args()...))
 }
 
-func readTaken(result valkey.ValkeyResult) (answer taken, err error) {
+// readTaken sets the space also when no answer came: the lease may have been
+// granted.
+func readTaken(space *keyspace, result valkey.ValkeyResult) (answer taken, err error) {
+	if _, refused := valkey.IsValkeyErr(result.Error()); !refused {
+		answer.space = space
+	}
 	fields, err := result.ToArray()
 	if err != nil {
 		return answer, fmt.Errorf("ask Valkey for a value: %w", err)

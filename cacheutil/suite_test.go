@@ -1,9 +1,11 @@
 package cacheutil_test
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -29,11 +31,10 @@ func TestTwoTiers(t *testing.T) {
 	})
 }
 
-// Two managers of one Valkey take turns, as two processes would.
-
-func prefix(t *testing.T) string {
-	t.Helper()
-	return "test:" + strings.ReplaceAll(t.Name(), "/", ":") + ":"
+// prefix begins keys that no other test uses, nor another run of this one.
+func prefix(tb testing.TB) string {
+	tb.Helper()
+	return "test:" + strings.ReplaceAll(tb.Name(), "/", ":") + ":" + rand.Text() + ":"
 }
 
 // open opens a manager that says nothing.
@@ -55,6 +56,9 @@ func open(tb testing.TB, cfg cacheutil.Config) *cacheutil.Manager {
 // openLive opens a manager and waits until it uses both tiers.
 func openLive(tb testing.TB, cfg cacheutil.Config) *cacheutil.Manager {
 	tb.Helper()
+	if cfg.CallTimeout == 0 {
+		cfg.CallTimeout = 5 * time.Second // a busy machine is not what is tested
+	}
 	m := open(tb, cfg)
 	eventually(tb, "invalidations arrive", func() bool { return m.State().Tracking })
 	return m

@@ -45,7 +45,7 @@ func testFence(t *testing.T, m *cacheutil.Manager) {
 	} {
 		g := newGate()
 		reader := background(t, func() (Row, error) { return c.Get(t.Context(), name, g.load(Row{Text: "old", Version: 1})) })
-		<-g.begun
+		await(t, g.begun)
 		write(name)
 		close(g.pass)
 		if got := <-reader; got.Text != "old" {
@@ -59,7 +59,7 @@ func testNoOldFlight(t *testing.T, m *cacheutil.Manager) {
 	c := newCache(t, m, nil)
 	g := newGate()
 	first := background(t, func() (Row, error) { return c.Get(t.Context(), "k", g.load(Row{Text: "old"})) })
-	<-g.begun
+	await(t, g.begun)
 	c.Invalidate(t.Context(), "k", 0)
 	// The first load still runs; this one must not wait for it.
 	mustGet(t, c, "k", loads(Row{Text: "new"}, nil), "new")
@@ -132,7 +132,7 @@ func testGroupFence(t *testing.T, m *cacheutil.Manager) {
 	c := newCache(t, m, nil)
 	g := newGate()
 	reader := background(t, func() (Row, error) { return c.GetInGroup(t.Context(), "g", "k", g.load(Row{Text: "old"})) })
-	<-g.begun
+	await(t, g.begun)
 	m.InvalidateGroup(t.Context(), "g")
 	l := loads(Row{Text: "new"}, nil)
 	for _, when := range []string{"while the old load runs", "when it has ended"} {

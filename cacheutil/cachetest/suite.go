@@ -111,6 +111,16 @@ func mustBeCached(t *testing.T, c *cacheutil.Cache[Row], key, want string) {
 	mustGet(t, c, key, l, want)
 }
 
+// await waits for a channel to be closed.
+func await(t *testing.T, closed <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		t.Fatal("waited in vain for a load to begin")
+	}
+}
+
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -219,7 +229,7 @@ func testOneLoad(t *testing.T, m *cacheutil.Manager) {
 			}
 		})
 	}
-	<-begun
+	await(t, begun)
 	eventually(t, "all readers have come", func() bool { return m.Stats()[0].Requests == readers })
 	close(release)
 	all.Wait()
@@ -247,7 +257,7 @@ func testLeaving(t *testing.T, m *cacheutil.Manager) {
 		_, err := c.Get(ctx, "k", l.Load)
 		left <- err
 	}()
-	<-begun
+	await(t, begun)
 	leave()
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Errorf("the caller that leaves gets %v", err)

@@ -64,7 +64,7 @@ func testSoftTimeout(t *testing.T, m *cacheutil.Manager) {
 		}
 		return trace.Stale()
 	})
-	<-g.begun
+	await(t, g.begun)
 	close(g.pass)
 	// The slow load has gone on, and its value is kept.
 	eventually(t, "the slow load's value arrives", func() bool {

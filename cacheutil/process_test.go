@@ -1,0 +1,83 @@
+package cacheutil_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// roleVariable makes a process of this test binary play a part of a test.
+const roleVariable = "CACHEUTIL_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	roles := map[string]func(*conversation) error{
+		"racer":  race,
+		"reader": readTogether,
+	}
+	role, ok := roles[os.Getenv(roleVariable)]
+	if !ok {
+		goleak.VerifyTestMain(m)
+		return
+	}
+	if err := role(newConversation(os.Stdin, os.Stdout)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// conversation is how processes of a test talk: JSON values in turns.
+type conversation struct {
+	in  *json.Decoder
+	out *json.Encoder
+}
+
+func newConversation(in io.Reader, out io.Writer) *conversation {
+	return &conversation{in: json.NewDecoder(bufio.NewReader(in)), out: json.NewEncoder(out)}
+}
+
+// startProcess starts this binary in a role. The process ends with the test: its
+// input does.
+func startProcess(t *testing.T, role string) *conversation {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		if err := cmd.Wait(); err != nil && t.Context().Err() == nil {
+			t.Errorf("process %s: %v", role, err)
+		}
+	})
+	return newConversation(stdout, stdin)
+}
+
+func (c *conversation) tell(t *testing.T, v any) {
+	t.Helper()
+	if err := c.out.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *conversation) hear(t *testing.T, v any) {
+	t.Helper()
+	if err := c.in.Decode(v); err != nil {
+		t.Fatalf("the other process has ended: %v", err)
+	}
+}
