@@ -48,11 +48,11 @@ bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 # Bounded by the tests' own time-outs and the two limits here.
 .PHONY: cache-faults
 cache-faults: bin/testenv ## what callers see when Valkey is killed, frozen, full, slow …: added p99, time to recover
-	bin/testenv run -- $(GO) test -tags faults -count 1 -timeout 5m -run '^TestLong(Faults|QueueLoss)$$' $(TESTFLAGS) ./cacheutil
+	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLong(Faults|QueueLoss)$$' $(TESTFLAGS) ./cacheutil
 
 .PHONY: cache-topologies
 cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and in a cluster
-	bin/testenv run -- $(GO) test -tags faults -count 1 -timeout 5m -run '^TestLongFailovers$$' $(TESTFLAGS) ./cacheutil
+	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongFailovers$$' $(TESTFLAGS) ./cacheutil
 
 .PHONY: generate
 generate: ## compile queries/ into Go

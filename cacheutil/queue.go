@@ -183,8 +183,9 @@ type queueLink struct {
 	// budget bounds a call that a request waits for.
 	budget time.Duration
 	logger *slog.Logger
-	// allow asks the breaker, report tells it how a call went.
-	allow  func() bool
+	// ask returns the client unless the breaker is open; report tells the breaker
+	// how a call went.
+	ask    func() (valkey.Client, bool)
 	report func(ctx context.Context, err error)
 	// epoch is that of the database, to which versions belong.
 	epoch func() int64
@@ -214,19 +215,20 @@ func NewQueue[T any](m *Manager, options QueueOptions[T]) (*Queue[T], error) {
 		client: m.Client,
 		budget: m.cfg.CallTimeout,
 		logger: m.cfg.Logger,
-		allow:  func() bool { return true },
-		report: func(context.Context, error) {},
+		ask:    m.asked,
+		report: m.observe,
 		epoch:  func() int64 { return m.cfg.Epoch },
 	}
 	if m.remote != nil {
 		link.epoch = m.remote.epoch.Load
-		link.allow = func() bool { return !m.remote.breaker.open() }
-		link.report = m.remote.observe
 	}
-	if options.Client != nil {
-		link.client = options.Client
+	if own := options.Client; own != nil {
+		link.client = own
 		// The breaker is the cache's.
-		link.allow = func() bool { return true }
+		link.ask = func() (valkey.Client, bool) {
+			client := own()
+			return client, client != nil
+		}
 		link.report = func(context.Context, error) {}
 	}
 	q := &Queue[T]{
@@ -263,8 +265,8 @@ func (q *Queue[T]) Submit(ctx context.Context, value T) (queued bool, err error)
 		return false, fmt.Errorf("queue %s: encode the value of %s: %w", q.options.Name, key, err)
 	}
 
-	client := q.link.client()
-	if client == nil || !q.link.allow() {
+	client, ok := q.link.ask()
+	if !ok {
 		q.counts.refusals[refusalAway].Add(1)
 		return false, nil
 	}

@@ -114,7 +114,7 @@ func (r *round[T]) isolate(ctx context.Context, all []rivals[T]) {
 		return // it was alone already, and nothing can tell whose fault it is
 	}
 	// In another order each time: the first ones may be the culprits.
-	mathrand.Shuffle(len(suspects), func(i, j int) { suspects[i], suspects[j] = suspects[j], suspects[i] })
+	mathrand.Shuffle(len(suspects), func(i, j int) { suspects[i], suspects[j] = suspects[j], suspects[i] }) //nolint:gosec // no secret
 	alone := make(map[int]error)
 	for i, g := range suspects {
 		if ctx.Err() != nil || !r.succeeded && i >= maxSilent {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,7 +71,7 @@ func TestQueueHelperProcess(t *testing.T) {
 	}()
 	if kind == helperSubmitting {
 		for i := range 300 {
-			v := thing{fmt.Sprint("k", i%50), int64(2 + i), fmt.Sprint(os.Getpid())}
+			v := thing{fmt.Sprint("k", i%50), int64(2 + i), strconv.Itoa(os.Getpid())}
 			if queued, err := q.Submit(ctx, v); !queued {
 				t.Errorf("Submit = %v, %v", queued, err)
 			}
@@ -94,7 +95,7 @@ func startHelper(t *testing.T, kind, cache, prefix string, db *things) *helper {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestQueueHelperProcess$")
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestQueueHelperProcess$") //nolint:gosec // this very test binary
 	cmd.Env = append(os.Environ(), helperVariable+"="+kind, helperCache+"="+cache,
 		helperDatabase+"="+db.pool.Config().ConnString(), helperPrefix+"="+prefix)
 	cmd.Stderr = os.Stderr

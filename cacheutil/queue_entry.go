@@ -40,7 +40,7 @@ type queued[T any] struct {
 func (e queued[T]) size() int64 { return int64(len(e.key) + len(e.data)) }
 
 // readEntry reads an element of XREADGROUP's answer: id and fields. Only an answer
-// of another shape is an error.
+// of another shape is an error; what is wrong with the entry is its fault.
 func (q *Queue[T]) readEntry(message valkey.ValkeyMessage) (queued[T], error) {
 	parts, err := message.ToArray()
 	if err != nil || len(parts) != 2 {
@@ -50,40 +50,36 @@ func (q *Queue[T]) readEntry(message valkey.ValkeyMessage) (queued[T], error) {
 	if err != nil {
 		return queued[T]{}, fmt.Errorf("an entry's id: %w", err)
 	}
-	e := queued[T]{id: id}
-	fields, err := parts[1].AsStrSlice()
+	if parts[1].IsNil() {
+		return queued[T]{id: id, gone: true}, nil
+	}
+	fields, err := parts[1].AsStrMap()
 	if err != nil {
-		e.gone = true
-		return e, nil
+		return queued[T]{}, fmt.Errorf("an entry's fields: %w", err)
 	}
-	version, epoch := "", "0"
-	for i := 0; i+1 < len(fields); i += 2 {
-		switch fields[i] {
-		case "key":
-			e.key = fields[i+1]
-		case "version":
-			version = fields[i+1]
-		case "data":
-			e.data = fields[i+1]
-		case "epoch":
-			epoch = fields[i+1]
-		}
-	}
-	if e.version, e.fault = strconv.ParseInt(version, 10, 64); e.fault != nil {
-		e.fault = fmt.Errorf("read the entry's version: %w", e.fault)
-		return e, nil
-	}
-	e.value, e.fault = q.decode(e.data)
-	life, err := strconv.ParseInt(epoch, 10, 64)
-	switch {
-	case e.fault != nil:
-	case e.key == "" || e.version < 1:
-		e.fault = errors.New("the entry has no key or no version")
-	case err != nil || life < q.link.epoch():
-		// A higher epoch is one that this process has yet to learn of.
-		e.fault = fmt.Errorf("the value was queued in epoch %s of the database, and this is %d: its version means nothing now", epoch, q.link.epoch())
-	}
+	e := queued[T]{id: id, key: fields["key"], data: fields["data"]}
+	e.fault = q.readFields(&e, fields)
 	return e, nil
+}
+
+// readFields reads version, epoch and value, and tells what is wrong with them.
+func (q *Queue[T]) readFields(e *queued[T], fields map[string]string) (err error) {
+	if e.version, err = strconv.ParseInt(fields["version"], 10, 64); err != nil {
+		return fmt.Errorf("read the entry's version: %w", err)
+	}
+	if e.key == "" || e.version < 1 {
+		return errors.New("the entry has no key or no version")
+	}
+	// A higher epoch is one that this process has yet to learn of.
+	epoch, err := strconv.ParseInt(fields["epoch"], 10, 64)
+	if err != nil {
+		return fmt.Errorf("read the entry's epoch: %w", err)
+	}
+	if now := q.link.epoch(); epoch < now {
+		return fmt.Errorf("the value was queued in epoch %d of the database, and this is %d: its version means nothing now", epoch, now)
+	}
+	e.value, err = q.decode(e.data)
+	return err
 }
 
 // decode survives a codec that panics: the bytes may be anybody's.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -68,7 +69,7 @@ func TestQueueIsolatesPoison(t *testing.T) {
 			good["poison"] = thing{"poison", 2, "queued"}
 			good["nul"] = thing{"nul", 1, "first"}
 		case 20:
-			do(t, m, "XADD", stream, "*", "key", "undecodable", "version", "2", "data", "\xff\xff")
+			do(t, m, "XADD", stream, "*", "key", "undecodable", "version", "2", "epoch", "0", "data", "\xff\xff")
 			do(t, m, "XADD", stream, "*", "key", "unversioned", "version", "two", "data", "")
 			do(t, m, "XADD", stream, "*", "something", "else")
 		case 30:
@@ -177,7 +178,7 @@ func TestQueueBoundsDeadLetters(t *testing.T) {
 // While the database is away nothing is given up, be it many values or few.
 func TestQueueWaitsForTheDatabase(t *testing.T) {
 	for _, n := range []int{1, 2, 100} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			db := createThings(t)
 			m := openManager(t, testenv.CacheURL(t))
 			q := newQueue(t, m, db.options("thing"))

@@ -26,7 +26,7 @@ const (
 	forgetAfter = 10
 )
 
-var errUnexpected = errors.New("Valkey's answer has an unexpected shape")
+var errUnexpected = errors.New("unexpected shape of Valkey's answer")
 
 // Run applies what is queued until ctx ends, and then returns nil: after the batch
 // in hand, which takes at most ApplyTimeout more. A database or a Valkey that is
