@@ -54,6 +54,10 @@ cache-faults: bin/testenv ## what callers see when Valkey is killed, frozen, ful
 cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and in a cluster
 	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongFailovers$$' $(TESTFLAGS) ./cacheutil
 
+.PHONY: cache-races
+cache-races: ## look for stale values in 100,000 races of two processes (minutes)
+	$(GO) test -count 1 -v -timeout 10m -run '^TestRaces$$' ./cacheutil -rounds 100000 -kills 200
+
 .PHONY: generate
 generate: ## compile queries/ into Go
 	$(GO) generate ./tools.go

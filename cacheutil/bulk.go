@@ -24,7 +24,7 @@ func (r *remote) takeAll(ctx context.Context, all []taking) ([]taken, []error) {
 	}
 	calls := make([]scriptCall, len(all))
 	for i, t := range all {
-		calls[i] = scriptCall{r.scripts.take, space.entry(t.key), t.args()}
+		calls[i] = scriptCall{r.scripts.take, space.entry(t.key, 2), t.args()}
 	}
 	for i, result := range r.callAll(ctx, calls) {
 		answers[i], errs[i] = readTaken(space, result)
@@ -37,7 +37,7 @@ func (r *remote) storeAll(ctx context.Context, all []storing) ([]bool, []error) 
 	accepted, errs := make([]bool, len(all)), make([]error, len(all))
 	calls := make([]scriptCall, len(all))
 	for i, s := range all {
-		keys := s.space.entry(s.key)
+		keys := s.space.entry(s.key, 3)
 		if s.release {
 			calls[i] = scriptCall{r.scripts.release, keys, []string{s.token}}
 		} else {

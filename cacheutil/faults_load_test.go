@@ -247,6 +247,23 @@ func (f *fleet) awaitWhole(t *testing.T) {
 	})
 }
 
+// outdated reads every key at every server and counts what is not the newest.
+func (f *fleet) outdated(t *testing.T) (n int) {
+	t.Helper()
+	for _, s := range f.servers {
+		for _, key := range f.keys {
+			got, err := s.cache.Get(t.Context(), key, func(context.Context) (record, error) { return f.ledger.read(key), nil })
+			if err != nil {
+				t.Fatalf("Get(%s): %v", key, err)
+			}
+			if got != f.ledger.latest(key) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // awaitCoherence takes the load away and waits until every server returns the
 // newest version of every key. It returns how many reads were out of date at
 // first.
@@ -254,22 +271,8 @@ func (f *fleet) awaitCoherence(t *testing.T) (behind int) {
 	t.Helper()
 	f.end()
 	f.awaitWhole(t)
-	outdated := func() (n int) {
-		for _, s := range f.servers {
-			for _, key := range f.keys {
-				got, err := s.cache.Get(t.Context(), key, func(context.Context) (record, error) { return f.ledger.read(key), nil })
-				if err != nil {
-					t.Fatalf("Get(%s): %v", key, err)
-				}
-				if got != f.ledger.latest(key) {
-					n++
-				}
-			}
-		}
-		return n
-	}
-	behind = outdated()
-	eventually(t, "all servers return the newest versions", func() bool { return outdated() == 0 })
+	behind = f.outdated(t)
+	eventually(t, "all servers return the newest versions", func() bool { return f.outdated(t) == 0 })
 	return behind
 }
 
@@ -282,20 +285,7 @@ func (f *fleet) awaitInvalidations(t *testing.T) {
 			r := f.ledger.write(key)
 			s.cache.Invalidate(t.Context(), key, r.Version)
 		}
-		eventually(t, fmt.Sprint("the writes of server ", i, " are seen by all"), func() bool {
-			for _, other := range f.servers {
-				for _, key := range f.keys {
-					got, err := other.cache.Get(t.Context(), key, func(context.Context) (record, error) { return f.ledger.read(key), nil })
-					if err != nil {
-						t.Fatalf("Get(%s): %v", key, err)
-					}
-					if got != f.ledger.latest(key) {
-						return false
-					}
-				}
-			}
-			return true
-		})
+		eventually(t, fmt.Sprint("the writes of server ", i, " are seen by all"), func() bool { return f.outdated(t) == 0 })
 	}
 }
 

@@ -137,7 +137,7 @@ func (r *remote) take(ctx context.Context, t taking) (taken, error) {
 	if err != nil {
 		return taken{}, err
 	}
-	return readTaken(space, r.call(ctx, client, r.scripts.take, space.entry(t.key), t.args()...))
+	return readTaken(space, r.call(ctx, client, r.scripts.take, space.entry(t.key, 2), t.args()...))
 }
 
 // readTaken sets the space also when no answer came: the lease may have been
@@ -176,7 +176,7 @@ func (r *remote) store(ctx context.Context, space *keyspace, key, token string, 
 	if err != nil {
 		return false, err
 	}
-	result, err := r.call(ctx, client, r.scripts.store, space.entry(key), token, s.encode(), millis(s.ttl+s.stale)).AsInt64()
+	result, err := r.call(ctx, client, r.scripts.store, space.entry(key, 3), token, s.encode(), millis(s.ttl+s.stale)).AsInt64()
 	if err != nil {
 		return false, fmt.Errorf("store a value in Valkey: %w", err)
 	}
@@ -186,14 +186,14 @@ func (r *remote) store(ctx context.Context, space *keyspace, key, token string, 
 // release gives a lease back after a load that brought nothing to store.
 func (r *remote) release(ctx context.Context, space *keyspace, key, token string) {
 	if client, _, err := r.usable(); err == nil {
-		r.call(ctx, client, r.scripts.release, space.entry(key), token)
+		r.call(ctx, client, r.scripts.release, space.entry(key, 3), token)
 	}
 }
 
 // discard deletes a value that could not be read.
 func (r *remote) discard(ctx context.Context, space *keyspace, key, data string) {
 	if client, _, err := r.usable(); err == nil {
-		r.call(ctx, client, r.scripts.discard, space.entry(key), data[:min(len(data), groupedLength)])
+		r.call(ctx, client, r.scripts.discard, space.entry(key, 1), data[:min(len(data), groupedLength)])
 	}
 }
 
@@ -203,7 +203,7 @@ func (r *remote) put(ctx context.Context, key string, s stored) error {
 	if err != nil {
 		return err
 	}
-	if err := r.call(ctx, client, r.scripts.put, space.entry(key), s.encode(), millis(s.ttl+s.stale)).Error(); err != nil {
+	if err := r.call(ctx, client, r.scripts.put, space.entry(key, 4), s.encode(), millis(s.ttl+s.stale)).Error(); err != nil {
 		return fmt.Errorf("put a value into Valkey: %w", err)
 	}
 	return nil
@@ -263,7 +263,7 @@ func (r *remote) drops(space *keyspace, one invalidation) scriptCall {
 	if one.version > 0 {
 		version = formatVersion(one.version)
 	}
-	return scriptCall{r.scripts.invalidate, space.entry(one.name), []string{version, millis(tombstoneTTL)}}
+	return scriptCall{r.scripts.invalidate, space.entry(one.name, 4), []string{version, millis(tombstoneTTL)}}
 }
 
 // findGeneration returns the name of a group's generation.

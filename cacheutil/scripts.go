@@ -1,9 +1,9 @@
 package cacheutil
 
 // The scripts are the only writers of the second tier. KEYS are of one slot:
-// 1 the value, 2 the lease, 3 the tracked key, whose change tells every process
-// to drop the entry, 4 the wake key, whose change tells those that wait for a
-// lease. The last two are set and deleted at once: what matters is that Valkey
+// 1 the value, 2 the lease, 3 the wake key, whose change tells those that wait for
+// a lease, 4 the tracked key, whose change tells every process to drop the entry.
+// A script gets no more of them than it needs. The last two are set and deleted at once: what matters is that Valkey
 // tells the trackers.
 //
 // A lease holds its token and the generation it was taken for, and a + as soon as
@@ -94,8 +94,8 @@ if version > string.sub(data,1,16) then
 end
 if stored == 1 then redis.call('SET', KEYS[1], data, 'PX', ARGV[3]) end
 if string.sub(lease,-1) == '+' then
-  redis.call('SET', KEYS[4], '', 'PX', 1000)
-  redis.call('DEL', KEYS[4])
+  redis.call('SET', KEYS[3], '', 'PX', 1000)
+  redis.call('DEL', KEYS[3])
 end
 return stored
 `
@@ -106,8 +106,8 @@ local lease = redis.call('GET', KEYS[2])
 if not lease or string.sub(lease,1,16) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
 if string.sub(lease,-1) == '+' then
-  redis.call('SET', KEYS[4], '', 'PX', 1000)
-  redis.call('DEL', KEYS[4])
+  redis.call('SET', KEYS[3], '', 'PX', 1000)
+  redis.call('DEL', KEYS[3])
 end
 return 1
 `
@@ -129,8 +129,8 @@ if stored == 1 then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   redis.call('DEL', KEYS[2])
 end
-redis.call('SET', KEYS[3], '', 'PX', 1000)
-redis.call('DEL', KEYS[3])
+redis.call('SET', KEYS[4], '', 'PX', 1000)
+redis.call('DEL', KEYS[4])
 return stored
 `
 
@@ -141,15 +141,15 @@ local version, kind = known(KEYS[1])
 local new = ARGV[1]
 if new == '' or (version > new and kind == 't') then new = version end
 if version > new then
-  redis.call('DEL', KEYS[3])
-  redis.call('SET', KEYS[3], '', 'PX', 1000)
-  redis.call('DEL', KEYS[3])
+  redis.call('DEL', KEYS[4])
+  redis.call('SET', KEYS[4], '', 'PX', 1000)
+  redis.call('DEL', KEYS[4])
   return 0
 end
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('SET', KEYS[1], new..'t', 'PX', ARGV[2])
-redis.call('SET', KEYS[3], '', 'PX', 1000)
-redis.call('DEL', KEYS[3])
+redis.call('SET', KEYS[4], '', 'PX', 1000)
+redis.call('DEL', KEYS[4])
 return 1
 `
 

@@ -93,16 +93,16 @@ func (r *remote) pushed(messages []valkey.ValkeyMessage) {
 		if err != nil {
 			continue
 		}
-		kind, _, _ := strings.Cut(strings.TrimPrefix(key, r.cfg.Prefix), ":")
-		switch kind {
-		case "t":
+		kind := strings.TrimPrefix(key, r.cfg.Prefix)
+		switch kind[:min(len(kind), len(kindTracked))] {
+		case kindTracked:
 			r.local.drop(logical(key), 0)
 			r.waiters.wake(logical(key))
-		case "u":
+		case kindGroup:
 			r.drop(logical(key))
-		case "w":
+		case kindWake:
 			r.waiters.wake(logical(key))
-		case "c":
+		case kindEra:
 			r.eraDue.Store(true)
 			r.wakeKeeper()
 		}
