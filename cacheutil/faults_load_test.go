@@ -16,8 +16,8 @@ import (
 	"github.com/hal9-ai/hal9/cacheutil"
 )
 
-// record is a row of a ledger.
-type record struct {
+// page is a row of a ledger.
+type page struct {
 	Key     string
 	Version int64
 }
@@ -44,28 +44,28 @@ func newLedger(keys []string) *ledger {
 	return l
 }
 
-func (l *ledger) write(key string) record {
+func (l *ledger) write(key string) page {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.version++
 	l.commits[key] = append(l.commits[key], commit{l.version, time.Now()})
-	return record{key, l.version}
+	return page{key, l.version}
 }
 
-func (l *ledger) read(key string) record {
+func (l *ledger) read(key string) page {
 	l.reads.Add(1)
 	return l.latest(key)
 }
 
-func (l *ledger) latest(key string) record {
+func (l *ledger) latest(key string) page {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	commits := l.commits[key]
-	return record{key, commits[len(commits)-1].version}
+	return page{key, commits[len(commits)-1].version}
 }
 
-// age is how long before the moment a record was overtaken, 0 if it was not.
-func (l *ledger) age(r record, moment time.Time) time.Duration {
+// age is how long before the moment a page was overtaken, 0 if it was not.
+func (l *ledger) age(r page, moment time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	commits := l.commits[r.Key]
@@ -78,10 +78,10 @@ func (l *ledger) age(r record, moment time.Time) time.Duration {
 	return max(0, moment.Sub(commits[i].at))
 }
 
-// server is what one process has: a manager with a cache of records.
+// server is what one process has: a manager with a cache of pages.
 type server struct {
 	manager *cacheutil.Manager
-	cache   *cacheutil.Cache[record]
+	cache   *cacheutil.Cache[page]
 	// written is, by key, the newest version whose write has returned here: no
 	// later read here may return an older one, whatever state Valkey is in.
 	written sync.Map
@@ -127,7 +127,7 @@ func startFleet(t *testing.T, url string) *fleet {
 	t.Helper()
 	f := &fleet{began: time.Now()}
 	for i := range 64 {
-		f.keys = append(f.keys, fmt.Sprint("record:", i))
+		f.keys = append(f.keys, fmt.Sprint("page:", i))
 	}
 	f.ledger = newLedger(f.keys)
 	for range 2 {
@@ -138,9 +138,9 @@ func startFleet(t *testing.T, url string) *fleet {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = m.Close() })
-		c, err := cacheutil.New(m, cacheutil.Options[record]{
-			Name: "record", TTL: time.Minute, Strategy: cacheutil.WriteThrough,
-			Version: func(r record) int64 { return r.Version },
+		c, err := cacheutil.New(m, cacheutil.Options[page]{
+			Name: "page", TTL: time.Minute, Strategy: cacheutil.WriteThrough,
+			Version: func(r page) int64 { return r.Version },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -183,7 +183,7 @@ func (f *fleet) get(ctx context.Context, s *server) {
 	key := f.keys[rand.IntN(len(f.keys))]
 	least, _ := s.written.Load(key)
 	began := time.Now()
-	got, err := s.cache.Get(ctx, key, func(context.Context) (record, error) { return f.ledger.read(key), nil })
+	got, err := s.cache.Get(ctx, key, func(context.Context) (page, error) { return f.ledger.read(key), nil })
 	took := time.Since(began)
 	if ctx.Err() != nil {
 		return
@@ -252,7 +252,7 @@ func (f *fleet) outdated(t *testing.T) (n int) {
 	t.Helper()
 	for _, s := range f.servers {
 		for _, key := range f.keys {
-			got, err := s.cache.Get(t.Context(), key, func(context.Context) (record, error) { return f.ledger.read(key), nil })
+			got, err := s.cache.Get(t.Context(), key, func(context.Context) (page, error) { return f.ledger.read(key), nil })
 			if err != nil {
 				t.Fatalf("Get(%s): %v", key, err)
 			}
