@@ -11,8 +11,9 @@ const (
 	// keepInterval is how often the keeper looks after everything.
 	keepInterval = 100 * time.Millisecond
 	// eraInterval is how often the era is asked for though nobody told of a
-	// change. It also keeps the key from being evicted as unused.
-	eraInterval = time.Second
+	// change: with a Sentinel, calls may go to a new master before the link to the
+	// old one breaks. It also keeps the key from being evicted as unused.
+	eraInterval = 200 * time.Millisecond
 	// nodesInterval is how often the masters of a cluster are looked for.
 	nodesInterval = time.Second
 )
@@ -113,10 +114,14 @@ func (k *keeper) probe(ctx context.Context, client valkey.Client) bool {
 	return true
 }
 
-// readEra asks for the era, and begins one where there is none.
+// readEra asks for the era. One begins where there is none, and where the one that
+// was must not go on.
 func (k *keeper) readEra(ctx context.Context, client valkey.Client) {
 	k.eraDue.Store(false)
-	era, err := k.call(ctx, client, k.scripts.generation, eraKeys(k.cfg.Prefix)[:1], newName(), "0").ToString()
+	k.mu.Lock()
+	condemned := k.condemned
+	k.mu.Unlock()
+	era, err := k.call(ctx, client, k.scripts.era, eraKeys(k.cfg.Prefix), newName(), condemned).ToString()
 	if err != nil {
 		k.eraDue.Store(true)
 		return
@@ -127,7 +132,7 @@ func (k *keeper) readEra(ctx context.Context, client valkey.Client) {
 // newEra puts everything out of reach, because more invalidations were missed
 // than were kept.
 func (k *keeper) newEra(ctx context.Context, client valkey.Client) {
-	era, err := k.call(ctx, client, k.scripts.regenerate, eraKeys(k.cfg.Prefix), newName(), "0").ToString()
+	era, err := k.call(ctx, client, k.scripts.era, eraKeys(k.cfg.Prefix), newName(), "*").ToString()
 	if err != nil {
 		return
 	}
@@ -136,8 +141,14 @@ func (k *keeper) newEra(ctx context.Context, client valkey.Client) {
 	k.log.WarnContext(ctx, "more invalidations were missed than were kept: the cache begins anew")
 }
 
-// enter works in the era from now on.
+// enter works in the era from now on, unless it was condemned meanwhile.
 func (k *keeper) enter(era string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.condemned == era {
+		return
+	}
+	k.era, k.condemned = era, ""
 	next := newKeyspace(k.cfg.Prefix, k.epoch.Load(), era)
 	if there := k.space.Load(); there != nil && *there == *next || k.journal.overflowed() {
 		return

@@ -25,9 +25,10 @@ func (k *keeper) relink(ctx context.Context, client valkey.Client) {
 			continue
 		}
 		linked, cancel := context.WithCancel(ctx)
-		l := &link{cancel: cancel, ended: make(chan struct{})}
+		l := &link{address: address, cancel: cancel, ended: make(chan struct{})}
 		k.links[address] = l
 		k.live = false
+		k.doubtEra()
 		k.local.usable.Store(false)
 		k.local.fences.advance()
 		go k.keepLink(linked, l, master) // ends with unlink
@@ -103,7 +104,18 @@ func (r *remote) lost() {
 	defer r.mu.Unlock()
 	r.live = false
 	r.local.usable.Store(false)
+	r.doubtEra()
+	// Until the era is known again, nothing is read: it may be another process that
+	// answers, with older data.
+	r.space.Store(nil)
 	r.doubt()
+}
+
+// doubtEra remembers the era of the time before the trouble. r.mu is held.
+func (r *remote) doubtEra() {
+	if r.doubted == "" {
+		r.doubted = r.era
+	}
 }
 
 func (r *remote) isLive() bool {
@@ -126,6 +138,7 @@ func (k *keeper) settle(ctx context.Context) {
 		}
 	}
 	k.live = true
+	k.doubted = ""
 	k.local.fences.advance()
 	k.local.usable.Store(true)
 	k.log.InfoContext(ctx, "invalidations arrive from Valkey; process memory is used")

@@ -56,6 +56,11 @@ type remote struct {
 	// allKnown tells that there is a link to every master, be it up or not.
 	allKnown bool
 	live     bool
+	// runs are, by address, the server processes that links led to.
+	runs map[string]string
+	// era is the current one; doubted the one of the time when a link was lost, and
+	// condemned is set when it must not go on.
+	era, doubted, condemned string
 }
 
 func newRemote(cfg Config, local *local, dropGroup func(string)) *remote {
@@ -70,6 +75,7 @@ func newRemote(cfg Config, local *local, dropGroup func(string)) *remote {
 		kick:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		links:   map[string]*link{},
+		runs:    map[string]string{},
 	}
 	r.epoch.Store(cfg.Epoch)
 	r.breaker.opened = func() {
