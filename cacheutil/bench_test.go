@@ -68,7 +68,6 @@ func together(b *testing.B, g int, operation func(key string) error) {
 	all.Wait()
 }
 
-//nolint:gochecknoglobals // a table
 var goroutines = []int{1, 4, 16, 64}
 
 func overGoroutines(b *testing.B, name string, operation func(key string) error) {

@@ -35,9 +35,9 @@ func New[T any](m *Manager, o Options[T]) (*Cache[T], error) {
 		json: func(payload []byte) ([]byte, error) {
 			value, err := o.Codec.Decode(payload)
 			if err != nil {
-				return nil, err //nolint:wrapcheck // it only says no
+				return nil, err
 			}
-			return json.Marshal(value) //nolint:wrapcheck // as above
+			return json.Marshal(value)
 		},
 	})
 	return &Cache[T]{m: m, o: o, stats: stats, flights: newFlights[T](), shape: shape}, nil

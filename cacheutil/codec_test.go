@@ -33,7 +33,6 @@ type everything struct {
 	Empty    []string
 	Map      map[string]int
 	Nested   []struct{ A, B int }
-	hidden   int
 }
 
 // Values come back from Valkey as they were, with fractions of seconds.

@@ -29,6 +29,7 @@ type Manager struct {
 	closed bool
 	tasks  sync.WaitGroup
 	caches []named
+	queues []func(context.Context) QueueStats
 }
 
 // named is a cache as its manager knows it.

@@ -263,6 +263,36 @@ func TestJournalOverflow(t *testing.T) {
 	p.warm("k")
 }
 
+// A Valkey that serves and takes no writes: what was invalidated is loaded, not
+// served, also when there is more of it than is kept.
+func TestRefusedInvalidations(t *testing.T) {
+	p := newPair(t, cacheutil.Config{MaxPending: 3})
+	keys := []string{"one", "two", "three", "four", "five"}
+	for _, key := range keys {
+		p.warm(key)
+	}
+	ask(t, p.raw, "CONFIG", "SET", "min-replicas-to-write", "1")
+	p.write("new")
+	for i, key := range keys {
+		p.a.Invalidate(t.Context(), key, 0)
+		for _, dropped := range keys[:i+1] {
+			if got := p.get(p.a, dropped); got != "new" {
+				t.Fatalf("after %d invalidations %s is %q", i+1, dropped, got)
+			}
+		}
+		if i < 3 {
+			if got := p.get(p.a, keys[i+1]); got != "old" {
+				t.Errorf("%s was not invalidated, and is %q", keys[i+1], got)
+			}
+		}
+	}
+	ask(t, p.raw, "CONFIG", "SET", "min-replicas-to-write", "0")
+	for _, key := range keys {
+		eventually(t, "the other has it", func() bool { return p.get(p.b, key) == "new" })
+	}
+	p.warm("one")
+}
+
 // When memory is full, invalidations are taken all the same, and reads go on.
 func TestFullMemory(t *testing.T) {
 	p := newPair(t, cacheutil.Config{})
@@ -313,6 +343,7 @@ func TestCorrupt(t *testing.T) {
 	} {
 		p.a.Invalidate(t.Context(), "k", 0)
 		ask(t, p.raw, "SET", key, bad, "PX", "3600000")
+		before := p.ma.Stats()[0].Corrupt
 		if got := p.get(p.a, "k"); got != "old" {
 			t.Errorf("%s: got %q", name, got)
 		}
@@ -320,9 +351,9 @@ func TestCorrupt(t *testing.T) {
 		if err != nil || string(entry.JSON) != `"old"` {
 			t.Errorf("%s was not replaced: %+v, %v", name, entry, err)
 		}
-	}
-	if s := p.ma.Stats()[0]; s.Corrupt == 0 {
-		t.Errorf("nothing is counted: %+v", s)
+		if got := p.ma.Stats()[0].Corrupt - before; got != 1 {
+			t.Errorf("%s: %d are counted", name, got)
+		}
 	}
 	// A key of another kind of data, and a value of another type.
 	p.a.Invalidate(t.Context(), "k", 0)
@@ -368,7 +399,9 @@ func TestWake(t *testing.T) {
 			})
 			released := time.Now()
 			close(pass)
-			<-done
+			if err := <-done; !errors.Is(err, failure) {
+				t.Fatal(err)
+			}
 			best = min(best, (<-got).Sub(released))
 		}
 		if best > 100*time.Millisecond {

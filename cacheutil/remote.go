@@ -17,6 +17,8 @@ import (
 const (
 	// tombstoneTTL is longer than any writer takes from its commit to its call.
 	tombstoneTTL = 30 * time.Second
+	// replayBudget is for a batch that nobody waits for.
+	replayBudget = 2 * time.Second
 	// groupTTL is how long a group is known that no one uses. An unknown one
 	// begins anew, empty.
 	groupTTL = 24 * time.Hour
@@ -51,7 +53,14 @@ type remote struct {
 	ready chan struct{}
 	mu    sync.Mutex
 	links map[string]*link
-	live  bool
+	// allKnown tells that there is a link to every master, be it up or not.
+	allKnown bool
+	live     bool
+	// runs are, by address, the server processes that links led to.
+	runs map[string]string
+	// era is the current one; doubted the one of the time when a link was lost, and
+	// condemned is set when it must not go on.
+	era, doubted, condemned string
 }
 
 func newRemote(cfg Config, local *local, dropGroup func(string)) *remote {
@@ -66,9 +75,13 @@ func newRemote(cfg Config, local *local, dropGroup func(string)) *remote {
 		kick:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		links:   map[string]*link{},
+		runs:    map[string]string{},
 	}
 	r.epoch.Store(cfg.Epoch)
-	r.breaker.opened = r.lost
+	r.breaker.opened = func() {
+		r.log.WarnContext(context.Background(), "Valkey does not answer; it is not asked until it does")
+		r.lost()
+	}
 	local.usable.Store(false)
 	return r
 }
@@ -222,7 +235,7 @@ func (r *remote) invalidate(ctx context.Context, all []invalidation) error {
 	for len(all) > 0 {
 		batch := all[:min(len(all), maxBatch)]
 		all = all[len(batch):]
-		for i, err := range r.send(ctx, batch) {
+		for i, err := range r.send(ctx, batch, r.cfg.CallTimeout) {
 			if err == nil {
 				continue
 			}
@@ -238,7 +251,7 @@ func (r *remote) invalidate(ctx context.Context, all []invalidation) error {
 }
 
 // send runs the scripts of a batch and returns an error or nil for each.
-func (r *remote) send(ctx context.Context, batch []invalidation) []error {
+func (r *remote) send(ctx context.Context, batch []invalidation, budget time.Duration) []error {
 	errs := make([]error, len(batch))
 	_, space, err := r.usable()
 	if err != nil {
@@ -248,7 +261,7 @@ func (r *remote) send(ctx context.Context, batch []invalidation) []error {
 	for i, one := range batch {
 		calls[i] = r.drops(space, one)
 	}
-	for i, result := range r.callAll(ctx, calls) {
+	for i, result := range r.callAll(ctx, calls, budget) {
 		errs[i] = result.Error()
 	}
 	return errs
