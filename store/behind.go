@@ -138,7 +138,10 @@ func (l *Later) Run(ctx context.Context) error {
 	if l.uses != nil {
 		group.Go(func() error { return l.uses.Run(ctx) })
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("run the queues: %w", err)
+	}
+	return nil
 }
 
 // Drain stores what was accepted before the call, when Run has ended. What is left when

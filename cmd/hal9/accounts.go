@@ -33,7 +33,7 @@ func (g *Globals) accounts(s Settings, makes bool, fn func(context.Context, *aut
 			return err
 		}
 	}
-	st, err := openStore(g.Context, cfg, false)
+	st, err := openStore(g.Context, cfg)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func bumpEpoch(ctx context.Context, cfg *config.Config) (epoch int64, err error)
 	if err := checkSchema(ctx, cfg); err != nil {
 		return 0, err
 	}
-	st, err := openStore(ctx, cfg, false)
+	st, err := openStore(ctx, cfg)
 	if err != nil {
 		return 0, err
 	}

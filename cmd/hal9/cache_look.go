@@ -225,7 +225,7 @@ func (g *Globals) cache(s Settings, fn func(context.Context, *config.Config, mod
 	if err := checkSchema(g.Context, cfg); err != nil {
 		return err
 	}
-	st, err := openStore(g.Context, cfg, false)
+	st, err := openStore(g.Context, cfg)
 	if err != nil {
 		return err
 	}

@@ -96,8 +96,8 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 
 // openStore opens the database for a command, whose writes the servers that run
 // beside it have to hear of; its errors carry their exit codes.
-func openStore(ctx context.Context, cfg *config.Config, migrate bool) (model.Store, error) {
-	return openStoreFor(ctx, cfg, migrate, storeCache(cfg, slog.New(slog.DiscardHandler)))
+func openStore(ctx context.Context, cfg *config.Config) (model.Store, error) {
+	return openStoreFor(ctx, cfg, false, storeCache(cfg, slog.New(slog.DiscardHandler)))
 }
 
 // openStoreFor is openStore with a cache that its caller has set up.
