@@ -36,15 +36,7 @@ func newPair(t *testing.T, cfg cacheutil.Config) *pair {
 	p := &pair{t: t, server: testenv.StartCache(t)}
 	cfg.URL, cfg.Prefix = p.server.URL(), "pair:"
 	p.cfg = cfg
-	option, err := cacheutil.ParseURL(cfg.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	option.DisableCache = true
-	if p.raw, err = valkey.NewClient(option); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.raw.Close)
+	p.raw = connect(t, cfg.URL)
 	p.ma, p.mb = openLive(t, cfg), openLive(t, cfg)
 	p.a, p.b = wordCache(t, p.ma, nil), wordCache(t, p.mb, nil)
 	p.write("old")
