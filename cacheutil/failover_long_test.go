@@ -97,8 +97,8 @@ func TestLongFailovers(t *testing.T) {
 					atLeast: 3 * time.Second,
 					// The old master takes writes for a while that nobody else gets.
 					forgetful: kind.name == "Sentinel" && how.name == "on command",
-					inject:  func() { how.inject(t, set) },
-					heal:    func() { promoted(t, kind.replicas(set)...) },
+					inject:    func() { how.inject(t, set) },
+					heal:      func() { promoted(t, kind.replicas(set)...) },
 				}.run(t, f)
 				fmt.Println(line)
 				// The old master comes back, to follow the new one.
