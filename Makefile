@@ -31,7 +31,6 @@ TOOL := CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-
 .PHONY: run
 run: build ## build and serve on http://127.0.0.1:8080 (ARGS="--config FILE")
 	@exec bin/hal9 serve $(ARGS)
