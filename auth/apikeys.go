@@ -174,12 +174,8 @@ func (s *Service) APIKeyDelete(ctx context.Context, p Principal, id uuid.UUID, c
 // AdminAPIKeyDelete removes a user's key.
 func (s *Service) AdminAPIKeyDelete(ctx context.Context, by Principal, userID, id uuid.UUID, c Client) error {
 	return s.store.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
-		rows, err := tx.APIKeyDelete(ctx, model.APIKeyDeleteParams{ID: id, UserID: userID})
-		if err != nil {
+		if _, err := tx.APIKeyDelete(ctx, model.APIKeyDeleteParams{ID: id, UserID: userID}); err != nil {
 			return fmt.Errorf("delete the API key: %w", err)
-		}
-		if rows == 0 {
-			return &model.Error{Kind: model.ErrNotFound, Entity: "api_key"}
 		}
 		return s.note(ctx, tx, entry{by: by.UserID, action: actKeyDelete, resource: resourceKey, id: id.String(), client: c})
 	})

@@ -81,7 +81,7 @@ func (s *Service) writeLastUsed(ctx context.Context) {
 	failed := 0
 	for _, u := range s.lastUsed.take(s.now(), s.cfg.LastUsedInterval) {
 		_, err := s.store.APIKeySetLastUsed(ctx, model.APIKeySetLastUsedParams{ID: u.id, LastUsedAt: u.at})
-		if err != nil && !errors.Is(err, context.Canceled) {
+		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, model.ErrNotFound) {
 			failed++
 		}
 	}

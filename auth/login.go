@@ -113,7 +113,8 @@ func (s *Service) open(ctx context.Context, proved *model.User, rehash string, c
 				return err
 			}
 		}
-		if _, err := tx.UserSetLastLogin(ctx, model.UserSetLastLoginParams{ID: proved.ID, LastLogin: now}); err != nil {
+		var err error
+		if grant.User, err = tx.UserSetLastLogin(ctx, model.UserSetLastLoginParams{ID: proved.ID, LastLogin: now}); err != nil {
 			return fmt.Errorf("note the login: %w", err)
 		}
 		session, err := tx.SessionInsert(ctx, model.SessionInsertParams{
@@ -128,9 +129,6 @@ func (s *Service) open(ctx context.Context, proved *model.User, rehash string, c
 		})
 		if err != nil {
 			return fmt.Errorf("store the refresh token: %w", err)
-		}
-		if grant.User, err = tx.UserGet(ctx, model.UserGetParams{ID: proved.ID}); err != nil {
-			return fmt.Errorf("read the user: %w", err)
 		}
 		return s.note(ctx, tx, entry{by: proved.ID, action: actLogin, resource: resourceSession, id: session.ID.String(), client: c})
 	})

@@ -111,13 +111,16 @@ func (s *Service) makeUser(ctx context.Context, by Principal, arg UserCreatePara
 	return user, err
 }
 
-// Profile returns the user who asks.
+// Profile returns the user who asks, without the password's hash.
 func (s *Service) Profile(ctx context.Context, p Principal) (model.User, error) {
-	user, err := s.store.UserGet(ctx, model.UserGetParams{ID: p.UserID})
+	u, err := s.store.UserGetProfile(ctx, model.UserGetProfileParams{ID: p.UserID})
 	if err != nil {
 		return model.User{}, unknown(err, "read the profile")
 	}
-	return user, nil
+	return model.User{
+		ID: u.ID, Username: u.Username, Email: u.Email, Role: u.Role, IsActive: u.IsActive, EmailVerified: u.EmailVerified,
+		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, LastLogin: u.LastLogin, Version: u.Version,
+	}, nil
 }
 
 // ProfileUpdateParams are what a user may change of himself; nil leaves a field.
@@ -208,9 +211,9 @@ func (s *Service) PasswordChange(ctx context.Context, p Principal, arg PasswordC
 
 // proveOwn checks that who asks knows his own password, within the limits of a login.
 func (s *Service) proveOwn(ctx context.Context, p Principal, password string, c Client) (model.User, error) {
-	user, err := s.Profile(ctx, p)
+	user, err := s.store.UserGet(ctx, model.UserGetParams{ID: p.UserID})
 	if err != nil {
-		return user, err
+		return user, unknown(err, "look up the user")
 	}
 	attempt := s.guesses.of(user.Username, c.IP)
 	if err := attempt.addressLimited(s.now()); err != nil {
@@ -244,7 +247,7 @@ func (s *Service) replacePassword(ctx context.Context, by Principal, id uuid.UUI
 		}
 		return s.note(ctx, tx, entry{
 			by: by.UserID, action: actPasswordChange, resource: resourceUser, id: id.String(), client: c,
-			details: map[string]any{"sessions_ended": ended},
+			details: map[string]any{"sessions_ended": len(ended)},
 		})
 	})
 }

@@ -15,6 +15,11 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, c Client) (G
 	if !wellFormed(prefixRefresh, refreshToken) {
 		return Grant{}, ErrUnauthenticated
 	}
+	// A token that nobody holds opens no transaction: on SQLite it would take the writer,
+	// and whoever can call may send as many as he likes.
+	if _, err := s.store.RefreshTokenGetByHash(ctx, model.RefreshTokenGetByHashParams{TokenHash: hashToken(refreshToken)}); err != nil {
+		return Grant{}, unknown(err, "look up the refresh token")
+	}
 	now := model.NormalTime(s.now())
 	grant := s.newGrant(now)
 	reused := false
@@ -23,9 +28,12 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, c Client) (G
 		if err != nil {
 			return unknown(err, "look up the refresh token")
 		}
-		session, err := tx.SessionGet(ctx, model.SessionGetParams{ID: token.SessionID})
+		// The session's row comes first, as in all that ends sessions: it lets one
+		// refresh in at a time, and transactions that wait for each other in one
+		// order do not wait for ever.
+		session, err := tx.SessionLock(ctx, model.SessionLockParams{ID: token.SessionID})
 		if err != nil {
-			return unknown(err, "look up the session")
+			return unknown(err, "lock the session")
 		}
 		if !now.Before(token.ExpiresAt) {
 			return ErrUnauthenticated
@@ -38,10 +46,9 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, c Client) (G
 			return ErrUnauthenticated
 		}
 		grant.User = user
-		// The session's row comes first, as in all that ends sessions: it lets one
-		// refresh in at a time, and transactions that wait for each other in one
-		// order do not wait for ever.
-		_, err = tx.SessionRotate(ctx, model.SessionRotateParams{ID: session.ID, TokenHash: hashToken(grant.AccessToken), ExpiresAt: grant.ExpiresAt})
+		_, err = tx.SessionRotate(ctx, model.SessionRotateParams{
+			ID: session.ID, OldTokenHash: session.TokenHash, TokenHash: hashToken(grant.AccessToken), ExpiresAt: grant.ExpiresAt,
+		})
 		if err != nil {
 			return unknown(err, "renew the session")
 		}

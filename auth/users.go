@@ -137,6 +137,13 @@ func (s *Service) UserDelete(ctx context.Context, by Principal, id uuid.UUID, c 
 		if err != nil {
 			return fmt.Errorf("lock the user: %w", err)
 		}
+		// What goes with the user goes by itself, so that the caches hear of it.
+		if _, err := tx.SessionDeleteByUser(ctx, model.SessionDeleteByUserParams{UserID: id}); err != nil {
+			return fmt.Errorf("end the sessions: %w", err)
+		}
+		if _, err := tx.APIKeyDeleteByUser(ctx, model.APIKeyDeleteByUserParams{UserID: id}); err != nil {
+			return fmt.Errorf("delete the API keys: %w", err)
+		}
 		if _, err := tx.UserDelete(ctx, model.UserDeleteParams{ID: id}); err != nil {
 			return fmt.Errorf("delete the user: %w", err)
 		}

@@ -39,10 +39,14 @@ type APIKeyQueries interface {
 	APIKeyListByUser(ctx context.Context, arg APIKeyListByUserParams) ([]APIKey, error)
 	// APIKeyRevoke makes one key of the user void for good.
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
-	// APIKeySetLastUsed notes a use, unless a later one is noted.
-	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
-	// APIKeyDelete removes one key of the user.
-	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error)
+	// APIKeySetLastUsed notes a use; ErrNotFound if a later one is noted, or there is no
+	// such key.
+	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (APIKey, error)
+	// APIKeyDelete removes one key of the user, and returns what it was; ErrNotFound if
+	// there is none such.
+	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (APIKey, error)
+	// APIKeyDeleteByUser removes all keys of a user, and returns what they were known by.
+	APIKeyDeleteByUser(ctx context.Context, arg APIKeyDeleteByUserParams) ([]APIKeyDeleteByUserRow, error)
 	// APIKeyImport stores a key that another database held, unless the id is there
 	// already; it returns the number of rows written. ErrConflict names key_hash.
 	APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error)
@@ -128,6 +132,9 @@ type MemoryQueries interface {
 	MemoryList(ctx context.Context, arg MemoryListParams) ([]Memory, error)
 	// MemoryListByNeuron is MemoryList of one neuron's memories.
 	MemoryListByNeuron(ctx context.Context, arg MemoryListByNeuronParams) ([]Memory, error)
+	// MemoryListRecent is the first page of MemoryListByNeuron without filters: a neuron's
+	// latest memories, at most 101.
+	MemoryListRecent(ctx context.Context, arg MemoryListRecentParams) ([]Memory, error)
 	// MemoryListByReference returns the memories whose metadata names the given id as
 	// signal_id or parent_id, the oldest first.
 	MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]Memory, error)
@@ -191,6 +198,9 @@ type NeuronQueries interface {
 	NeuronImport(ctx context.Context, arg NeuronImportParams) (int64, error)
 	// NeuronGet returns one neuron, ErrNotFound if there is none.
 	NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, error)
+	// NeuronGetState returns the part of a neuron that its health is told by, ErrNotFound
+	// if there is none.
+	NeuronGetState(ctx context.Context, arg NeuronGetStateParams) (NeuronState, error)
 	// NeuronList returns the neurons in order of their ids, from the first one after
 	// after_id ('' for the first page), of one layer and in one state if those are given.
 	NeuronList(ctx context.Context, arg NeuronListParams) ([]Neuron, error)
@@ -199,9 +209,9 @@ type NeuronQueries interface {
 	// back from failed or stopped starts the running time anew. With if_version only the
 	// row of that version is changed; ErrNotFound if there is none such.
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
-	// NeuronDelete removes a neuron, with if_version only at that version. Its signals
-	// and memories stay.
-	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error)
+	// NeuronDelete removes a neuron, with if_version only at that version, and returns the
+	// version that it had; ErrNotFound if there is none such. Its signals and memories stay.
+	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error)
 	// NeuronCountByState counts the neurons of each state.
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
 }
@@ -227,17 +237,22 @@ type SessionQueries interface {
 	SessionGet(ctx context.Context, arg SessionGetParams) (Session, error)
 	// SessionGetByTokenHash returns the session of an access token, expired or not.
 	SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error)
-	// SessionListByUser returns a user's sessions, the newest first.
+	// SessionListByUser returns a user's sessions, the newest first, at most 1000.
 	SessionListByUser(ctx context.Context, arg SessionListByUserParams) ([]Session, error)
-	// SessionRotate gives a session a new access token. The old one is void from then on.
+	// SessionLock returns one session, ErrNotFound if there is none, and keeps others from
+	// changing the session until the transaction ends. It changes nothing itself.
+	SessionLock(ctx context.Context, arg SessionLockParams) (Session, error)
+	// SessionRotate gives a session a new access token. The old one, old_token_hash, is
+	// void from then on; ErrNotFound if it was void already.
 	SessionRotate(ctx context.Context, arg SessionRotateParams) (Session, error)
-	// SessionDelete ends one session of the user with its refresh tokens.
-	SessionDelete(ctx context.Context, arg SessionDeleteParams) (int64, error)
-	// SessionDeleteByUser ends all sessions of a user.
-	SessionDeleteByUser(ctx context.Context, arg SessionDeleteByUserParams) (int64, error)
+	// SessionDelete ends one session of the user with its refresh tokens, and returns
+	// what it was; ErrNotFound if there is none such.
+	SessionDelete(ctx context.Context, arg SessionDeleteParams) (Session, error)
+	// SessionDeleteByUser ends all sessions of a user, and returns what they were known by.
+	SessionDeleteByUser(ctx context.Context, arg SessionDeleteByUserParams) ([]SessionDeleteByUserRow, error)
 	// SessionDeleteExpired removes up to page_limit sessions whose access token and
-	// refresh tokens are all past the given moment.
-	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) (int64, error)
+	// refresh tokens are all past the given moment, and returns what they were known by.
+	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) ([]SessionDeleteExpiredRow, error)
 	// SessionImport stores a login that another database held, unless the id is there
 	// already; it returns the number of rows written. ErrConflict names token_hash.
 	SessionImport(ctx context.Context, arg SessionImportParams) (int64, error)
@@ -292,6 +307,9 @@ type UserQueries interface {
 	UserImport(ctx context.Context, arg UserImportParams) (int64, error)
 	// UserGet returns one user, ErrNotFound if there is none.
 	UserGet(ctx context.Context, arg UserGetParams) (User, error)
+	// UserGetProfile returns one user without the password's hash, which no cache is to
+	// hold; ErrNotFound if there is none.
+	UserGetProfile(ctx context.Context, arg UserGetProfileParams) (UserProfile, error)
 	// UserGetByUsername returns one user, ErrNotFound if there is none.
 	UserGetByUsername(ctx context.Context, arg UserGetByUsernameParams) (User, error)
 	// UserGetByEmail returns one user, ErrNotFound if there is none.
@@ -307,10 +325,12 @@ type UserQueries interface {
 	UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error)
 	// UserSetRole sets the role and whether the user may log in.
 	UserSetRole(ctx context.Context, arg UserSetRoleParams) (User, error)
-	// UserSetLastLogin notes a login.
-	UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (int64, error)
-	// UserDelete removes a user with all sessions, refresh tokens and API keys.
-	UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error)
+	// UserSetLastLogin notes a login; ErrNotFound if there is no such user.
+	UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (User, error)
+	// UserDelete removes a user who has no sessions and no API keys, and returns the last
+	// version; ErrNotFound if there is none such. SessionDeleteByUser and
+	// APIKeyDeleteByUser go before it, in the same transaction: they know what is cached.
+	UserDelete(ctx context.Context, arg UserDeleteParams) (UserDeleteRow, error)
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
 	// UserListClaims returns the users that have one of the ids, usernames or emails, all
@@ -329,7 +349,7 @@ type UserQueries interface {
 	UserCountBcrypt(ctx context.Context) (int64, error)
 }
 
-// APIKey is a row that APIKeyInsert, APIKeyGetByHash and 2 more queries return.
+// APIKey is a row that APIKeyInsert, APIKeyGetByHash and 4 more queries return.
 type APIKey struct {
 	ID          uuid.UUID
 	UserID      uuid.UUID
@@ -341,6 +361,12 @@ type APIKey struct {
 	CreatedAt   time.Time
 	ExpiresAt   *time.Time
 	Version     int64
+}
+
+// APIKeyDeleteByUserRow is a row that APIKeyDeleteByUser returns.
+type APIKeyDeleteByUserRow struct {
+	KeyHash string
+	Version int64
 }
 
 // APIKeyListClaimsRow is a row that APIKeyListClaims returns.
@@ -385,7 +411,7 @@ type LegacyDetail struct {
 	CreatedAt time.Time
 }
 
-// Memory is a row that MemoryInsert, MemoryGet and 4 more queries return.
+// Memory is a row that MemoryInsert, MemoryGet and 5 more queries return.
 type Memory struct {
 	ID           uuid.UUID
 	NeuronID     string
@@ -462,6 +488,23 @@ type NeuronCountByStateRow struct {
 	NeuronsCount int64
 }
 
+// NeuronDeleteRow is a row that NeuronDelete returns.
+type NeuronDeleteRow struct {
+	ID      string
+	Version int64
+}
+
+// NeuronState is a row that NeuronGetState returns.
+type NeuronState struct {
+	ID           string
+	State        string
+	Condition    string
+	StateSetAt   *time.Time
+	RunningSince time.Time
+	ErrorsCount  int64
+	Version      int64
+}
+
 // RefreshToken is a row that RefreshTokenGetByHash returns.
 type RefreshToken struct {
 	ID        uuid.UUID
@@ -472,7 +515,7 @@ type RefreshToken struct {
 	SpentAt   *time.Time
 }
 
-// Session is a row that SessionInsert, SessionGet and 3 more queries return.
+// Session is a row that SessionInsert, SessionGet and 5 more queries return.
 type Session struct {
 	ID        uuid.UUID
 	UserID    uuid.UUID
@@ -481,6 +524,19 @@ type Session struct {
 	UserAgent *string
 	ExpiresAt time.Time
 	CreatedAt time.Time
+	Version   int64
+}
+
+// SessionDeleteByUserRow is a row that SessionDeleteByUser returns.
+type SessionDeleteByUserRow struct {
+	TokenHash string
+	Version   int64
+}
+
+// SessionDeleteExpiredRow is a row that SessionDeleteExpired returns.
+type SessionDeleteExpiredRow struct {
+	UserID    uuid.UUID
+	TokenHash string
 	Version   int64
 }
 
@@ -511,7 +567,7 @@ type UpkeepLease struct {
 	ExpiresAt time.Time
 }
 
-// User is a row that UserInsert, UserGet and 8 more queries return.
+// User is a row that UserInsert, UserGet and 9 more queries return.
 type User struct {
 	ID            uuid.UUID
 	Username      string
@@ -526,11 +582,31 @@ type User struct {
 	Version       int64
 }
 
+// UserDeleteRow is a row that UserDelete returns.
+type UserDeleteRow struct {
+	ID      uuid.UUID
+	Version int64
+}
+
 // UserListClaimsRow is a row that UserListClaims returns.
 type UserListClaimsRow struct {
 	ID       uuid.UUID
 	Username string
 	Email    *string
+}
+
+// UserProfile is a row that UserGetProfile returns.
+type UserProfile struct {
+	ID            uuid.UUID
+	Username      string
+	Email         *string
+	Role          string
+	IsActive      bool
+	EmailVerified bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	LastLogin     *time.Time
+	Version       int64
 }
 
 // APIKeyInsertParams are the parameters of APIKeyInsert.
@@ -633,6 +709,11 @@ func (p *APIKeySetLastUsedParams) Normalize() error {
 // APIKeyDeleteParams are the parameters of APIKeyDelete.
 type APIKeyDeleteParams struct {
 	ID     uuid.UUID
+	UserID uuid.UUID
+}
+
+// APIKeyDeleteByUserParams are the parameters of APIKeyDeleteByUser.
+type APIKeyDeleteByUserParams struct {
 	UserID uuid.UUID
 }
 
@@ -1208,6 +1289,20 @@ func (p *MemoryListByNeuronParams) Normalize() error {
 	return nil
 }
 
+// MemoryListRecentParams are the parameters of MemoryListRecent.
+type MemoryListRecentParams struct {
+	NeuronID string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *MemoryListRecentParams) Normalize() error {
+	if err := CheckText("memory", "neuron_id", p.NeuronID); err != nil {
+		return err
+	}
+	return nil
+}
+
 // MemoryListByReferenceParams are the parameters of MemoryListByReference.
 type MemoryListByReferenceParams struct {
 	Reference uuid.UUID
@@ -1673,6 +1768,20 @@ func (p *NeuronGetParams) Normalize() error {
 	return nil
 }
 
+// NeuronGetStateParams are the parameters of NeuronGetState.
+type NeuronGetStateParams struct {
+	ID string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *NeuronGetStateParams) Normalize() error {
+	if err := CheckText("neuron", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
 // NeuronListParams are the parameters of NeuronList.
 type NeuronListParams struct {
 	AfterID   string
@@ -1872,24 +1981,20 @@ func (p *SessionGetByTokenHashParams) Normalize() error {
 
 // SessionListByUserParams are the parameters of SessionListByUser.
 type SessionListByUserParams struct {
-	UserID    uuid.UUID
-	PageLimit int64
+	UserID uuid.UUID
 }
 
-// Normalize refuses what the engines would answer differently, naming the field,
-// and brings moments to the form that both store. The adapters call it.
-func (p *SessionListByUserParams) Normalize() error {
-	if err := CheckPageLimit("session", "page_limit", p.PageLimit); err != nil {
-		return err
-	}
-	return nil
+// SessionLockParams are the parameters of SessionLock.
+type SessionLockParams struct {
+	ID uuid.UUID
 }
 
 // SessionRotateParams are the parameters of SessionRotate.
 type SessionRotateParams struct {
-	TokenHash string
-	ExpiresAt time.Time
-	ID        uuid.UUID
+	TokenHash    string
+	ExpiresAt    time.Time
+	ID           uuid.UUID
+	OldTokenHash string
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,
@@ -1902,6 +2007,9 @@ func (p *SessionRotateParams) Normalize() error {
 		return err
 	}
 	p.ExpiresAt = NormalTime(p.ExpiresAt)
+	if err := CheckText("session", "old_token_hash", p.OldTokenHash); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -2336,6 +2444,11 @@ type UserGetParams struct {
 	ID uuid.UUID
 }
 
+// UserGetProfileParams are the parameters of UserGetProfile.
+type UserGetProfileParams struct {
+	ID uuid.UUID
+}
+
 // UserGetByUsernameParams are the parameters of UserGetByUsername.
 type UserGetByUsernameParams struct {
 	Username string
@@ -2548,6 +2661,7 @@ func EntityOf(query string) string {
 		"APIKeyRevoke",
 		"APIKeySetLastUsed",
 		"APIKeyDelete",
+		"APIKeyDeleteByUser",
 		"APIKeyImport",
 		"APIKeyListClaims":
 		return "api_key"
@@ -2575,6 +2689,7 @@ func EntityOf(query string) string {
 		"MemoryGet",
 		"MemoryList",
 		"MemoryListByNeuron",
+		"MemoryListRecent",
 		"MemoryListByReference",
 		"MemorySearch",
 		"MemoryUpdate",
@@ -2597,6 +2712,7 @@ func EntityOf(query string) string {
 		"NeuronUpdate",
 		"NeuronImport",
 		"NeuronGet",
+		"NeuronGetState",
 		"NeuronList",
 		"NeuronSetState",
 		"NeuronDelete",
@@ -2611,6 +2727,7 @@ func EntityOf(query string) string {
 		"SessionGet",
 		"SessionGetByTokenHash",
 		"SessionListByUser",
+		"SessionLock",
 		"SessionRotate",
 		"SessionDelete",
 		"SessionDeleteByUser",
@@ -2635,6 +2752,7 @@ func EntityOf(query string) string {
 	case "UserInsert",
 		"UserImport",
 		"UserGet",
+		"UserGetProfile",
 		"UserGetByUsername",
 		"UserGetByEmail",
 		"UserList",

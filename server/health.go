@@ -134,7 +134,7 @@ type healthDetailedInput struct {
 func (s *Server) healthGetDetailed(ctx context.Context, in *healthDetailedInput) (*bareAnswer[healthDetailed], error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(in.TimeoutMS)*time.Millisecond)
 	defer cancel()
-	checks := []component{s.checkServer(), s.checkDatabase(ctx), s.checkPool()}
+	checks := []component{s.checkServer(), s.checkDatabase(ctx), s.checkPool(), s.checkCache()}
 	h := healthDetailed{
 		Health: s.health(), UptimeSeconds: secondsSince(s.started, s.now()),
 		Components: checks, ChecksTotal: len(checks),

@@ -110,6 +110,9 @@ type memoryListInput struct {
 	EntryType string `query:"entry_type" maxLength:"255" doc:"Only the memories of this type, spelt as it is stored."`
 }
 
+// maxRecent is how long a page of MemoryListRecent may be; it returns one row more.
+const maxRecent = 100
+
 func (s *Server) memoryList(ctx context.Context, in *memoryListInput) (*pageAnswer[Memory], error) {
 	layer, err := layerFilter(in.Layer)
 	if err != nil {
@@ -125,9 +128,13 @@ func (s *Server) memoryList(ctx context.Context, in *memoryListInput) (*pageAnsw
 		}
 	}
 	var rows []model.Memory
-	if in.Neuron == "" {
+	switch {
+	case in.Neuron == "":
 		rows, err = s.store.MemoryList(ctx, arg)
-	} else {
+	case in.Cursor == "" && layer == nil && in.EntryType == "" && in.Limit <= maxRecent:
+		rows, err = s.store.MemoryListRecent(ctx, model.MemoryListRecentParams{NeuronID: in.Neuron})
+		rows = rows[:min(len(rows), in.Limit+1)]
+	default:
 		rows, err = s.store.MemoryListByNeuron(ctx, model.MemoryListByNeuronParams{
 			NeuronID: in.Neuron, CursorCreatedAt: arg.CursorCreatedAt, CursorID: arg.CursorID,
 			Layer: arg.Layer, EntryType: arg.EntryType, PageLimit: arg.PageLimit,

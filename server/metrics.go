@@ -23,9 +23,11 @@ type figures struct {
 	HTTPRequests     uint64           `json:"http_requests" doc:"Answered by this server since its start."`
 	HTTPErrors       uint64           `json:"http_errors" doc:"Those answered with 5xx."`
 	DBConnections    poolFigures      `json:"db_connections"`
-	CacheHitRate     float64          `json:"cache_hit_rate" doc:"Hits per request to the cache, over the last minute. Always 0 in this version, which has no cache."`
-	MemoryUsageMB    float64          `json:"memory_usage_mb" doc:"Memory that the process holds, in 2^20 bytes."`
-	Goroutines       uint64           `json:"goroutines"`
+	CacheHitRate     float64          `json:"cache_hit_rate" doc:"Hits of either tier per request to the caches, over the last minute; 0 without requests."`
+	// CacheHitRates is beside it, by what is cached.
+	CacheHitRates map[string]float64 `json:"cache_hit_rates" doc:"The same of each cache that was asked."`
+	MemoryUsageMB float64            `json:"memory_usage_mb" doc:"Memory that the process holds, in 2^20 bytes."`
+	Goroutines    uint64             `json:"goroutines"`
 }
 
 type poolFigures struct {
@@ -110,6 +112,7 @@ func (s *Server) figures(ctx context.Context) (figures, error) {
 		}
 	}
 	f.HTTPRequests, f.HTTPErrors = s.http.totals()
+	f.CacheHitRate, f.CacheHitRates = s.cache.rates(s.now())
 	held, goroutines := processFigures()
 	f.MemoryUsageMB, f.Goroutines = float64(held)/(1<<20), goroutines
 	return f, nil

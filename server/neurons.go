@@ -257,19 +257,17 @@ func (s *Server) neuronDelete(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	var rows int64
 	err = s.store.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
-		rows, err = tx.NeuronDelete(ctx, model.NeuronDeleteParams{ID: in.ID, IfVersion: version})
-		if err != nil || rows == 0 {
+		if _, err := tx.NeuronDelete(ctx, model.NeuronDeleteParams{ID: in.ID, IfVersion: version}); err != nil {
 			return err
 		}
 		return s.auth.AuditTx(ctx, tx, principalOf(ctx), "neuron.delete", "neuron", in.ID, nil, clientOf(ctx))
 	})
+	if errors.Is(err, model.ErrNotFound) {
+		return nil, in.missed("neuron", current)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if rows == 0 {
-		return nil, in.missed("neuron", current)
 	}
 	return ok(deleted{ID: in.ID}), nil
 }
@@ -303,7 +301,7 @@ func (s *Server) neuronSetState(ctx context.Context, in *struct {
 }
 
 func (s *Server) neuronHealthGet(ctx context.Context, in *NeuronPath) (*answer[neuronHealth], error) {
-	n, err := s.store.NeuronGet(ctx, model.NeuronGetParams{ID: in.ID})
+	n, err := s.store.NeuronGetState(ctx, model.NeuronGetStateParams{ID: in.ID})
 	if err != nil {
 		return nil, err
 	}

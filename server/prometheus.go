@@ -28,7 +28,9 @@ func (s *Server) prometheus(ctx context.Context) *text {
 	s.writeGauges(&raw)
 	s.writeNeurons(ctx, &raw)
 	metrics.WriteProcessMetrics(&raw)
-	return &text{Status: http.StatusOK, ContentType: typePrometheus, Body: withMetadata(raw.String())}
+	body := bytes.NewBuffer(withMetadata(raw.String()))
+	s.writeCache(body)
+	return &text{Status: http.StatusOK, ContentType: typePrometheus, Body: body.Bytes()}
 }
 
 func (s *Server) writeGauges(b *bytes.Buffer) {

@@ -32,6 +32,12 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	if s.cache.manager != nil {
+		sampling, stop := context.WithCancel(context.WithoutCancel(ctx))
+		sampled := make(chan struct{})
+		go func() { defer close(sampled); s.cache.run(sampling, s.now) }()
+		defer func() { stop(); <-sampled }()
+	}
 	served := make(chan error, 1)
 	if s.certs == nil {
 		go func() { served <- server.Serve(ln) }()

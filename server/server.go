@@ -18,6 +18,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -60,7 +61,9 @@ type Deps struct {
 	Logger *slog.Logger
 	// Metrics is where the server registers its own. A new set by default.
 	Metrics *metrics.Set
-	Build   Build
+	// Cache is what Store is cached in, for its figures; nil without one.
+	Cache *cacheutil.Manager
+	Build Build
 }
 
 func (d Deps) withDefaults() Deps {
@@ -112,6 +115,7 @@ type Server struct {
 	now        func() time.Time
 	log        *slog.Logger
 	metrics    *metrics.Set
+	cache      *cacheRates
 	build      Build
 
 	router      *gin.Engine
@@ -127,6 +131,8 @@ type Server struct {
 	limits      rateLimits
 	certs       *certificates // nil without TLS
 	hsts        string        // the header's value, "" for none
+	// secureHeaders are on all answers.
+	secureHeaders []sharedHeader
 
 	started time.Time
 	ready   atomic.Bool
@@ -143,8 +149,9 @@ func New(d Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
-		now: d.Clock, log: d.Logger, metrics: d.Metrics, build: d.Build, started: d.Clock(),
+		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, build: d.Build, started: d.Clock(),
 		access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
+		secureHeaders: secureHeaders(),
 	}
 	if err := s.prepareTLS(); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)

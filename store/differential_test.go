@@ -263,7 +263,7 @@ func (p *pair) diffEverything(ctx context.Context) string {
 		"SignalList":         model.SignalListParams{Since: first, Until: last, CursorTimestamp: last, CursorID: lastID, PageLimit: all},
 	}
 	for _, id := range poolIDs {
-		lists["SessionListByUser "+id.String()] = model.SessionListByUserParams{UserID: id, PageLimit: all}
+		lists["SessionListByUser "+id.String()] = model.SessionListByUserParams{UserID: id}
 		lists["APIKeyListByUser "+id.String()] = model.APIKeyListByUserParams{UserID: id, PageLimit: all}
 	}
 	for _, name := range append(slices.Clone(poolNames), nastyText...) {

@@ -250,6 +250,8 @@ func testForeignKeys(t *testing.T, p *pair) {
 		model.RefreshTokenInsertParams{ID: uuid.New(), SessionID: user, TokenHash: "r2", ExpiresAt: epoch, CreatedAt: epoch})
 	p.refused(t, model.ErrInvalid, "api_key", "user_id", "APIKeyInsert",
 		model.APIKeyInsertParams{ID: uuid.New(), UserID: session, Name: "k", KeyHash: "k", Permissions: model.EmptyObject(), CreatedAt: epoch})
+	p.refused(t, model.ErrNotFound, "user", "", "UserDelete", model.UserDeleteParams{ID: user}) // not with a session
+	p.done(t, "SessionDeleteByUser", model.SessionDeleteByUserParams{UserID: user})
 	p.done(t, "UserDelete", model.UserDeleteParams{ID: user})
 	p.refused(t, model.ErrNotFound, "refresh_token", "", "RefreshTokenGetByHash", model.RefreshTokenGetByHashParams{TokenHash: "r"})
 }

@@ -43,6 +43,8 @@ type Config struct {
 	// that is not up to date is an error, but for a database in memory, which is
 	// always new.
 	Migrate bool
+	// Cache says how the store is cached; without it every call asks the engine.
+	Cache *Cache
 }
 
 // Open opens the database, checks that its schema is the one that this program was
@@ -63,7 +65,11 @@ func Open(ctx context.Context, cfg Config) (model.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return withSearchText(st), nil
+	st = withSearchText(st)
+	if cfg.Cache == nil {
+		return st, nil
+	}
+	return withCache(ctx, st, *cfg.Cache)
 }
 
 func openPostgres(ctx context.Context, cfg Config) (model.Store, error) {

@@ -54,7 +54,8 @@ func (k *Keeper) tasks() []task {
 		return st.RefreshTokenDeleteExpired(ctx, model.RefreshTokenDeleteExpiredParams{ExpiredBefore: before, PageLimit: limit})
 	})
 	expired(taskSessions, func(ctx context.Context, before time.Time, limit int64) (int64, error) {
-		return st.SessionDeleteExpired(ctx, model.SessionDeleteExpiredParams{ExpiredBefore: before, PageLimit: limit})
+		gone, err := st.SessionDeleteExpired(ctx, model.SessionDeleteExpiredParams{ExpiredBefore: before, PageLimit: limit})
+		return int64(len(gone)), err
 	})
 	expired(taskIdempotencyKeys, func(ctx context.Context, before time.Time, limit int64) (int64, error) {
 		return st.IdempotencyKeyDeleteExpired(ctx, model.IdempotencyKeyDeleteExpiredParams{ExpiredBefore: before, PageLimit: limit})

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -82,13 +83,14 @@ func flagsOf(n *kong.Node) (own []*kong.Flag, settings []string) {
 		taken[f.Name] = true
 	}
 	isKey, whole := map[string]bool{}, map[string]bool{}
-	for _, k := range config.Keys() {
+	keys := slices.DeleteFunc(config.Keys(), func(k config.Key) bool { return k.Flag == "" })
+	for _, k := range keys {
 		isKey[k.Flag] = true
 		before, seen := whole[k.Section()]
 		whole[k.Section()] = taken[k.Flag] && (before || !seen)
 	}
 	listed := map[string]bool{}
-	for _, k := range config.Keys() {
+	for _, k := range keys {
 		name := k.Name
 		if whole[k.Section()] {
 			name = k.Section() + ".*"

@@ -55,11 +55,12 @@ func (c *ServeCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	st, err := openStore(g.Context, cfg, c.Migrate)
+	log := g.Logger(cfg.Log)
+	st, err := openStoreFor(g.Context, cfg, c.Migrate, log)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	return errors.Join(serve(g, cfg, st, ln), closeStore(st))
+	return errors.Join(serve(g, cfg, log, st, ln), closeStore(st))
 }
 
 func closeStore(st model.Store) error {
@@ -91,14 +92,21 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	}
 }
 
-// openStore opens the database; its errors carry their exit codes.
+// openStore opens the database for a command, whose writes the servers that run
+// beside it have to hear of; its errors carry their exit codes.
 func openStore(ctx context.Context, cfg *config.Config, migrate bool) (model.Store, error) {
+	return openStoreFor(ctx, cfg, migrate, slog.New(slog.DiscardHandler))
+}
+
+// openStoreFor is openStore with a log for what the cache server is up to.
+func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, log *slog.Logger) (model.Store, error) {
 	d := cfg.Database
 	st, err := store.Open(ctx, store.Config{
 		URL: d.URL, AdminURL: d.AdminURL, MaxConnections: d.MaxConnections, MinConnections: d.MinConnections,
 		ConnectionLifetime: d.ConnectionLifetime, ConnectionLifetimeJitter: d.ConnectionLifetimeJitter,
 		ConnectionIdleTimeout: d.ConnectionIdleTimeout, AcquireTimeout: d.AcquireTimeout, StatementTimeout: d.StatementTimeout,
 		Migrate: migrate || d.Engine() == dburl.SQLite,
+		Cache:   storeCache(cfg, log),
 	})
 	switch {
 	case err == nil:
@@ -118,8 +126,7 @@ func openStore(ctx context.Context, cfg *config.Config, migrate bool) (model.Sto
 
 // serve runs the server and what works beside it. At the end the order is: no more
 // requests, then the signals under way, then the upkeep.
-func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) error {
-	log := g.Logger(cfg.Log)
+func serve(g *Globals, cfg *config.Config, log *slog.Logger, st model.Store, ln net.Listener) error {
 	set := metrics.NewSet()
 	ids := model.NewIDGenerator(time.Now)
 	in := ingest.New(ingest.Config{
@@ -131,7 +138,7 @@ func serve(g *Globals, cfg *config.Config, st model.Store, ln net.Listener) erro
 		return errors.Join(err, ln.Close())
 	}
 	srv, err := server.New(server.Deps{
-		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(),
+		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(), Cache: store.CacheOf(st),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})
 	if err != nil {

@@ -28,6 +28,9 @@ func newSettings(only ...string) Settings {
 	fields := []reflect.StructField{flagField(0, "config", "FILE", "Read settings from this YAML file ($"+config.FileEnv+").", "Configuration")}
 	var keys []config.Key
 	for _, k := range config.Keys() {
+		if k.Flag == "" {
+			continue
+		}
 		if len(only) > 0 && !slices.Contains(only, k.Section()) && !slices.Contains(only, k.Name) {
 			continue
 		}

@@ -13,9 +13,10 @@ import (
 	"github.com/hal9-ai/hal9/model"
 )
 
-const aPIKeyDelete = `-- name: APIKeyDelete :execrows
+const aPIKeyDelete = `-- name: APIKeyDelete :one
 DELETE FROM api_keys
 WHERE id = $1 AND user_id = $2
+RETURNING id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version
 `
 
 type APIKeyDeleteParams struct {
@@ -23,13 +24,62 @@ type APIKeyDeleteParams struct {
 	UserID uuid.UUID
 }
 
-// APIKeyDelete removes one key of the user.
-func (q *Queries) APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error) {
-	result, err := q.db.Exec(ctx, aPIKeyDelete, arg.ID, arg.UserID)
+// APIKeyDelete removes one key of the user, and returns what it was; ErrNotFound if
+// there is none such.
+// invalidates: api_key:{key_hash}
+func (q *Queries) APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (APIKey, error) {
+	row := q.db.QueryRow(ctx, aPIKeyDelete, arg.ID, arg.UserID)
+	var i APIKey
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.Name,
+		&i.KeyHash,
+		&i.Permissions,
+		&i.IsActive,
+		&i.LastUsedAt,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.Version,
+	)
+	return i, err
+}
+
+const aPIKeyDeleteByUser = `-- name: APIKeyDeleteByUser :many
+DELETE FROM api_keys
+WHERE user_id = $1
+RETURNING key_hash, version
+`
+
+type APIKeyDeleteByUserParams struct {
+	UserID uuid.UUID
+}
+
+type APIKeyDeleteByUserRow struct {
+	KeyHash string
+	Version int64
+}
+
+// APIKeyDeleteByUser removes all keys of a user, and returns what they were known by.
+// invalidates: api_key:{key_hash}
+func (q *Queries) APIKeyDeleteByUser(ctx context.Context, arg APIKeyDeleteByUserParams) ([]APIKeyDeleteByUserRow, error) {
+	rows, err := q.db.Query(ctx, aPIKeyDeleteByUser, arg.UserID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []APIKeyDeleteByUserRow{}
+	for rows.Next() {
+		var i APIKeyDeleteByUserRow
+		if err := rows.Scan(&i.KeyHash, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const aPIKeyGetByHash = `-- name: APIKeyGetByHash :one
@@ -43,6 +93,7 @@ type APIKeyGetByHashParams struct {
 }
 
 // APIKeyGetByHash returns the key with this hash, revoked and expired ones too.
+// cache: api_key:{key_hash}
 func (q *Queries) APIKeyGetByHash(ctx context.Context, arg APIKeyGetByHashParams) (APIKey, error) {
 	row := q.db.QueryRow(ctx, aPIKeyGetByHash, arg.KeyHash)
 	var i APIKey
@@ -81,6 +132,7 @@ type APIKeyImportParams struct {
 
 // APIKeyImport stores a key that another database held, unless the id is there
 // already; it returns the number of rows written. ErrConflict names key_hash.
+// invalidates: api_key:{key_hash}
 func (q *Queries) APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error) {
 	result, err := q.db.Exec(ctx, aPIKeyImport,
 		arg.ID,
@@ -118,6 +170,7 @@ type APIKeyInsertParams struct {
 }
 
 // APIKeyInsert stores a key's hash. ErrInvalid names user_id when there is no such user.
+// invalidates: api_key:{key_hash}
 func (q *Queries) APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (APIKey, error) {
 	row := q.db.QueryRow(ctx, aPIKeyInsert,
 		arg.ID,
@@ -247,6 +300,7 @@ type APIKeyRevokeParams struct {
 }
 
 // APIKeyRevoke makes one key of the user void for good.
+// invalidates: api_key:{key_hash}
 func (q *Queries) APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error) {
 	row := q.db.QueryRow(ctx, aPIKeyRevoke, arg.ID, arg.UserID)
 	var i APIKey
@@ -265,10 +319,11 @@ func (q *Queries) APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (API
 	return i, err
 }
 
-const aPIKeySetLastUsed = `-- name: APIKeySetLastUsed :execrows
+const aPIKeySetLastUsed = `-- name: APIKeySetLastUsed :one
 UPDATE api_keys
 SET last_used_at = $1::timestamptz, version = nextval('row_version_seq')
 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1::timestamptz)
+RETURNING id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version
 `
 
 type APIKeySetLastUsedParams struct {
@@ -276,11 +331,23 @@ type APIKeySetLastUsedParams struct {
 	ID         uuid.UUID
 }
 
-// APIKeySetLastUsed notes a use, unless a later one is noted.
-func (q *Queries) APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error) {
-	result, err := q.db.Exec(ctx, aPIKeySetLastUsed, arg.LastUsedAt, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+// APIKeySetLastUsed notes a use; ErrNotFound if a later one is noted, or there is no
+// such key.
+// invalidates: api_key:{key_hash}
+func (q *Queries) APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (APIKey, error) {
+	row := q.db.QueryRow(ctx, aPIKeySetLastUsed, arg.LastUsedAt, arg.ID)
+	var i APIKey
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.Name,
+		&i.KeyHash,
+		&i.Permissions,
+		&i.IsActive,
+		&i.LastUsedAt,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.Version,
+	)
+	return i, err
 }

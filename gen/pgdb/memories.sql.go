@@ -25,6 +25,7 @@ type MemoryDeleteParams struct {
 }
 
 // MemoryDelete removes a memory, with if_version only at that version.
+// invalidates: group memory
 func (q *Queries) MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error) {
 	result, err := q.db.Exec(ctx, memoryDelete, arg.ID, arg.IfVersion)
 	if err != nil {
@@ -109,6 +110,7 @@ type MemoryImportParams struct {
 
 // MemoryImport stores a memory that another database held, unless the id is there
 // already; it returns the number of rows written. The store computes search_text.
+// invalidates: group memory
 func (q *Queries) MemoryImport(ctx context.Context, arg MemoryImportParams) (int64, error) {
 	result, err := q.db.Exec(ctx, memoryImport,
 		arg.ID,
@@ -171,6 +173,7 @@ type MemoryInsertRow struct {
 
 // MemoryInsert stores a new memory. The store computes search_text from content.
 // returns: Memory
+// invalidates: group memory
 func (q *Queries) MemoryInsert(ctx context.Context, arg MemoryInsertParams) (MemoryInsertRow, error) {
 	row := q.db.QueryRow(ctx, memoryInsert,
 		arg.ID,
@@ -440,6 +443,74 @@ func (q *Queries) MemoryListByReference(ctx context.Context, arg MemoryListByRef
 	return items, nil
 }
 
+const memoryListRecent = `-- name: MemoryListRecent :many
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE neuron_id = $1
+ORDER BY created_at DESC, id DESC
+LIMIT 101
+`
+
+type MemoryListRecentParams struct {
+	NeuronID string
+}
+
+type MemoryListRecentRow struct {
+	ID           uuid.UUID
+	NeuronID     string
+	Layer        *string
+	EntryType    *string
+	Content      string
+	Importance   float64
+	Context      model.JSON
+	Metadata     model.JSON
+	Embedding    []byte
+	AccessCount  int64
+	LastAccessed *time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	Version      int64
+}
+
+// MemoryListRecent is the first page of MemoryListByNeuron without filters: a neuron's
+// latest memories, at most 101.
+// returns: Memory
+// cache: memory:{neuron_id}:recent group memory
+func (q *Queries) MemoryListRecent(ctx context.Context, arg MemoryListRecentParams) ([]MemoryListRecentRow, error) {
+	rows, err := q.db.Query(ctx, memoryListRecent, arg.NeuronID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []MemoryListRecentRow{}
+	for rows.Next() {
+		var i MemoryListRecentRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.NeuronID,
+			&i.Layer,
+			&i.EntryType,
+			&i.Content,
+			&i.Importance,
+			&i.Context,
+			&i.Metadata,
+			&i.Embedding,
+			&i.AccessCount,
+			&i.LastAccessed,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const memoryListStoredIDs = `-- name: MemoryListStoredIDs :many
 SELECT id
 FROM memories
@@ -517,6 +588,7 @@ type MemorySearchRow struct {
 // the best first, of one neuron if it is given. match and phrases come from the
 // analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 // the better; its scale is the engine's own.
+// cache: memory:search:{*} group memory
 func (q *Queries) MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error) {
 	rows, err := q.db.Query(ctx, memorySearch,
 		arg.Match,
@@ -603,6 +675,7 @@ type MemoryUpdateRow struct {
 // MemoryUpdate replaces what a client may change, with if_version only at that
 // version; ErrNotFound if there is none such. The store computes search_text.
 // returns: Memory
+// invalidates: group memory
 func (q *Queries) MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (MemoryUpdateRow, error) {
 	row := q.db.QueryRow(ctx, memoryUpdate,
 		arg.NeuronID,

@@ -28,6 +28,7 @@ type NeuronActivityAddParams struct {
 
 // NeuronActivityAdd adds a batch of counts to one neuron; a neuron that is unknown
 // is passed over. last_signal_at only ever moves forward.
+// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
 func (q *Queries) NeuronActivityAdd(ctx context.Context, arg NeuronActivityAddParams) (int64, error) {
 	result, err := q.db.Exec(ctx, neuronActivityAdd, arg.SignalsAdded, arg.LastSignalAt, arg.NeuronID)
 	if err != nil {
@@ -48,6 +49,7 @@ type NeuronActivityGetParams struct {
 
 // NeuronActivityGet returns what is known of a neuron's traffic; it lags by the
 // time between two batches. ErrNotFound if nothing was recorded yet.
+// cache: neuron:{neuron_id}:metrics
 func (q *Queries) NeuronActivityGet(ctx context.Context, arg NeuronActivityGetParams) (NeuronActivity, error) {
 	row := q.db.QueryRow(ctx, neuronActivityGet, arg.NeuronID)
 	var i NeuronActivity
@@ -69,6 +71,7 @@ type NeuronActivityListParams struct {
 }
 
 // NeuronActivityList returns the traffic of the neurons after after_id, in order of their ids.
+// cache: neuron:activity:{*} group neuron_activity
 func (q *Queries) NeuronActivityList(ctx context.Context, arg NeuronActivityListParams) ([]NeuronActivity, error) {
 	rows, err := q.db.Query(ctx, neuronActivityList, arg.AfterID, arg.PageLimit)
 	if err != nil {
@@ -105,6 +108,7 @@ type NeuronActivityRecountParams struct {
 }
 
 // NeuronActivityRecount sets one neuron's traffic from the signals that are stored.
+// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
 func (q *Queries) NeuronActivityRecount(ctx context.Context, arg NeuronActivityRecountParams) (int64, error) {
 	result, err := q.db.Exec(ctx, neuronActivityRecount, arg.NeuronID)
 	if err != nil {

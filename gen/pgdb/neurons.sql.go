@@ -26,6 +26,7 @@ type NeuronCountByStateRow struct {
 }
 
 // NeuronCountByState counts the neurons of each state.
+// cache: neuron:states group neurons
 func (q *Queries) NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error) {
 	rows, err := q.db.Query(ctx, neuronCountByState)
 	if err != nil {
@@ -46,10 +47,11 @@ func (q *Queries) NeuronCountByState(ctx context.Context) ([]NeuronCountByStateR
 	return items, nil
 }
 
-const neuronDelete = `-- name: NeuronDelete :execrows
+const neuronDelete = `-- name: NeuronDelete :one
 DELETE FROM neurons
 WHERE id = $1
   AND ($2::bigint IS NULL OR version = $2::bigint)
+RETURNING id, version
 `
 
 type NeuronDeleteParams struct {
@@ -57,14 +59,20 @@ type NeuronDeleteParams struct {
 	IfVersion *int64
 }
 
-// NeuronDelete removes a neuron, with if_version only at that version. Its signals
-// and memories stay.
-func (q *Queries) NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error) {
-	result, err := q.db.Exec(ctx, neuronDelete, arg.ID, arg.IfVersion)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type NeuronDeleteRow struct {
+	ID      string
+	Version int64
+}
+
+// NeuronDelete removes a neuron, with if_version only at that version, and returns the
+// version that it had; ErrNotFound if there is none such. Its signals and memories stay.
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
+// invalidates: neuron:{id}:metrics, group neuron_activity
+func (q *Queries) NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error) {
+	row := q.db.QueryRow(ctx, neuronDelete, arg.ID, arg.IfVersion)
+	var i NeuronDeleteRow
+	err := row.Scan(&i.ID, &i.Version)
+	return i, err
 }
 
 const neuronGet = `-- name: NeuronGet :one
@@ -78,6 +86,7 @@ type NeuronGetParams struct {
 }
 
 // NeuronGet returns one neuron, ErrNotFound if there is none.
+// cache: neuron:{id}
 func (q *Queries) NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, error) {
 	row := q.db.QueryRow(ctx, neuronGet, arg.ID)
 	var i Neuron
@@ -93,6 +102,45 @@ func (q *Queries) NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, e
 		&i.ErrorsCount,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
+const neuronGetState = `-- name: NeuronGetState :one
+SELECT id, state, condition, state_set_at, running_since, errors_count, version
+FROM neurons
+WHERE id = $1
+`
+
+type NeuronGetStateParams struct {
+	ID string
+}
+
+type NeuronGetStateRow struct {
+	ID           string
+	State        string
+	Condition    string
+	StateSetAt   *time.Time
+	RunningSince time.Time
+	ErrorsCount  int64
+	Version      int64
+}
+
+// NeuronGetState returns the part of a neuron that its health is told by, ErrNotFound
+// if there is none.
+// returns: NeuronState
+// cache: neuron:{id}:state
+func (q *Queries) NeuronGetState(ctx context.Context, arg NeuronGetStateParams) (NeuronGetStateRow, error) {
+	row := q.db.QueryRow(ctx, neuronGetState, arg.ID)
+	var i NeuronGetStateRow
+	err := row.Scan(
+		&i.ID,
+		&i.State,
+		&i.Condition,
+		&i.StateSetAt,
+		&i.RunningSince,
+		&i.ErrorsCount,
 		&i.Version,
 	)
 	return i, err
@@ -117,6 +165,7 @@ type NeuronImportParams struct {
 
 // NeuronImport stores a neuron that another database held, unless the id is there
 // already; it returns the number of rows written.
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 func (q *Queries) NeuronImport(ctx context.Context, arg NeuronImportParams) (int64, error) {
 	result, err := q.db.Exec(ctx, neuronImport,
 		arg.ID,
@@ -151,6 +200,7 @@ type NeuronInsertParams struct {
 }
 
 // NeuronInsert stores a new neuron. ErrConflict names id when there is one already.
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 func (q *Queries) NeuronInsert(ctx context.Context, arg NeuronInsertParams) (Neuron, error) {
 	row := q.db.QueryRow(ctx, neuronInsert,
 		arg.ID,
@@ -198,6 +248,7 @@ type NeuronListParams struct {
 
 // NeuronList returns the neurons in order of their ids, from the first one after
 // after_id (” for the first page), of one layer and in one state if those are given.
+// cache: neuron:list:{*} group neurons
 func (q *Queries) NeuronList(ctx context.Context, arg NeuronListParams) ([]Neuron, error) {
 	rows, err := q.db.Query(ctx, neuronList,
 		arg.AfterID,
@@ -262,6 +313,7 @@ type NeuronSetStateParams struct {
 // condition is running, failed or stopped. Entering failed counts an error; coming
 // back from failed or stopped starts the running time anew. With if_version only the
 // row of that version is changed; ErrNotFound if there is none such.
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 func (q *Queries) NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error) {
 	row := q.db.QueryRow(ctx, neuronSetState,
 		arg.State,
@@ -308,6 +360,7 @@ type NeuronUpdateParams struct {
 
 // NeuronUpdate replaces layer, prompt and settings of a neuron, whatever version it
 // has or only at if_version; its state stays. ErrNotFound if there is none such.
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 func (q *Queries) NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error) {
 	row := q.db.QueryRow(ctx, neuronUpdate,
 		arg.Layer,
@@ -354,6 +407,7 @@ type NeuronUpsertParams struct {
 
 // NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
 // that has the id; its state stays. It was new if created_at equals updated_at.
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 func (q *Queries) NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error) {
 	row := q.db.QueryRow(ctx, neuronUpsert,
 		arg.ID,

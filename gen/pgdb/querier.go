@@ -11,14 +11,22 @@ import (
 )
 
 type Querier interface {
-	// APIKeyDelete removes one key of the user.
-	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error)
+	// APIKeyDelete removes one key of the user, and returns what it was; ErrNotFound if
+	// there is none such.
+	// invalidates: api_key:{key_hash}
+	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (APIKey, error)
+	// APIKeyDeleteByUser removes all keys of a user, and returns what they were known by.
+	// invalidates: api_key:{key_hash}
+	APIKeyDeleteByUser(ctx context.Context, arg APIKeyDeleteByUserParams) ([]APIKeyDeleteByUserRow, error)
 	// APIKeyGetByHash returns the key with this hash, revoked and expired ones too.
+	// cache: api_key:{key_hash}
 	APIKeyGetByHash(ctx context.Context, arg APIKeyGetByHashParams) (APIKey, error)
 	// APIKeyImport stores a key that another database held, unless the id is there
 	// already; it returns the number of rows written. ErrConflict names key_hash.
+	// invalidates: api_key:{key_hash}
 	APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error)
 	// APIKeyInsert stores a key's hash. ErrInvalid names user_id when there is no such user.
+	// invalidates: api_key:{key_hash}
 	APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (APIKey, error)
 	// APIKeyListByUser returns a user's keys, the newest first.
 	APIKeyListByUser(ctx context.Context, arg APIKeyListByUserParams) ([]APIKey, error)
@@ -26,9 +34,12 @@ type Querier interface {
 	// both JSON arrays of strings, in order of their ids.
 	APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error)
 	// APIKeyRevoke makes one key of the user void for good.
+	// invalidates: api_key:{key_hash}
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
-	// APIKeySetLastUsed notes a use, unless a later one is noted.
-	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
+	// APIKeySetLastUsed notes a use; ErrNotFound if a later one is noted, or there is no
+	// such key.
+	// invalidates: api_key:{key_hash}
+	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (APIKey, error)
 	// AuditDeleteOld removes up to page_limit entries older than the given moment.
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
 	// AuditImport stores an entry that another database held, unless the id is there
@@ -77,15 +88,18 @@ type Querier interface {
 	// API keys, in order of entity and id.
 	LegacyDetailListByUser(ctx context.Context, arg LegacyDetailListByUserParams) ([]LegacyDetail, error)
 	// MemoryDelete removes a memory, with if_version only at that version.
+	// invalidates: group memory
 	MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error)
 	// MemoryGet returns one memory, ErrNotFound if there is none.
 	// returns: Memory
 	MemoryGet(ctx context.Context, arg MemoryGetParams) (MemoryGetRow, error)
 	// MemoryImport stores a memory that another database held, unless the id is there
 	// already; it returns the number of rows written. The store computes search_text.
+	// invalidates: group memory
 	MemoryImport(ctx context.Context, arg MemoryImportParams) (int64, error)
 	// MemoryInsert stores a new memory. The store computes search_text from content.
 	// returns: Memory
+	// invalidates: group memory
 	MemoryInsert(ctx context.Context, arg MemoryInsertParams) (MemoryInsertRow, error)
 	// MemoryList returns the memories, the newest first, after the cursor
 	// (cursor_created_at, cursor_id), of one layer and entry type if those are given.
@@ -98,6 +112,11 @@ type Querier interface {
 	// signal_id or parent_id, the oldest first.
 	// returns: Memory
 	MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]MemoryListByReferenceRow, error)
+	// MemoryListRecent is the first page of MemoryListByNeuron without filters: a neuron's
+	// latest memories, at most 101.
+	// returns: Memory
+	// cache: memory:{neuron_id}:recent group memory
+	MemoryListRecent(ctx context.Context, arg MemoryListRecentParams) ([]MemoryListRecentRow, error)
 	// MemoryListStoredIDs returns those of the given ids, a JSON array of strings, that are
 	// stored.
 	MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error)
@@ -105,10 +124,12 @@ type Querier interface {
 	// the best first, of one neuron if it is given. match and phrases come from the
 	// analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 	// the better; its scale is the engine's own.
+	// cache: memory:search:{*} group memory
 	MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error)
 	// MemoryUpdate replaces what a client may change, with if_version only at that
 	// version; ErrNotFound if there is none such. The store computes search_text.
 	// returns: Memory
+	// invalidates: group memory
 	MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (MemoryUpdateRow, error)
 	// MetricDeleteOld removes up to page_limit values older than the given moment.
 	MetricDeleteOld(ctx context.Context, arg MetricDeleteOldParams) (int64, error)
@@ -124,39 +145,58 @@ type Querier interface {
 	MetricListStoredIDs(ctx context.Context, arg MetricListStoredIDsParams) ([]uuid.UUID, error)
 	// NeuronActivityAdd adds a batch of counts to one neuron; a neuron that is unknown
 	// is passed over. last_signal_at only ever moves forward.
+	// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
 	NeuronActivityAdd(ctx context.Context, arg NeuronActivityAddParams) (int64, error)
 	// NeuronActivityGet returns what is known of a neuron's traffic; it lags by the
 	// time between two batches. ErrNotFound if nothing was recorded yet.
+	// cache: neuron:{neuron_id}:metrics
 	NeuronActivityGet(ctx context.Context, arg NeuronActivityGetParams) (NeuronActivity, error)
 	// NeuronActivityList returns the traffic of the neurons after after_id, in order of their ids.
+	// cache: neuron:activity:{*} group neuron_activity
 	NeuronActivityList(ctx context.Context, arg NeuronActivityListParams) ([]NeuronActivity, error)
 	// NeuronActivityRecount sets one neuron's traffic from the signals that are stored.
+	// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
 	NeuronActivityRecount(ctx context.Context, arg NeuronActivityRecountParams) (int64, error)
 	// NeuronCountByState counts the neurons of each state.
+	// cache: neuron:states group neurons
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
-	// NeuronDelete removes a neuron, with if_version only at that version. Its signals
-	// and memories stay.
-	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error)
+	// NeuronDelete removes a neuron, with if_version only at that version, and returns the
+	// version that it had; ErrNotFound if there is none such. Its signals and memories stay.
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
+	// invalidates: neuron:{id}:metrics, group neuron_activity
+	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error)
 	// NeuronGet returns one neuron, ErrNotFound if there is none.
+	// cache: neuron:{id}
 	NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, error)
+	// NeuronGetState returns the part of a neuron that its health is told by, ErrNotFound
+	// if there is none.
+	// returns: NeuronState
+	// cache: neuron:{id}:state
+	NeuronGetState(ctx context.Context, arg NeuronGetStateParams) (NeuronGetStateRow, error)
 	// NeuronImport stores a neuron that another database held, unless the id is there
 	// already; it returns the number of rows written.
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronImport(ctx context.Context, arg NeuronImportParams) (int64, error)
 	// NeuronInsert stores a new neuron. ErrConflict names id when there is one already.
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronInsert(ctx context.Context, arg NeuronInsertParams) (Neuron, error)
 	// NeuronList returns the neurons in order of their ids, from the first one after
 	// after_id ('' for the first page), of one layer and in one state if those are given.
+	// cache: neuron:list:{*} group neurons
 	NeuronList(ctx context.Context, arg NeuronListParams) ([]Neuron, error)
 	// NeuronSetState sets the state, and what it means to the health of the neuron:
 	// condition is running, failed or stopped. Entering failed counts an error; coming
 	// back from failed or stopped starts the running time anew. With if_version only the
 	// row of that version is changed; ErrNotFound if there is none such.
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
 	// NeuronUpdate replaces layer, prompt and settings of a neuron, whatever version it
 	// has or only at if_version; its state stays. ErrNotFound if there is none such.
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
 	// NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
 	// that has the id; its state stays. It was new if created_at equals updated_at.
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)
 	// RefreshTokenDeleteExpired removes up to page_limit tokens past the given moment.
 	RefreshTokenDeleteExpired(ctx context.Context, arg RefreshTokenDeleteExpiredParams) (int64, error)
@@ -167,35 +207,52 @@ type Querier interface {
 	RefreshTokenInsert(ctx context.Context, arg RefreshTokenInsertParams) error
 	// RefreshTokenSpend marks a token as used; 0 rows say that it was used before.
 	RefreshTokenSpend(ctx context.Context, arg RefreshTokenSpendParams) (int64, error)
-	// SessionDelete ends one session of the user with its refresh tokens.
-	SessionDelete(ctx context.Context, arg SessionDeleteParams) (int64, error)
-	// SessionDeleteByUser ends all sessions of a user.
-	SessionDeleteByUser(ctx context.Context, arg SessionDeleteByUserParams) (int64, error)
+	// SessionDelete ends one session of the user with its refresh tokens, and returns
+	// what it was; ErrNotFound if there is none such.
+	// invalidates: session:{token_hash}, user:{user_id}:sessions
+	SessionDelete(ctx context.Context, arg SessionDeleteParams) (Session, error)
+	// SessionDeleteByUser ends all sessions of a user, and returns what they were known by.
+	// invalidates: session:{token_hash}, user:{user_id}:sessions
+	SessionDeleteByUser(ctx context.Context, arg SessionDeleteByUserParams) ([]SessionDeleteByUserRow, error)
 	// SessionDeleteExpired removes up to page_limit sessions whose access token and
-	// refresh tokens are all past the given moment.
-	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) (int64, error)
+	// refresh tokens are all past the given moment, and returns what they were known by.
+	// invalidates: session:{token_hash}, user:{user_id}:sessions
+	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) ([]SessionDeleteExpiredRow, error)
 	// SessionGet returns one session, expired or not; ErrNotFound if there is none.
 	SessionGet(ctx context.Context, arg SessionGetParams) (Session, error)
 	// SessionGetByTokenHash returns the session of an access token, expired or not.
+	// cache: session:{token_hash}
 	SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error)
 	// SessionImport stores a login that another database held, unless the id is there
 	// already; it returns the number of rows written. ErrConflict names token_hash.
+	// invalidates: session:{token_hash}, user:{user_id}:sessions
 	SessionImport(ctx context.Context, arg SessionImportParams) (int64, error)
 	// SessionInsert stores a login. ErrInvalid names user_id when there is no such user.
+	// invalidates: session:{token_hash}, user:{user_id}:sessions
 	SessionInsert(ctx context.Context, arg SessionInsertParams) (Session, error)
-	// SessionListByUser returns a user's sessions, the newest first.
+	// SessionListByUser returns a user's sessions, the newest first, at most 1000.
+	// cache: user:{user_id}:sessions
 	SessionListByUser(ctx context.Context, arg SessionListByUserParams) ([]Session, error)
 	// SessionListClaims returns the sessions that have one of the ids or one of the
 	// hashes, both JSON arrays of strings, in order of their ids.
 	SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error)
-	// SessionRotate gives a session a new access token. The old one is void from then on.
+	// SessionLock returns one session, ErrNotFound if there is none, and keeps others from
+	// changing the session until the transaction ends. It changes nothing itself.
+	// invalidates: nothing, because it changes nothing
+	SessionLock(ctx context.Context, arg SessionLockParams) (Session, error)
+	// SessionRotate gives a session a new access token. The old one, old_token_hash, is
+	// void from then on; ErrNotFound if it was void already.
+	// invalidates: session:{token_hash}, session:{old_token_hash}, user:{user_id}:sessions
 	SessionRotate(ctx context.Context, arg SessionRotateParams) (Session, error)
 	// SignalFind returns the signal with this id, whatever its time: each partition is
 	// looked at. The latest one, should an import have brought several.
+	// cache: signal:{id} group signals if found
 	SignalFind(ctx context.Context, arg SignalFindParams) (Signal, error)
 	// SignalGet returns the signal with this id and time: one partition is looked at.
+	// cache: signal:{id} group signals if found
 	SignalGet(ctx context.Context, arg SignalGetParams) (Signal, error)
 	// SignalInsert stores a signal; 0 rows say that this id is stored at this time already.
+	// invalidates: nothing, because rows never change and the absence of one is not remembered
 	SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error)
 	// SignalInsertUnnest stores many signals, passes over those whose id is stored
 	// already, and returns the keys that were written.
@@ -228,8 +285,12 @@ type Querier interface {
 	UserCountBcrypt(ctx context.Context) (int64, error)
 	// UserCountByRole counts the active users of a role.
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
-	// UserDelete removes a user with all sessions, refresh tokens and API keys.
-	UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error)
+	// UserDelete removes a user who has no sessions and no API keys, and returns the last
+	// version; ErrNotFound if there is none such. SessionDeleteByUser and
+	// APIKeyDeleteByUser go before it, in the same transaction: they know what is cached.
+	// invalidates: user:{id}, user:{id}:sessions
+	// invalidates: nothing of session:{token_hash} and api_key:{key_hash}, because a user who has any is not deleted
+	UserDelete(ctx context.Context, arg UserDeleteParams) (UserDeleteRow, error)
 	// UserGet returns one user, ErrNotFound if there is none.
 	UserGet(ctx context.Context, arg UserGetParams) (User, error)
 	// UserGetByEmail returns one user, ErrNotFound if there is none.
@@ -238,10 +299,17 @@ type Querier interface {
 	UserGetByUsername(ctx context.Context, arg UserGetByUsernameParams) (User, error)
 	// UserGetFirstByRole returns the oldest active user of a role, ErrNotFound if there is none.
 	UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error)
+	// UserGetProfile returns one user without the password's hash, which no cache is to
+	// hold; ErrNotFound if there is none.
+	// returns: UserProfile
+	// cache: user:{id}
+	UserGetProfile(ctx context.Context, arg UserGetProfileParams) (UserGetProfileRow, error)
 	// UserImport stores a user that another database held, unless the id is there
 	// already; it returns the number of rows written. ErrConflict names username or email.
+	// invalidates: user:{id}
 	UserImport(ctx context.Context, arg UserImportParams) (int64, error)
 	// UserInsert stores a new user. ErrConflict names username or email when another user has it.
+	// invalidates: user:{id}
 	UserInsert(ctx context.Context, arg UserInsertParams) (User, error)
 	// UserList returns the users in order of their names, from the first one after
 	// after_username ('' for the first page).
@@ -251,19 +319,25 @@ type Querier interface {
 	UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error)
 	// UserLock returns one user, ErrNotFound if there is none, and keeps others from
 	// changing the user until the transaction ends. It changes nothing itself.
+	// invalidates: nothing, because it changes nothing
 	UserLock(ctx context.Context, arg UserLockParams) (User, error)
 	// UserLockByRole returns the ids of the active users of a role, and keeps others from
 	// changing these users until the transaction ends.
+	// invalidates: nothing, because it changes nothing
 	UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error)
-	// UserSetLastLogin notes a login.
-	UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (int64, error)
+	// UserSetLastLogin notes a login; ErrNotFound if there is no such user.
+	// invalidates: user:{id}
+	UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (User, error)
 	// UserSetPassword replaces the password hash. It leaves sessions alone: the caller
 	// deletes them in the same transaction.
+	// invalidates: user:{id}
 	UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error)
 	// UserSetRole sets the role and whether the user may log in.
+	// invalidates: user:{id}
 	UserSetRole(ctx context.Context, arg UserSetRoleParams) (User, error)
 	// UserUpdateProfile sets what a user may change of himself. A new email is unverified
 	// until email_verified says otherwise.
+	// invalidates: user:{id}
 	UserUpdateProfile(ctx context.Context, arg UserUpdateProfileParams) (User, error)
 }
 

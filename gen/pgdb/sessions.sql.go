@@ -13,9 +13,10 @@ import (
 	"github.com/hal9-ai/hal9/model"
 )
 
-const sessionDelete = `-- name: SessionDelete :execrows
+const sessionDelete = `-- name: SessionDelete :one
 DELETE FROM sessions
 WHERE id = $1 AND user_id = $2
+RETURNING id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
 `
 
 type SessionDeleteParams struct {
@@ -23,34 +24,63 @@ type SessionDeleteParams struct {
 	UserID uuid.UUID
 }
 
-// SessionDelete ends one session of the user with its refresh tokens.
-func (q *Queries) SessionDelete(ctx context.Context, arg SessionDeleteParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sessionDelete, arg.ID, arg.UserID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+// SessionDelete ends one session of the user with its refresh tokens, and returns
+// what it was; ErrNotFound if there is none such.
+// invalidates: session:{token_hash}, user:{user_id}:sessions
+func (q *Queries) SessionDelete(ctx context.Context, arg SessionDeleteParams) (Session, error) {
+	row := q.db.QueryRow(ctx, sessionDelete, arg.ID, arg.UserID)
+	var i Session
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.TokenHash,
+		&i.IPAddress,
+		&i.UserAgent,
+		&i.ExpiresAt,
+		&i.CreatedAt,
+		&i.Version,
+	)
+	return i, err
 }
 
-const sessionDeleteByUser = `-- name: SessionDeleteByUser :execrows
+const sessionDeleteByUser = `-- name: SessionDeleteByUser :many
 DELETE FROM sessions
 WHERE user_id = $1
+RETURNING token_hash, version
 `
 
 type SessionDeleteByUserParams struct {
 	UserID uuid.UUID
 }
 
-// SessionDeleteByUser ends all sessions of a user.
-func (q *Queries) SessionDeleteByUser(ctx context.Context, arg SessionDeleteByUserParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sessionDeleteByUser, arg.UserID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type SessionDeleteByUserRow struct {
+	TokenHash string
+	Version   int64
 }
 
-const sessionDeleteExpired = `-- name: SessionDeleteExpired :execrows
+// SessionDeleteByUser ends all sessions of a user, and returns what they were known by.
+// invalidates: session:{token_hash}, user:{user_id}:sessions
+func (q *Queries) SessionDeleteByUser(ctx context.Context, arg SessionDeleteByUserParams) ([]SessionDeleteByUserRow, error) {
+	rows, err := q.db.Query(ctx, sessionDeleteByUser, arg.UserID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SessionDeleteByUserRow{}
+	for rows.Next() {
+		var i SessionDeleteByUserRow
+		if err := rows.Scan(&i.TokenHash, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sessionDeleteExpired = `-- name: SessionDeleteExpired :many
 DELETE FROM sessions
 WHERE id IN (
     SELECT s.id
@@ -60,6 +90,7 @@ WHERE id IN (
     ORDER BY s.expires_at, s.id
     LIMIT $2::bigint
 )
+RETURNING user_id, token_hash, version
 `
 
 type SessionDeleteExpiredParams struct {
@@ -67,14 +98,33 @@ type SessionDeleteExpiredParams struct {
 	PageLimit     int64
 }
 
+type SessionDeleteExpiredRow struct {
+	UserID    uuid.UUID
+	TokenHash string
+	Version   int64
+}
+
 // SessionDeleteExpired removes up to page_limit sessions whose access token and
-// refresh tokens are all past the given moment.
-func (q *Queries) SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sessionDeleteExpired, arg.ExpiredBefore, arg.PageLimit)
+// refresh tokens are all past the given moment, and returns what they were known by.
+// invalidates: session:{token_hash}, user:{user_id}:sessions
+func (q *Queries) SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) ([]SessionDeleteExpiredRow, error) {
+	rows, err := q.db.Query(ctx, sessionDeleteExpired, arg.ExpiredBefore, arg.PageLimit)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []SessionDeleteExpiredRow{}
+	for rows.Next() {
+		var i SessionDeleteExpiredRow
+		if err := rows.Scan(&i.UserID, &i.TokenHash, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const sessionGet = `-- name: SessionGet :one
@@ -115,6 +165,7 @@ type SessionGetByTokenHashParams struct {
 }
 
 // SessionGetByTokenHash returns the session of an access token, expired or not.
+// cache: session:{token_hash}
 func (q *Queries) SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error) {
 	row := q.db.QueryRow(ctx, sessionGetByTokenHash, arg.TokenHash)
 	var i Session
@@ -149,6 +200,7 @@ type SessionImportParams struct {
 
 // SessionImport stores a login that another database held, unless the id is there
 // already; it returns the number of rows written. ErrConflict names token_hash.
+// invalidates: session:{token_hash}, user:{user_id}:sessions
 func (q *Queries) SessionImport(ctx context.Context, arg SessionImportParams) (int64, error) {
 	result, err := q.db.Exec(ctx, sessionImport,
 		arg.ID,
@@ -182,6 +234,7 @@ type SessionInsertParams struct {
 }
 
 // SessionInsert stores a login. ErrInvalid names user_id when there is no such user.
+// invalidates: session:{token_hash}, user:{user_id}:sessions
 func (q *Queries) SessionInsert(ctx context.Context, arg SessionInsertParams) (Session, error) {
 	row := q.db.QueryRow(ctx, sessionInsert,
 		arg.ID,
@@ -211,17 +264,17 @@ SELECT id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, 
 FROM sessions
 WHERE user_id = $1
 ORDER BY created_at DESC, id DESC
-LIMIT $2::bigint
+LIMIT 1000
 `
 
 type SessionListByUserParams struct {
-	UserID    uuid.UUID
-	PageLimit int64
+	UserID uuid.UUID
 }
 
-// SessionListByUser returns a user's sessions, the newest first.
+// SessionListByUser returns a user's sessions, the newest first, at most 1000.
+// cache: user:{user_id}:sessions
 func (q *Queries) SessionListByUser(ctx context.Context, arg SessionListByUserParams) ([]Session, error) {
-	rows, err := q.db.Query(ctx, sessionListByUser, arg.UserID, arg.PageLimit)
+	rows, err := q.db.Query(ctx, sessionListByUser, arg.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -292,22 +345,60 @@ func (q *Queries) SessionListClaims(ctx context.Context, arg SessionListClaimsPa
 	return items, nil
 }
 
+const sessionLock = `-- name: SessionLock :one
+UPDATE sessions
+SET token_hash = token_hash
+WHERE id = $1
+RETURNING id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
+`
+
+type SessionLockParams struct {
+	ID uuid.UUID
+}
+
+// SessionLock returns one session, ErrNotFound if there is none, and keeps others from
+// changing the session until the transaction ends. It changes nothing itself.
+// invalidates: nothing, because it changes nothing
+func (q *Queries) SessionLock(ctx context.Context, arg SessionLockParams) (Session, error) {
+	row := q.db.QueryRow(ctx, sessionLock, arg.ID)
+	var i Session
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.TokenHash,
+		&i.IPAddress,
+		&i.UserAgent,
+		&i.ExpiresAt,
+		&i.CreatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
 const sessionRotate = `-- name: SessionRotate :one
 UPDATE sessions
 SET token_hash = $1, expires_at = $2, version = nextval('row_version_seq')
-WHERE id = $3
+WHERE id = $3 AND token_hash = $4
 RETURNING id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
 `
 
 type SessionRotateParams struct {
-	TokenHash string
-	ExpiresAt time.Time
-	ID        uuid.UUID
+	TokenHash    string
+	ExpiresAt    time.Time
+	ID           uuid.UUID
+	OldTokenHash string
 }
 
-// SessionRotate gives a session a new access token. The old one is void from then on.
+// SessionRotate gives a session a new access token. The old one, old_token_hash, is
+// void from then on; ErrNotFound if it was void already.
+// invalidates: session:{token_hash}, session:{old_token_hash}, user:{user_id}:sessions
 func (q *Queries) SessionRotate(ctx context.Context, arg SessionRotateParams) (Session, error) {
-	row := q.db.QueryRow(ctx, sessionRotate, arg.TokenHash, arg.ExpiresAt, arg.ID)
+	row := q.db.QueryRow(ctx, sessionRotate,
+		arg.TokenHash,
+		arg.ExpiresAt,
+		arg.ID,
+		arg.OldTokenHash,
+	)
 	var i Session
 	err := row.Scan(
 		&i.ID,

@@ -45,22 +45,33 @@ func (q *Queries) UserCountByRole(ctx context.Context, arg UserCountByRoleParams
 	return count, err
 }
 
-const userDelete = `-- name: UserDelete :execrows
+const userDelete = `-- name: UserDelete :one
 DELETE FROM users
-WHERE id = $1
+WHERE users.id = $1
+  AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = $1)
+  AND NOT EXISTS (SELECT 1 FROM api_keys AS k WHERE k.user_id = $1)
+RETURNING users.id, users.version
 `
 
 type UserDeleteParams struct {
 	ID uuid.UUID
 }
 
-// UserDelete removes a user with all sessions, refresh tokens and API keys.
-func (q *Queries) UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error) {
-	result, err := q.db.Exec(ctx, userDelete, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type UserDeleteRow struct {
+	ID      uuid.UUID
+	Version int64
+}
+
+// UserDelete removes a user who has no sessions and no API keys, and returns the last
+// version; ErrNotFound if there is none such. SessionDeleteByUser and
+// APIKeyDeleteByUser go before it, in the same transaction: they know what is cached.
+// invalidates: user:{id}, user:{id}:sessions
+// invalidates: nothing of session:{token_hash} and api_key:{key_hash}, because a user who has any is not deleted
+func (q *Queries) UserDelete(ctx context.Context, arg UserDeleteParams) (UserDeleteRow, error) {
+	row := q.db.QueryRow(ctx, userDelete, arg.ID)
+	var i UserDeleteRow
+	err := row.Scan(&i.ID, &i.Version)
+	return i, err
 }
 
 const userGet = `-- name: UserGet :one
@@ -185,6 +196,51 @@ func (q *Queries) UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRole
 	return i, err
 }
 
+const userGetProfile = `-- name: UserGetProfile :one
+SELECT id, username, email, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE id = $1
+`
+
+type UserGetProfileParams struct {
+	ID uuid.UUID
+}
+
+type UserGetProfileRow struct {
+	ID            uuid.UUID
+	Username      string
+	Email         *string
+	Role          string
+	IsActive      bool
+	EmailVerified bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	LastLogin     *time.Time
+	Version       int64
+}
+
+// UserGetProfile returns one user without the password's hash, which no cache is to
+// hold; ErrNotFound if there is none.
+// returns: UserProfile
+// cache: user:{id}
+func (q *Queries) UserGetProfile(ctx context.Context, arg UserGetProfileParams) (UserGetProfileRow, error) {
+	row := q.db.QueryRow(ctx, userGetProfile, arg.ID)
+	var i UserGetProfileRow
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.Email,
+		&i.Role,
+		&i.IsActive,
+		&i.EmailVerified,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLogin,
+		&i.Version,
+	)
+	return i, err
+}
+
 const userImport = `-- name: UserImport :execrows
 INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, nextval('row_version_seq'))
@@ -206,6 +262,7 @@ type UserImportParams struct {
 
 // UserImport stores a user that another database held, unless the id is there
 // already; it returns the number of rows written. ErrConflict names username or email.
+// invalidates: user:{id}
 func (q *Queries) UserImport(ctx context.Context, arg UserImportParams) (int64, error) {
 	result, err := q.db.Exec(ctx, userImport,
 		arg.ID,
@@ -245,6 +302,7 @@ type UserInsertParams struct {
 }
 
 // UserInsert stores a new user. ErrConflict names username or email when another user has it.
+// invalidates: user:{id}
 func (q *Queries) UserInsert(ctx context.Context, arg UserInsertParams) (User, error) {
 	row := q.db.QueryRow(ctx, userInsert,
 		arg.ID,
@@ -384,6 +442,7 @@ type UserLockParams struct {
 
 // UserLock returns one user, ErrNotFound if there is none, and keeps others from
 // changing the user until the transaction ends. It changes nothing itself.
+// invalidates: nothing, because it changes nothing
 func (q *Queries) UserLock(ctx context.Context, arg UserLockParams) (User, error) {
 	row := q.db.QueryRow(ctx, userLock, arg.ID)
 	var i User
@@ -416,6 +475,7 @@ type UserLockByRoleParams struct {
 
 // UserLockByRole returns the ids of the active users of a role, and keeps others from
 // changing these users until the transaction ends.
+// invalidates: nothing, because it changes nothing
 func (q *Queries) UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, userLockByRole, arg.Role)
 	if err != nil {
@@ -436,10 +496,11 @@ func (q *Queries) UserLockByRole(ctx context.Context, arg UserLockByRoleParams) 
 	return items, nil
 }
 
-const userSetLastLogin = `-- name: UserSetLastLogin :execrows
+const userSetLastLogin = `-- name: UserSetLastLogin :one
 UPDATE users
 SET last_login = $1::timestamptz, version = nextval('row_version_seq')
 WHERE id = $2
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
 `
 
 type UserSetLastLoginParams struct {
@@ -447,13 +508,25 @@ type UserSetLastLoginParams struct {
 	ID        uuid.UUID
 }
 
-// UserSetLastLogin notes a login.
-func (q *Queries) UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (int64, error) {
-	result, err := q.db.Exec(ctx, userSetLastLogin, arg.LastLogin, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+// UserSetLastLogin notes a login; ErrNotFound if there is no such user.
+// invalidates: user:{id}
+func (q *Queries) UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (User, error) {
+	row := q.db.QueryRow(ctx, userSetLastLogin, arg.LastLogin, arg.ID)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.Email,
+		&i.PasswordHash,
+		&i.Role,
+		&i.IsActive,
+		&i.EmailVerified,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLogin,
+		&i.Version,
+	)
+	return i, err
 }
 
 const userSetPassword = `-- name: UserSetPassword :one
@@ -471,6 +544,7 @@ type UserSetPasswordParams struct {
 
 // UserSetPassword replaces the password hash. It leaves sessions alone: the caller
 // deletes them in the same transaction.
+// invalidates: user:{id}
 func (q *Queries) UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error) {
 	row := q.db.QueryRow(ctx, userSetPassword, arg.PasswordHash, arg.UpdatedAt, arg.ID)
 	var i User
@@ -505,6 +579,7 @@ type UserSetRoleParams struct {
 }
 
 // UserSetRole sets the role and whether the user may log in.
+// invalidates: user:{id}
 func (q *Queries) UserSetRole(ctx context.Context, arg UserSetRoleParams) (User, error) {
 	row := q.db.QueryRow(ctx, userSetRole,
 		arg.Role,
@@ -546,6 +621,7 @@ type UserUpdateProfileParams struct {
 
 // UserUpdateProfile sets what a user may change of himself. A new email is unverified
 // until email_verified says otherwise.
+// invalidates: user:{id}
 func (q *Queries) UserUpdateProfile(ctx context.Context, arg UserUpdateProfileParams) (User, error) {
 	row := q.db.QueryRow(ctx, userUpdateProfile,
 		arg.Username,

@@ -99,6 +99,24 @@ func (s *Store) NeuronGet(ctx context.Context, arg model.NeuronGetParams) (model
 	return model.Neuron(row), nil
 }
 
+// NeuronGetState answers model.Queries.
+func (s *Store) NeuronGetState(ctx context.Context, arg model.NeuronGetStateParams) (model.NeuronState, error) {
+	if err := arg.Normalize(); err != nil {
+		return model.NeuronState{}, err
+	}
+	params := pgdb.NeuronGetStateParams(arg)
+	var row pgdb.NeuronGetStateRow
+	err := s.db.Read(ctx, "NeuronGetState", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		row, err = q.NeuronGetState(ctx, params)
+		return err
+	})
+	if err != nil {
+		return model.NeuronState{}, s.translate("NeuronGetState", err)
+	}
+	return model.NeuronState(row), nil
+}
+
 // NeuronList answers model.Queries.
 func (s *Store) NeuronList(ctx context.Context, arg model.NeuronListParams) ([]model.Neuron, error) {
 	if err := arg.Normalize(); err != nil {
@@ -140,21 +158,21 @@ func (s *Store) NeuronSetState(ctx context.Context, arg model.NeuronSetStatePara
 }
 
 // NeuronDelete answers model.Queries.
-func (s *Store) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (int64, error) {
+func (s *Store) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (model.NeuronDeleteRow, error) {
 	if err := arg.Normalize(); err != nil {
-		return 0, err
+		return model.NeuronDeleteRow{}, err
 	}
 	params := pgdb.NeuronDeleteParams(arg)
-	var out int64
+	var row pgdb.NeuronDeleteRow
 	err := s.db.Write(ctx, "NeuronDelete", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
-		out, err = q.NeuronDelete(ctx, params)
+		row, err = q.NeuronDelete(ctx, params)
 		return err
 	})
 	if err != nil {
-		return 0, s.translate("NeuronDelete", err)
+		return model.NeuronDeleteRow{}, s.translate("NeuronDelete", err)
 	}
-	return out, nil
+	return model.NeuronDeleteRow(row), nil
 }
 
 // NeuronCountByState answers model.Queries.

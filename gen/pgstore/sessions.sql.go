@@ -62,9 +62,6 @@ func (s *Store) SessionGetByTokenHash(ctx context.Context, arg model.SessionGetB
 
 // SessionListByUser answers model.Queries.
 func (s *Store) SessionListByUser(ctx context.Context, arg model.SessionListByUserParams) ([]model.Session, error) {
-	if err := arg.Normalize(); err != nil {
-		return nil, err
-	}
 	params := pgdb.SessionListByUserParams(arg)
 	var rows []pgdb.Session
 	err := s.db.Read(ctx, "SessionListByUser", func(ctx context.Context, q *pgdb.Queries) error {
@@ -80,6 +77,21 @@ func (s *Store) SessionListByUser(ctx context.Context, arg model.SessionListByUs
 		out[i] = model.Session(rows[i])
 	}
 	return out, nil
+}
+
+// SessionLock answers model.Queries.
+func (s *Store) SessionLock(ctx context.Context, arg model.SessionLockParams) (model.Session, error) {
+	params := pgdb.SessionLockParams(arg)
+	var row pgdb.Session
+	err := s.db.Write(ctx, "SessionLock", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		row, err = q.SessionLock(ctx, params)
+		return err
+	})
+	if err != nil {
+		return model.Session{}, s.translate("SessionLock", err)
+	}
+	return model.Session(row), nil
 }
 
 // SessionRotate answers model.Queries.
@@ -101,49 +113,57 @@ func (s *Store) SessionRotate(ctx context.Context, arg model.SessionRotateParams
 }
 
 // SessionDelete answers model.Queries.
-func (s *Store) SessionDelete(ctx context.Context, arg model.SessionDeleteParams) (int64, error) {
+func (s *Store) SessionDelete(ctx context.Context, arg model.SessionDeleteParams) (model.Session, error) {
 	params := pgdb.SessionDeleteParams(arg)
-	var out int64
+	var row pgdb.Session
 	err := s.db.Write(ctx, "SessionDelete", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
-		out, err = q.SessionDelete(ctx, params)
+		row, err = q.SessionDelete(ctx, params)
 		return err
 	})
 	if err != nil {
-		return 0, s.translate("SessionDelete", err)
+		return model.Session{}, s.translate("SessionDelete", err)
 	}
-	return out, nil
+	return model.Session(row), nil
 }
 
 // SessionDeleteByUser answers model.Queries.
-func (s *Store) SessionDeleteByUser(ctx context.Context, arg model.SessionDeleteByUserParams) (int64, error) {
+func (s *Store) SessionDeleteByUser(ctx context.Context, arg model.SessionDeleteByUserParams) ([]model.SessionDeleteByUserRow, error) {
 	params := pgdb.SessionDeleteByUserParams(arg)
-	var out int64
+	var rows []pgdb.SessionDeleteByUserRow
 	err := s.db.Write(ctx, "SessionDeleteByUser", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
-		out, err = q.SessionDeleteByUser(ctx, params)
+		rows, err = q.SessionDeleteByUser(ctx, params)
 		return err
 	})
 	if err != nil {
-		return 0, s.translate("SessionDeleteByUser", err)
+		return nil, s.translate("SessionDeleteByUser", err)
+	}
+	out := make([]model.SessionDeleteByUserRow, len(rows))
+	for i := range rows {
+		out[i] = model.SessionDeleteByUserRow(rows[i])
 	}
 	return out, nil
 }
 
 // SessionDeleteExpired answers model.Queries.
-func (s *Store) SessionDeleteExpired(ctx context.Context, arg model.SessionDeleteExpiredParams) (int64, error) {
+func (s *Store) SessionDeleteExpired(ctx context.Context, arg model.SessionDeleteExpiredParams) ([]model.SessionDeleteExpiredRow, error) {
 	if err := arg.Normalize(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	params := pgdb.SessionDeleteExpiredParams(arg)
-	var out int64
+	var rows []pgdb.SessionDeleteExpiredRow
 	err := s.db.Write(ctx, "SessionDeleteExpired", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
-		out, err = q.SessionDeleteExpired(ctx, params)
+		rows, err = q.SessionDeleteExpired(ctx, params)
 		return err
 	})
 	if err != nil {
-		return 0, s.translate("SessionDeleteExpired", err)
+		return nil, s.translate("SessionDeleteExpired", err)
+	}
+	out := make([]model.SessionDeleteExpiredRow, len(rows))
+	for i := range rows {
+		out[i] = model.SessionDeleteExpiredRow(rows[i])
 	}
 	return out, nil
 }

@@ -61,6 +61,21 @@ func (s *Store) UserGet(ctx context.Context, arg model.UserGetParams) (model.Use
 	return model.User(row), nil
 }
 
+// UserGetProfile answers model.Queries.
+func (s *Store) UserGetProfile(ctx context.Context, arg model.UserGetProfileParams) (model.UserProfile, error) {
+	params := pgdb.UserGetProfileParams(arg)
+	var row pgdb.UserGetProfileRow
+	err := s.db.Read(ctx, "UserGetProfile", func(ctx context.Context, q *pgdb.Queries) error {
+		var err error
+		row, err = q.UserGetProfile(ctx, params)
+		return err
+	})
+	if err != nil {
+		return model.UserProfile{}, s.translate("UserGetProfile", err)
+	}
+	return model.UserProfile(row), nil
+}
+
 // UserGetByUsername answers model.Queries.
 func (s *Store) UserGetByUsername(ctx context.Context, arg model.UserGetByUsernameParams) (model.User, error) {
 	if err := arg.Normalize(); err != nil {
@@ -174,36 +189,36 @@ func (s *Store) UserSetRole(ctx context.Context, arg model.UserSetRoleParams) (m
 }
 
 // UserSetLastLogin answers model.Queries.
-func (s *Store) UserSetLastLogin(ctx context.Context, arg model.UserSetLastLoginParams) (int64, error) {
+func (s *Store) UserSetLastLogin(ctx context.Context, arg model.UserSetLastLoginParams) (model.User, error) {
 	if err := arg.Normalize(); err != nil {
-		return 0, err
+		return model.User{}, err
 	}
 	params := pgdb.UserSetLastLoginParams(arg)
-	var out int64
+	var row pgdb.User
 	err := s.db.Write(ctx, "UserSetLastLogin", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
-		out, err = q.UserSetLastLogin(ctx, params)
+		row, err = q.UserSetLastLogin(ctx, params)
 		return err
 	})
 	if err != nil {
-		return 0, s.translate("UserSetLastLogin", err)
+		return model.User{}, s.translate("UserSetLastLogin", err)
 	}
-	return out, nil
+	return model.User(row), nil
 }
 
 // UserDelete answers model.Queries.
-func (s *Store) UserDelete(ctx context.Context, arg model.UserDeleteParams) (int64, error) {
+func (s *Store) UserDelete(ctx context.Context, arg model.UserDeleteParams) (model.UserDeleteRow, error) {
 	params := pgdb.UserDeleteParams(arg)
-	var out int64
+	var row pgdb.UserDeleteRow
 	err := s.db.Write(ctx, "UserDelete", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
-		out, err = q.UserDelete(ctx, params)
+		row, err = q.UserDelete(ctx, params)
 		return err
 	})
 	if err != nil {
-		return 0, s.translate("UserDelete", err)
+		return model.UserDeleteRow{}, s.translate("UserDelete", err)
 	}
-	return out, nil
+	return model.UserDeleteRow(row), nil
 }
 
 // UserCountByRole answers model.Queries.

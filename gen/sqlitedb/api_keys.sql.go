@@ -13,9 +13,10 @@ import (
 	"github.com/hal9-ai/hal9/model"
 )
 
-const aPIKeyDelete = `-- name: APIKeyDelete :execrows
+const aPIKeyDelete = `-- name: APIKeyDelete :one
 DELETE FROM api_keys
 WHERE id = ?1 AND user_id = ?2
+RETURNING id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version
 `
 
 type APIKeyDeleteParams struct {
@@ -23,12 +24,62 @@ type APIKeyDeleteParams struct {
 	UserID uuid.UUID
 }
 
-func (q *Queries) APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error) {
-	result, err := q.exec(ctx, q.aPIKeyDeleteStmt, aPIKeyDelete, arg.ID, arg.UserID)
+// invalidates: api_key:{key_hash}
+func (q *Queries) APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (APIKey, error) {
+	row := q.queryRow(ctx, q.aPIKeyDeleteStmt, aPIKeyDelete, arg.ID, arg.UserID)
+	var i APIKey
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.Name,
+		&i.KeyHash,
+		&i.Permissions,
+		&i.IsActive,
+		&i.LastUsedAt,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.Version,
+	)
+	return i, err
+}
+
+const aPIKeyDeleteByUser = `-- name: APIKeyDeleteByUser :many
+DELETE FROM api_keys
+WHERE user_id = ?1
+RETURNING key_hash, version
+`
+
+type APIKeyDeleteByUserParams struct {
+	UserID uuid.UUID
+}
+
+type APIKeyDeleteByUserRow struct {
+	KeyHash string
+	Version int64
+}
+
+// invalidates: api_key:{key_hash}
+func (q *Queries) APIKeyDeleteByUser(ctx context.Context, arg APIKeyDeleteByUserParams) ([]APIKeyDeleteByUserRow, error) {
+	rows, err := q.query(ctx, q.aPIKeyDeleteByUserStmt, aPIKeyDeleteByUser, arg.UserID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected()
+	defer rows.Close()
+	items := []APIKeyDeleteByUserRow{}
+	for rows.Next() {
+		var i APIKeyDeleteByUserRow
+		if err := rows.Scan(&i.KeyHash, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const aPIKeyGetByHash = `-- name: APIKeyGetByHash :one
@@ -41,6 +92,7 @@ type APIKeyGetByHashParams struct {
 	KeyHash string
 }
 
+// cache: api_key:{key_hash}
 func (q *Queries) APIKeyGetByHash(ctx context.Context, arg APIKeyGetByHashParams) (APIKey, error) {
 	row := q.queryRow(ctx, q.aPIKeyGetByHashStmt, aPIKeyGetByHash, arg.KeyHash)
 	var i APIKey
@@ -77,6 +129,7 @@ type APIKeyImportParams struct {
 	ExpiresAt   *time.Time
 }
 
+// invalidates: api_key:{key_hash}
 func (q *Queries) APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error) {
 	result, err := q.exec(ctx, q.aPIKeyImportStmt, aPIKeyImport,
 		arg.ID,
@@ -113,6 +166,7 @@ type APIKeyInsertParams struct {
 	ExpiresAt   *time.Time
 }
 
+// invalidates: api_key:{key_hash}
 func (q *Queries) APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (APIKey, error) {
 	row := q.queryRow(ctx, q.aPIKeyInsertStmt, aPIKeyInsert,
 		arg.ID,
@@ -244,6 +298,7 @@ type APIKeyRevokeParams struct {
 	UserID uuid.UUID
 }
 
+// invalidates: api_key:{key_hash}
 func (q *Queries) APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error) {
 	row := q.queryRow(ctx, q.aPIKeyRevokeStmt, aPIKeyRevoke, arg.ID, arg.UserID)
 	var i APIKey
@@ -262,10 +317,11 @@ func (q *Queries) APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (API
 	return i, err
 }
 
-const aPIKeySetLastUsed = `-- name: APIKeySetLastUsed :execrows
+const aPIKeySetLastUsed = `-- name: APIKeySetLastUsed :one
 UPDATE api_keys
 SET last_used_at = CAST(?1 AS DATETIME), version = (SELECT value + 1 FROM row_version)
 WHERE id = ?2 AND (last_used_at IS NULL OR last_used_at < CAST(?1 AS DATETIME))
+RETURNING id, user_id, name, key_hash, permissions, is_active, last_used_at, created_at, expires_at, version
 `
 
 type APIKeySetLastUsedParams struct {
@@ -273,10 +329,21 @@ type APIKeySetLastUsedParams struct {
 	ID         uuid.UUID
 }
 
-func (q *Queries) APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error) {
-	result, err := q.exec(ctx, q.aPIKeySetLastUsedStmt, aPIKeySetLastUsed, arg.LastUsedAt, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+// invalidates: api_key:{key_hash}
+func (q *Queries) APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (APIKey, error) {
+	row := q.queryRow(ctx, q.aPIKeySetLastUsedStmt, aPIKeySetLastUsed, arg.LastUsedAt, arg.ID)
+	var i APIKey
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.Name,
+		&i.KeyHash,
+		&i.Permissions,
+		&i.IsActive,
+		&i.LastUsedAt,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.Version,
+	)
+	return i, err
 }

@@ -27,6 +27,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.aPIKeyDeleteStmt, err = db.PrepareContext(ctx, aPIKeyDelete); err != nil {
 		return nil, fmt.Errorf("error preparing query APIKeyDelete: %w", err)
 	}
+	if q.aPIKeyDeleteByUserStmt, err = db.PrepareContext(ctx, aPIKeyDeleteByUser); err != nil {
+		return nil, fmt.Errorf("error preparing query APIKeyDeleteByUser: %w", err)
+	}
 	if q.aPIKeyGetByHashStmt, err = db.PrepareContext(ctx, aPIKeyGetByHash); err != nil {
 		return nil, fmt.Errorf("error preparing query APIKeyGetByHash: %w", err)
 	}
@@ -114,6 +117,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.memoryListByReferenceStmt, err = db.PrepareContext(ctx, memoryListByReference); err != nil {
 		return nil, fmt.Errorf("error preparing query MemoryListByReference: %w", err)
 	}
+	if q.memoryListRecentStmt, err = db.PrepareContext(ctx, memoryListRecent); err != nil {
+		return nil, fmt.Errorf("error preparing query MemoryListRecent: %w", err)
+	}
 	if q.memoryListStoredIDsStmt, err = db.PrepareContext(ctx, memoryListStoredIDs); err != nil {
 		return nil, fmt.Errorf("error preparing query MemoryListStoredIDs: %w", err)
 	}
@@ -158,6 +164,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.neuronGetStmt, err = db.PrepareContext(ctx, neuronGet); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronGet: %w", err)
+	}
+	if q.neuronGetStateStmt, err = db.PrepareContext(ctx, neuronGetState); err != nil {
+		return nil, fmt.Errorf("error preparing query NeuronGetState: %w", err)
 	}
 	if q.neuronImportStmt, err = db.PrepareContext(ctx, neuronImport); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronImport: %w", err)
@@ -216,6 +225,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.sessionListClaimsStmt, err = db.PrepareContext(ctx, sessionListClaims); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionListClaims: %w", err)
 	}
+	if q.sessionLockStmt, err = db.PrepareContext(ctx, sessionLock); err != nil {
+		return nil, fmt.Errorf("error preparing query SessionLock: %w", err)
+	}
 	if q.sessionRotateStmt, err = db.PrepareContext(ctx, sessionRotate); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionRotate: %w", err)
 	}
@@ -273,6 +285,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.userGetFirstByRoleStmt, err = db.PrepareContext(ctx, userGetFirstByRole); err != nil {
 		return nil, fmt.Errorf("error preparing query UserGetFirstByRole: %w", err)
 	}
+	if q.userGetProfileStmt, err = db.PrepareContext(ctx, userGetProfile); err != nil {
+		return nil, fmt.Errorf("error preparing query UserGetProfile: %w", err)
+	}
 	if q.userImportStmt, err = db.PrepareContext(ctx, userImport); err != nil {
 		return nil, fmt.Errorf("error preparing query UserImport: %w", err)
 	}
@@ -311,6 +326,11 @@ func (q *Queries) Close() error {
 	if q.aPIKeyDeleteStmt != nil {
 		if cerr := q.aPIKeyDeleteStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing aPIKeyDeleteStmt: %w", cerr)
+		}
+	}
+	if q.aPIKeyDeleteByUserStmt != nil {
+		if cerr := q.aPIKeyDeleteByUserStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing aPIKeyDeleteByUserStmt: %w", cerr)
 		}
 	}
 	if q.aPIKeyGetByHashStmt != nil {
@@ -458,6 +478,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing memoryListByReferenceStmt: %w", cerr)
 		}
 	}
+	if q.memoryListRecentStmt != nil {
+		if cerr := q.memoryListRecentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing memoryListRecentStmt: %w", cerr)
+		}
+	}
 	if q.memoryListStoredIDsStmt != nil {
 		if cerr := q.memoryListStoredIDsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing memoryListStoredIDsStmt: %w", cerr)
@@ -531,6 +556,11 @@ func (q *Queries) Close() error {
 	if q.neuronGetStmt != nil {
 		if cerr := q.neuronGetStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing neuronGetStmt: %w", cerr)
+		}
+	}
+	if q.neuronGetStateStmt != nil {
+		if cerr := q.neuronGetStateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing neuronGetStateStmt: %w", cerr)
 		}
 	}
 	if q.neuronImportStmt != nil {
@@ -628,6 +658,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing sessionListClaimsStmt: %w", cerr)
 		}
 	}
+	if q.sessionLockStmt != nil {
+		if cerr := q.sessionLockStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionLockStmt: %w", cerr)
+		}
+	}
 	if q.sessionRotateStmt != nil {
 		if cerr := q.sessionRotateStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sessionRotateStmt: %w", cerr)
@@ -723,6 +758,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing userGetFirstByRoleStmt: %w", cerr)
 		}
 	}
+	if q.userGetProfileStmt != nil {
+		if cerr := q.userGetProfileStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userGetProfileStmt: %w", cerr)
+		}
+	}
 	if q.userImportStmt != nil {
 		if cerr := q.userImportStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userImportStmt: %w", cerr)
@@ -813,6 +853,7 @@ type Queries struct {
 	db                              DBTX
 	tx                              *sql.Tx
 	aPIKeyDeleteStmt                *sql.Stmt
+	aPIKeyDeleteByUserStmt          *sql.Stmt
 	aPIKeyGetByHashStmt             *sql.Stmt
 	aPIKeyImportStmt                *sql.Stmt
 	aPIKeyInsertStmt                *sql.Stmt
@@ -842,6 +883,7 @@ type Queries struct {
 	memoryListStmt                  *sql.Stmt
 	memoryListByNeuronStmt          *sql.Stmt
 	memoryListByReferenceStmt       *sql.Stmt
+	memoryListRecentStmt            *sql.Stmt
 	memoryListStoredIDsStmt         *sql.Stmt
 	memorySearchStmt                *sql.Stmt
 	memoryUpdateStmt                *sql.Stmt
@@ -857,6 +899,7 @@ type Queries struct {
 	neuronCountByStateStmt          *sql.Stmt
 	neuronDeleteStmt                *sql.Stmt
 	neuronGetStmt                   *sql.Stmt
+	neuronGetStateStmt              *sql.Stmt
 	neuronImportStmt                *sql.Stmt
 	neuronInsertStmt                *sql.Stmt
 	neuronListStmt                  *sql.Stmt
@@ -876,6 +919,7 @@ type Queries struct {
 	sessionInsertStmt               *sql.Stmt
 	sessionListByUserStmt           *sql.Stmt
 	sessionListClaimsStmt           *sql.Stmt
+	sessionLockStmt                 *sql.Stmt
 	sessionRotateStmt               *sql.Stmt
 	signalFindStmt                  *sql.Stmt
 	signalGetStmt                   *sql.Stmt
@@ -895,6 +939,7 @@ type Queries struct {
 	userGetByEmailStmt              *sql.Stmt
 	userGetByUsernameStmt           *sql.Stmt
 	userGetFirstByRoleStmt          *sql.Stmt
+	userGetProfileStmt              *sql.Stmt
 	userImportStmt                  *sql.Stmt
 	userInsertStmt                  *sql.Stmt
 	userListStmt                    *sql.Stmt
@@ -912,6 +957,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		db:                              tx,
 		tx:                              tx,
 		aPIKeyDeleteStmt:                q.aPIKeyDeleteStmt,
+		aPIKeyDeleteByUserStmt:          q.aPIKeyDeleteByUserStmt,
 		aPIKeyGetByHashStmt:             q.aPIKeyGetByHashStmt,
 		aPIKeyImportStmt:                q.aPIKeyImportStmt,
 		aPIKeyInsertStmt:                q.aPIKeyInsertStmt,
@@ -941,6 +987,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		memoryListStmt:                  q.memoryListStmt,
 		memoryListByNeuronStmt:          q.memoryListByNeuronStmt,
 		memoryListByReferenceStmt:       q.memoryListByReferenceStmt,
+		memoryListRecentStmt:            q.memoryListRecentStmt,
 		memoryListStoredIDsStmt:         q.memoryListStoredIDsStmt,
 		memorySearchStmt:                q.memorySearchStmt,
 		memoryUpdateStmt:                q.memoryUpdateStmt,
@@ -956,6 +1003,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		neuronCountByStateStmt:          q.neuronCountByStateStmt,
 		neuronDeleteStmt:                q.neuronDeleteStmt,
 		neuronGetStmt:                   q.neuronGetStmt,
+		neuronGetStateStmt:              q.neuronGetStateStmt,
 		neuronImportStmt:                q.neuronImportStmt,
 		neuronInsertStmt:                q.neuronInsertStmt,
 		neuronListStmt:                  q.neuronListStmt,
@@ -975,6 +1023,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		sessionInsertStmt:               q.sessionInsertStmt,
 		sessionListByUserStmt:           q.sessionListByUserStmt,
 		sessionListClaimsStmt:           q.sessionListClaimsStmt,
+		sessionLockStmt:                 q.sessionLockStmt,
 		sessionRotateStmt:               q.sessionRotateStmt,
 		signalFindStmt:                  q.signalFindStmt,
 		signalGetStmt:                   q.signalGetStmt,
@@ -994,6 +1043,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		userGetByEmailStmt:              q.userGetByEmailStmt,
 		userGetByUsernameStmt:           q.userGetByUsernameStmt,
 		userGetFirstByRoleStmt:          q.userGetFirstByRoleStmt,
+		userGetProfileStmt:              q.userGetProfileStmt,
 		userImportStmt:                  q.userImportStmt,
 		userInsertStmt:                  q.userInsertStmt,
 		userListStmt:                    q.userListStmt,

@@ -24,6 +24,7 @@ type MemoryDeleteParams struct {
 	IfVersion *int64
 }
 
+// invalidates: group memory
 func (q *Queries) MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error) {
 	result, err := q.exec(ctx, q.memoryDeleteStmt, memoryDelete, arg.ID, arg.IfVersion)
 	if err != nil {
@@ -105,6 +106,7 @@ type MemoryImportParams struct {
 	SearchText   string
 }
 
+// invalidates: group memory
 func (q *Queries) MemoryImport(ctx context.Context, arg MemoryImportParams) (int64, error) {
 	result, err := q.exec(ctx, q.memoryImportStmt, memoryImport,
 		arg.ID,
@@ -166,6 +168,7 @@ type MemoryInsertRow struct {
 }
 
 // returns: Memory
+// invalidates: group memory
 func (q *Queries) MemoryInsert(ctx context.Context, arg MemoryInsertParams) (MemoryInsertRow, error) {
 	row := q.queryRow(ctx, q.memoryInsertStmt, memoryInsert,
 		arg.ID,
@@ -433,6 +436,75 @@ func (q *Queries) MemoryListByReference(ctx context.Context, arg MemoryListByRef
 	return items, nil
 }
 
+const memoryListRecent = `-- name: MemoryListRecent :many
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE neuron_id = ?1
+ORDER BY created_at DESC, id DESC
+LIMIT 101
+`
+
+type MemoryListRecentParams struct {
+	NeuronID string
+}
+
+type MemoryListRecentRow struct {
+	ID           uuid.UUID
+	NeuronID     string
+	Layer        *string
+	EntryType    *string
+	Content      string
+	Importance   float64
+	Context      model.JSON
+	Metadata     model.JSON
+	Embedding    []byte
+	AccessCount  int64
+	LastAccessed *time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	Version      int64
+}
+
+// returns: Memory
+// cache: memory:{neuron_id}:recent group memory
+func (q *Queries) MemoryListRecent(ctx context.Context, arg MemoryListRecentParams) ([]MemoryListRecentRow, error) {
+	rows, err := q.query(ctx, q.memoryListRecentStmt, memoryListRecent, arg.NeuronID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []MemoryListRecentRow{}
+	for rows.Next() {
+		var i MemoryListRecentRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.NeuronID,
+			&i.Layer,
+			&i.EntryType,
+			&i.Content,
+			&i.Importance,
+			&i.Context,
+			&i.Metadata,
+			&i.Embedding,
+			&i.AccessCount,
+			&i.LastAccessed,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const memoryListStoredIDs = `-- name: MemoryListStoredIDs :many
 SELECT id
 FROM memories
@@ -507,6 +579,7 @@ type MemorySearchRow struct {
 	Score        float64
 }
 
+// cache: memory:search:{*} group memory
 func (q *Queries) MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error) {
 	rows, err := q.query(ctx, q.memorySearchStmt, memorySearch,
 		arg.Match,
@@ -594,6 +667,7 @@ type MemoryUpdateRow struct {
 }
 
 // returns: Memory
+// invalidates: group memory
 func (q *Queries) MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (MemoryUpdateRow, error) {
 	row := q.queryRow(ctx, q.memoryUpdateStmt, memoryUpdate,
 		arg.NeuronID,

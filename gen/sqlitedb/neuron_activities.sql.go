@@ -27,6 +27,7 @@ type NeuronActivityAddParams struct {
 	NeuronID     string
 }
 
+// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
 func (q *Queries) NeuronActivityAdd(ctx context.Context, arg NeuronActivityAddParams) (int64, error) {
 	result, err := q.exec(ctx, q.neuronActivityAddStmt, neuronActivityAdd, arg.SignalsAdded, arg.LastSignalAt, arg.NeuronID)
 	if err != nil {
@@ -45,6 +46,7 @@ type NeuronActivityGetParams struct {
 	NeuronID string
 }
 
+// cache: neuron:{neuron_id}:metrics
 func (q *Queries) NeuronActivityGet(ctx context.Context, arg NeuronActivityGetParams) (NeuronActivity, error) {
 	row := q.queryRow(ctx, q.neuronActivityGetStmt, neuronActivityGet, arg.NeuronID)
 	var i NeuronActivity
@@ -65,6 +67,7 @@ type NeuronActivityListParams struct {
 	PageLimit int64
 }
 
+// cache: neuron:activity:{*} group neuron_activity
 func (q *Queries) NeuronActivityList(ctx context.Context, arg NeuronActivityListParams) ([]NeuronActivity, error) {
 	rows, err := q.query(ctx, q.neuronActivityListStmt, neuronActivityList, arg.AfterID, arg.PageLimit)
 	if err != nil {
@@ -103,6 +106,7 @@ type NeuronActivityRecountParams struct {
 	NeuronID string
 }
 
+// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
 func (q *Queries) NeuronActivityRecount(ctx context.Context, arg NeuronActivityRecountParams) (int64, error) {
 	result, err := q.exec(ctx, q.neuronActivityRecountStmt, neuronActivityRecount, arg.NeuronID)
 	if err != nil {

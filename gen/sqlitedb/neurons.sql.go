@@ -25,6 +25,7 @@ type NeuronCountByStateRow struct {
 	NeuronsCount int64
 }
 
+// cache: neuron:states group neurons
 func (q *Queries) NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error) {
 	rows, err := q.query(ctx, q.neuronCountByStateStmt, neuronCountByState)
 	if err != nil {
@@ -48,10 +49,11 @@ func (q *Queries) NeuronCountByState(ctx context.Context) ([]NeuronCountByStateR
 	return items, nil
 }
 
-const neuronDelete = `-- name: NeuronDelete :execrows
+const neuronDelete = `-- name: NeuronDelete :one
 DELETE FROM neurons
 WHERE id = ?1
   AND (version = ?2 OR ?2 IS NULL)
+RETURNING id, version
 `
 
 type NeuronDeleteParams struct {
@@ -59,12 +61,18 @@ type NeuronDeleteParams struct {
 	IfVersion *int64
 }
 
-func (q *Queries) NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error) {
-	result, err := q.exec(ctx, q.neuronDeleteStmt, neuronDelete, arg.ID, arg.IfVersion)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+type NeuronDeleteRow struct {
+	ID      string
+	Version int64
+}
+
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
+// invalidates: neuron:{id}:metrics, group neuron_activity
+func (q *Queries) NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error) {
+	row := q.queryRow(ctx, q.neuronDeleteStmt, neuronDelete, arg.ID, arg.IfVersion)
+	var i NeuronDeleteRow
+	err := row.Scan(&i.ID, &i.Version)
+	return i, err
 }
 
 const neuronGet = `-- name: NeuronGet :one
@@ -77,6 +85,7 @@ type NeuronGetParams struct {
 	ID string
 }
 
+// cache: neuron:{id}
 func (q *Queries) NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, error) {
 	row := q.queryRow(ctx, q.neuronGetStmt, neuronGet, arg.ID)
 	var i Neuron
@@ -92,6 +101,43 @@ func (q *Queries) NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, e
 		&i.ErrorsCount,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
+const neuronGetState = `-- name: NeuronGetState :one
+SELECT id, state, condition, state_set_at, running_since, errors_count, version
+FROM neurons
+WHERE id = ?1
+`
+
+type NeuronGetStateParams struct {
+	ID string
+}
+
+type NeuronGetStateRow struct {
+	ID           string
+	State        string
+	Condition    string
+	StateSetAt   *time.Time
+	RunningSince time.Time
+	ErrorsCount  int64
+	Version      int64
+}
+
+// returns: NeuronState
+// cache: neuron:{id}:state
+func (q *Queries) NeuronGetState(ctx context.Context, arg NeuronGetStateParams) (NeuronGetStateRow, error) {
+	row := q.queryRow(ctx, q.neuronGetStateStmt, neuronGetState, arg.ID)
+	var i NeuronGetStateRow
+	err := row.Scan(
+		&i.ID,
+		&i.State,
+		&i.Condition,
+		&i.StateSetAt,
+		&i.RunningSince,
+		&i.ErrorsCount,
 		&i.Version,
 	)
 	return i, err
@@ -114,6 +160,7 @@ type NeuronImportParams struct {
 	UpdatedAt    time.Time
 }
 
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 func (q *Queries) NeuronImport(ctx context.Context, arg NeuronImportParams) (int64, error) {
 	result, err := q.exec(ctx, q.neuronImportStmt, neuronImport,
 		arg.ID,
@@ -147,6 +194,7 @@ type NeuronInsertParams struct {
 	CreatedAt    time.Time
 }
 
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 func (q *Queries) NeuronInsert(ctx context.Context, arg NeuronInsertParams) (Neuron, error) {
 	row := q.queryRow(ctx, q.neuronInsertStmt, neuronInsert,
 		arg.ID,
@@ -192,6 +240,7 @@ type NeuronListParams struct {
 	PageLimit int64
 }
 
+// cache: neuron:list:{*} group neurons
 func (q *Queries) NeuronList(ctx context.Context, arg NeuronListParams) ([]Neuron, error) {
 	rows, err := q.query(ctx, q.neuronListStmt, neuronList,
 		arg.AfterID,
@@ -255,6 +304,7 @@ type NeuronSetStateParams struct {
 	IfVersion *int64
 }
 
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 func (q *Queries) NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error) {
 	row := q.queryRow(ctx, q.neuronSetStateStmt, neuronSetState,
 		arg.State,
@@ -299,6 +349,7 @@ type NeuronUpdateParams struct {
 	IfVersion    *int64
 }
 
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 func (q *Queries) NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error) {
 	row := q.queryRow(ctx, q.neuronUpdateStmt, neuronUpdate,
 		arg.Layer,
@@ -343,6 +394,7 @@ type NeuronUpsertParams struct {
 	UpdatedAt    time.Time
 }
 
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 func (q *Queries) NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error) {
 	row := q.queryRow(ctx, q.neuronUpsertStmt, neuronUpsert,
 		arg.ID,

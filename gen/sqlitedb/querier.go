@@ -11,14 +11,22 @@ import (
 )
 
 type Querier interface {
-	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (int64, error)
+	// invalidates: api_key:{key_hash}
+	APIKeyDelete(ctx context.Context, arg APIKeyDeleteParams) (APIKey, error)
+	// invalidates: api_key:{key_hash}
+	APIKeyDeleteByUser(ctx context.Context, arg APIKeyDeleteByUserParams) ([]APIKeyDeleteByUserRow, error)
+	// cache: api_key:{key_hash}
 	APIKeyGetByHash(ctx context.Context, arg APIKeyGetByHashParams) (APIKey, error)
+	// invalidates: api_key:{key_hash}
 	APIKeyImport(ctx context.Context, arg APIKeyImportParams) (int64, error)
+	// invalidates: api_key:{key_hash}
 	APIKeyInsert(ctx context.Context, arg APIKeyInsertParams) (APIKey, error)
 	APIKeyListByUser(ctx context.Context, arg APIKeyListByUserParams) ([]APIKey, error)
 	APIKeyListClaims(ctx context.Context, arg APIKeyListClaimsParams) ([]APIKeyListClaimsRow, error)
+	// invalidates: api_key:{key_hash}
 	APIKeyRevoke(ctx context.Context, arg APIKeyRevokeParams) (APIKey, error)
-	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (int64, error)
+	// invalidates: api_key:{key_hash}
+	APIKeySetLastUsed(ctx context.Context, arg APIKeySetLastUsedParams) (APIKey, error)
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
 	AuditImport(ctx context.Context, arg AuditImportParams) (int64, error)
 	AuditInsert(ctx context.Context, arg AuditInsertParams) error
@@ -34,11 +42,14 @@ type Querier interface {
 	IdempotencyKeyRelease(ctx context.Context, arg IdempotencyKeyReleaseParams) (int64, error)
 	LegacyDetailImport(ctx context.Context, arg LegacyDetailImportParams) (int64, error)
 	LegacyDetailListByUser(ctx context.Context, arg LegacyDetailListByUserParams) ([]LegacyDetail, error)
+	// invalidates: group memory
 	MemoryDelete(ctx context.Context, arg MemoryDeleteParams) (int64, error)
 	// returns: Memory
 	MemoryGet(ctx context.Context, arg MemoryGetParams) (MemoryGetRow, error)
+	// invalidates: group memory
 	MemoryImport(ctx context.Context, arg MemoryImportParams) (int64, error)
 	// returns: Memory
+	// invalidates: group memory
 	MemoryInsert(ctx context.Context, arg MemoryInsertParams) (MemoryInsertRow, error)
 	// returns: Memory
 	MemoryList(ctx context.Context, arg MemoryListParams) ([]MemoryListRow, error)
@@ -46,44 +57,79 @@ type Querier interface {
 	MemoryListByNeuron(ctx context.Context, arg MemoryListByNeuronParams) ([]MemoryListByNeuronRow, error)
 	// returns: Memory
 	MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]MemoryListByReferenceRow, error)
+	// returns: Memory
+	// cache: memory:{neuron_id}:recent group memory
+	MemoryListRecent(ctx context.Context, arg MemoryListRecentParams) ([]MemoryListRecentRow, error)
 	MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error)
+	// cache: memory:search:{*} group memory
 	MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error)
 	// returns: Memory
+	// invalidates: group memory
 	MemoryUpdate(ctx context.Context, arg MemoryUpdateParams) (MemoryUpdateRow, error)
 	MetricDeleteOld(ctx context.Context, arg MetricDeleteOldParams) (int64, error)
 	MetricImport(ctx context.Context, arg MetricImportParams) (int64, error)
 	MetricInsert(ctx context.Context, arg MetricInsertParams) error
 	MetricList(ctx context.Context, arg MetricListParams) ([]MetricsAggregate, error)
 	MetricListStoredIDs(ctx context.Context, arg MetricListStoredIDsParams) ([]uuid.UUID, error)
+	// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
 	NeuronActivityAdd(ctx context.Context, arg NeuronActivityAddParams) (int64, error)
+	// cache: neuron:{neuron_id}:metrics
 	NeuronActivityGet(ctx context.Context, arg NeuronActivityGetParams) (NeuronActivity, error)
+	// cache: neuron:activity:{*} group neuron_activity
 	NeuronActivityList(ctx context.Context, arg NeuronActivityListParams) ([]NeuronActivity, error)
+	// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
 	NeuronActivityRecount(ctx context.Context, arg NeuronActivityRecountParams) (int64, error)
+	// cache: neuron:states group neurons
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
-	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (int64, error)
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
+	// invalidates: neuron:{id}:metrics, group neuron_activity
+	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error)
+	// cache: neuron:{id}
 	NeuronGet(ctx context.Context, arg NeuronGetParams) (Neuron, error)
+	// returns: NeuronState
+	// cache: neuron:{id}:state
+	NeuronGetState(ctx context.Context, arg NeuronGetStateParams) (NeuronGetStateRow, error)
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronImport(ctx context.Context, arg NeuronImportParams) (int64, error)
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronInsert(ctx context.Context, arg NeuronInsertParams) (Neuron, error)
+	// cache: neuron:list:{*} group neurons
 	NeuronList(ctx context.Context, arg NeuronListParams) ([]Neuron, error)
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)
 	RefreshTokenDeleteExpired(ctx context.Context, arg RefreshTokenDeleteExpiredParams) (int64, error)
 	RefreshTokenGetByHash(ctx context.Context, arg RefreshTokenGetByHashParams) (RefreshToken, error)
 	RefreshTokenInsert(ctx context.Context, arg RefreshTokenInsertParams) error
 	RefreshTokenSpend(ctx context.Context, arg RefreshTokenSpendParams) (int64, error)
-	SessionDelete(ctx context.Context, arg SessionDeleteParams) (int64, error)
-	SessionDeleteByUser(ctx context.Context, arg SessionDeleteByUserParams) (int64, error)
-	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) (int64, error)
+	// invalidates: session:{token_hash}, user:{user_id}:sessions
+	SessionDelete(ctx context.Context, arg SessionDeleteParams) (Session, error)
+	// invalidates: session:{token_hash}, user:{user_id}:sessions
+	SessionDeleteByUser(ctx context.Context, arg SessionDeleteByUserParams) ([]SessionDeleteByUserRow, error)
+	// invalidates: session:{token_hash}, user:{user_id}:sessions
+	SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) ([]SessionDeleteExpiredRow, error)
 	SessionGet(ctx context.Context, arg SessionGetParams) (Session, error)
+	// cache: session:{token_hash}
 	SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error)
+	// invalidates: session:{token_hash}, user:{user_id}:sessions
 	SessionImport(ctx context.Context, arg SessionImportParams) (int64, error)
+	// invalidates: session:{token_hash}, user:{user_id}:sessions
 	SessionInsert(ctx context.Context, arg SessionInsertParams) (Session, error)
+	// cache: user:{user_id}:sessions
 	SessionListByUser(ctx context.Context, arg SessionListByUserParams) ([]Session, error)
 	SessionListClaims(ctx context.Context, arg SessionListClaimsParams) ([]SessionListClaimsRow, error)
+	// invalidates: nothing, because it changes nothing
+	SessionLock(ctx context.Context, arg SessionLockParams) (Session, error)
+	// invalidates: session:{token_hash}, session:{old_token_hash}, user:{user_id}:sessions
 	SessionRotate(ctx context.Context, arg SessionRotateParams) (Session, error)
+	// cache: signal:{id} group signals if found
 	SignalFind(ctx context.Context, arg SignalFindParams) (Signal, error)
+	// cache: signal:{id} group signals if found
 	SignalGet(ctx context.Context, arg SignalGetParams) (Signal, error)
+	// invalidates: nothing, because rows never change and the absence of one is not remembered
 	SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error)
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
 	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
@@ -95,20 +141,33 @@ type Querier interface {
 	UpkeepLeaseRelease(ctx context.Context, arg UpkeepLeaseReleaseParams) (int64, error)
 	UserCountBcrypt(ctx context.Context) (int64, error)
 	UserCountByRole(ctx context.Context, arg UserCountByRoleParams) (int64, error)
-	UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error)
+	// invalidates: user:{id}, user:{id}:sessions
+	// invalidates: nothing of session:{token_hash} and api_key:{key_hash}, because a user who has any is not deleted
+	UserDelete(ctx context.Context, arg UserDeleteParams) (UserDeleteRow, error)
 	UserGet(ctx context.Context, arg UserGetParams) (User, error)
 	UserGetByEmail(ctx context.Context, arg UserGetByEmailParams) (User, error)
 	UserGetByUsername(ctx context.Context, arg UserGetByUsernameParams) (User, error)
 	UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRoleParams) (User, error)
+	// returns: UserProfile
+	// cache: user:{id}
+	UserGetProfile(ctx context.Context, arg UserGetProfileParams) (UserGetProfileRow, error)
+	// invalidates: user:{id}
 	UserImport(ctx context.Context, arg UserImportParams) (int64, error)
+	// invalidates: user:{id}
 	UserInsert(ctx context.Context, arg UserInsertParams) (User, error)
 	UserList(ctx context.Context, arg UserListParams) ([]User, error)
 	UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error)
+	// invalidates: nothing, because it changes nothing
 	UserLock(ctx context.Context, arg UserLockParams) (User, error)
+	// invalidates: nothing, because it changes nothing
 	UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error)
-	UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (int64, error)
+	// invalidates: user:{id}
+	UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (User, error)
+	// invalidates: user:{id}
 	UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error)
+	// invalidates: user:{id}
 	UserSetRole(ctx context.Context, arg UserSetRoleParams) (User, error)
+	// invalidates: user:{id}
 	UserUpdateProfile(ctx context.Context, arg UserUpdateProfileParams) (User, error)
 }
 

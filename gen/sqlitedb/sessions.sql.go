@@ -13,9 +13,10 @@ import (
 	"github.com/hal9-ai/hal9/model"
 )
 
-const sessionDelete = `-- name: SessionDelete :execrows
+const sessionDelete = `-- name: SessionDelete :one
 DELETE FROM sessions
 WHERE id = ?1 AND user_id = ?2
+RETURNING id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
 `
 
 type SessionDeleteParams struct {
@@ -23,32 +24,63 @@ type SessionDeleteParams struct {
 	UserID uuid.UUID
 }
 
-func (q *Queries) SessionDelete(ctx context.Context, arg SessionDeleteParams) (int64, error) {
-	result, err := q.exec(ctx, q.sessionDeleteStmt, sessionDelete, arg.ID, arg.UserID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+// invalidates: session:{token_hash}, user:{user_id}:sessions
+func (q *Queries) SessionDelete(ctx context.Context, arg SessionDeleteParams) (Session, error) {
+	row := q.queryRow(ctx, q.sessionDeleteStmt, sessionDelete, arg.ID, arg.UserID)
+	var i Session
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.TokenHash,
+		&i.IPAddress,
+		&i.UserAgent,
+		&i.ExpiresAt,
+		&i.CreatedAt,
+		&i.Version,
+	)
+	return i, err
 }
 
-const sessionDeleteByUser = `-- name: SessionDeleteByUser :execrows
+const sessionDeleteByUser = `-- name: SessionDeleteByUser :many
 DELETE FROM sessions
 WHERE user_id = ?1
+RETURNING token_hash, version
 `
 
 type SessionDeleteByUserParams struct {
 	UserID uuid.UUID
 }
 
-func (q *Queries) SessionDeleteByUser(ctx context.Context, arg SessionDeleteByUserParams) (int64, error) {
-	result, err := q.exec(ctx, q.sessionDeleteByUserStmt, sessionDeleteByUser, arg.UserID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+type SessionDeleteByUserRow struct {
+	TokenHash string
+	Version   int64
 }
 
-const sessionDeleteExpired = `-- name: SessionDeleteExpired :execrows
+// invalidates: session:{token_hash}, user:{user_id}:sessions
+func (q *Queries) SessionDeleteByUser(ctx context.Context, arg SessionDeleteByUserParams) ([]SessionDeleteByUserRow, error) {
+	rows, err := q.query(ctx, q.sessionDeleteByUserStmt, sessionDeleteByUser, arg.UserID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SessionDeleteByUserRow{}
+	for rows.Next() {
+		var i SessionDeleteByUserRow
+		if err := rows.Scan(&i.TokenHash, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sessionDeleteExpired = `-- name: SessionDeleteExpired :many
 DELETE FROM sessions
 WHERE id IN (
     SELECT s.id
@@ -58,6 +90,7 @@ WHERE id IN (
     ORDER BY s.expires_at, s.id
     LIMIT ?2
 )
+RETURNING user_id, token_hash, version
 `
 
 type SessionDeleteExpiredParams struct {
@@ -65,12 +98,34 @@ type SessionDeleteExpiredParams struct {
 	PageLimit     int64
 }
 
-func (q *Queries) SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) (int64, error) {
-	result, err := q.exec(ctx, q.sessionDeleteExpiredStmt, sessionDeleteExpired, arg.ExpiredBefore, arg.PageLimit)
+type SessionDeleteExpiredRow struct {
+	UserID    uuid.UUID
+	TokenHash string
+	Version   int64
+}
+
+// invalidates: session:{token_hash}, user:{user_id}:sessions
+func (q *Queries) SessionDeleteExpired(ctx context.Context, arg SessionDeleteExpiredParams) ([]SessionDeleteExpiredRow, error) {
+	rows, err := q.query(ctx, q.sessionDeleteExpiredStmt, sessionDeleteExpired, arg.ExpiredBefore, arg.PageLimit)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected()
+	defer rows.Close()
+	items := []SessionDeleteExpiredRow{}
+	for rows.Next() {
+		var i SessionDeleteExpiredRow
+		if err := rows.Scan(&i.UserID, &i.TokenHash, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const sessionGet = `-- name: SessionGet :one
@@ -109,6 +164,7 @@ type SessionGetByTokenHashParams struct {
 	TokenHash string
 }
 
+// cache: session:{token_hash}
 func (q *Queries) SessionGetByTokenHash(ctx context.Context, arg SessionGetByTokenHashParams) (Session, error) {
 	row := q.queryRow(ctx, q.sessionGetByTokenHashStmt, sessionGetByTokenHash, arg.TokenHash)
 	var i Session
@@ -141,6 +197,7 @@ type SessionImportParams struct {
 	CreatedAt time.Time
 }
 
+// invalidates: session:{token_hash}, user:{user_id}:sessions
 func (q *Queries) SessionImport(ctx context.Context, arg SessionImportParams) (int64, error) {
 	result, err := q.exec(ctx, q.sessionImportStmt, sessionImport,
 		arg.ID,
@@ -173,6 +230,7 @@ type SessionInsertParams struct {
 	CreatedAt time.Time
 }
 
+// invalidates: session:{token_hash}, user:{user_id}:sessions
 func (q *Queries) SessionInsert(ctx context.Context, arg SessionInsertParams) (Session, error) {
 	row := q.queryRow(ctx, q.sessionInsertStmt, sessionInsert,
 		arg.ID,
@@ -202,16 +260,16 @@ SELECT id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, 
 FROM sessions
 WHERE user_id = ?1
 ORDER BY created_at DESC, id DESC
-LIMIT ?2
+LIMIT 1000
 `
 
 type SessionListByUserParams struct {
-	UserID    uuid.UUID
-	PageLimit int64
+	UserID uuid.UUID
 }
 
+// cache: user:{user_id}:sessions
 func (q *Queries) SessionListByUser(ctx context.Context, arg SessionListByUserParams) ([]Session, error) {
-	rows, err := q.query(ctx, q.sessionListByUserStmt, sessionListByUser, arg.UserID, arg.PageLimit)
+	rows, err := q.query(ctx, q.sessionListByUserStmt, sessionListByUser, arg.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -286,21 +344,56 @@ func (q *Queries) SessionListClaims(ctx context.Context, arg SessionListClaimsPa
 	return items, nil
 }
 
+const sessionLock = `-- name: SessionLock :one
+UPDATE sessions
+SET token_hash = token_hash
+WHERE id = ?1
+RETURNING id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
+`
+
+type SessionLockParams struct {
+	ID uuid.UUID
+}
+
+// invalidates: nothing, because it changes nothing
+func (q *Queries) SessionLock(ctx context.Context, arg SessionLockParams) (Session, error) {
+	row := q.queryRow(ctx, q.sessionLockStmt, sessionLock, arg.ID)
+	var i Session
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.TokenHash,
+		&i.IPAddress,
+		&i.UserAgent,
+		&i.ExpiresAt,
+		&i.CreatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
 const sessionRotate = `-- name: SessionRotate :one
 UPDATE sessions
 SET token_hash = ?1, expires_at = ?2, version = (SELECT value + 1 FROM row_version)
-WHERE id = ?3
+WHERE id = ?3 AND token_hash = ?4
 RETURNING id, user_id, token_hash, ip_address, user_agent, expires_at, created_at, version
 `
 
 type SessionRotateParams struct {
-	TokenHash string
-	ExpiresAt time.Time
-	ID        uuid.UUID
+	TokenHash    string
+	ExpiresAt    time.Time
+	ID           uuid.UUID
+	OldTokenHash string
 }
 
+// invalidates: session:{token_hash}, session:{old_token_hash}, user:{user_id}:sessions
 func (q *Queries) SessionRotate(ctx context.Context, arg SessionRotateParams) (Session, error) {
-	row := q.queryRow(ctx, q.sessionRotateStmt, sessionRotate, arg.TokenHash, arg.ExpiresAt, arg.ID)
+	row := q.queryRow(ctx, q.sessionRotateStmt, sessionRotate,
+		arg.TokenHash,
+		arg.ExpiresAt,
+		arg.ID,
+		arg.OldTokenHash,
+	)
 	var i Session
 	err := row.Scan(
 		&i.ID,

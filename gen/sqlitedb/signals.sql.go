@@ -25,6 +25,7 @@ type SignalFindParams struct {
 	ID uuid.UUID
 }
 
+// cache: signal:{id} group signals if found
 func (q *Queries) SignalFind(ctx context.Context, arg SignalFindParams) (Signal, error) {
 	row := q.queryRow(ctx, q.signalFindStmt, signalFind, arg.ID)
 	var i Signal
@@ -53,6 +54,7 @@ type SignalGetParams struct {
 	Timestamp time.Time
 }
 
+// cache: signal:{id} group signals if found
 func (q *Queries) SignalGet(ctx context.Context, arg SignalGetParams) (Signal, error) {
 	row := q.queryRow(ctx, q.signalGetStmt, signalGet, arg.ID, arg.Timestamp)
 	var i Signal
@@ -88,6 +90,7 @@ type SignalInsertParams struct {
 	Timestamp       time.Time
 }
 
+// invalidates: nothing, because rows never change and the absence of one is not remembered
 func (q *Queries) SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error) {
 	result, err := q.exec(ctx, q.signalInsertStmt, signalInsert,
 		arg.ID,

@@ -42,21 +42,30 @@ func (q *Queries) UserCountByRole(ctx context.Context, arg UserCountByRoleParams
 	return count, err
 }
 
-const userDelete = `-- name: UserDelete :execrows
+const userDelete = `-- name: UserDelete :one
 DELETE FROM users
-WHERE id = ?1
+WHERE users.id = ?1
+  AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = ?1)
+  AND NOT EXISTS (SELECT 1 FROM api_keys AS k WHERE k.user_id = ?1)
+RETURNING users.id, users.version
 `
 
 type UserDeleteParams struct {
 	ID uuid.UUID
 }
 
-func (q *Queries) UserDelete(ctx context.Context, arg UserDeleteParams) (int64, error) {
-	result, err := q.exec(ctx, q.userDeleteStmt, userDelete, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+type UserDeleteRow struct {
+	ID      uuid.UUID
+	Version int64
+}
+
+// invalidates: user:{id}, user:{id}:sessions
+// invalidates: nothing of session:{token_hash} and api_key:{key_hash}, because a user who has any is not deleted
+func (q *Queries) UserDelete(ctx context.Context, arg UserDeleteParams) (UserDeleteRow, error) {
+	row := q.queryRow(ctx, q.userDeleteStmt, userDelete, arg.ID)
+	var i UserDeleteRow
+	err := row.Scan(&i.ID, &i.Version)
+	return i, err
 }
 
 const userGet = `-- name: UserGet :one
@@ -177,6 +186,49 @@ func (q *Queries) UserGetFirstByRole(ctx context.Context, arg UserGetFirstByRole
 	return i, err
 }
 
+const userGetProfile = `-- name: UserGetProfile :one
+SELECT id, username, email, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE id = ?1
+`
+
+type UserGetProfileParams struct {
+	ID uuid.UUID
+}
+
+type UserGetProfileRow struct {
+	ID            uuid.UUID
+	Username      string
+	Email         *string
+	Role          string
+	IsActive      bool
+	EmailVerified bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	LastLogin     *time.Time
+	Version       int64
+}
+
+// returns: UserProfile
+// cache: user:{id}
+func (q *Queries) UserGetProfile(ctx context.Context, arg UserGetProfileParams) (UserGetProfileRow, error) {
+	row := q.queryRow(ctx, q.userGetProfileStmt, userGetProfile, arg.ID)
+	var i UserGetProfileRow
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.Email,
+		&i.Role,
+		&i.IsActive,
+		&i.EmailVerified,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLogin,
+		&i.Version,
+	)
+	return i, err
+}
+
 const userImport = `-- name: UserImport :execrows
 INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, (SELECT value + 1 FROM row_version))
@@ -196,6 +248,7 @@ type UserImportParams struct {
 	LastLogin     *time.Time
 }
 
+// invalidates: user:{id}
 func (q *Queries) UserImport(ctx context.Context, arg UserImportParams) (int64, error) {
 	result, err := q.exec(ctx, q.userImportStmt, userImport,
 		arg.ID,
@@ -234,6 +287,7 @@ type UserInsertParams struct {
 	LastLogin     *time.Time
 }
 
+// invalidates: user:{id}
 func (q *Queries) UserInsert(ctx context.Context, arg UserInsertParams) (User, error) {
 	row := q.queryRow(ctx, q.userInsertStmt, userInsert,
 		arg.ID,
@@ -373,6 +427,7 @@ type UserLockParams struct {
 	ID uuid.UUID
 }
 
+// invalidates: nothing, because it changes nothing
 func (q *Queries) UserLock(ctx context.Context, arg UserLockParams) (User, error) {
 	row := q.queryRow(ctx, q.userLockStmt, userLock, arg.ID)
 	var i User
@@ -403,6 +458,7 @@ type UserLockByRoleParams struct {
 	Role string
 }
 
+// invalidates: nothing, because it changes nothing
 func (q *Queries) UserLockByRole(ctx context.Context, arg UserLockByRoleParams) ([]uuid.UUID, error) {
 	rows, err := q.query(ctx, q.userLockByRoleStmt, userLockByRole, arg.Role)
 	if err != nil {
@@ -426,10 +482,11 @@ func (q *Queries) UserLockByRole(ctx context.Context, arg UserLockByRoleParams) 
 	return items, nil
 }
 
-const userSetLastLogin = `-- name: UserSetLastLogin :execrows
+const userSetLastLogin = `-- name: UserSetLastLogin :one
 UPDATE users
 SET last_login = CAST(?1 AS DATETIME), version = (SELECT value + 1 FROM row_version)
 WHERE id = ?2
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
 `
 
 type UserSetLastLoginParams struct {
@@ -437,12 +494,24 @@ type UserSetLastLoginParams struct {
 	ID        uuid.UUID
 }
 
-func (q *Queries) UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (int64, error) {
-	result, err := q.exec(ctx, q.userSetLastLoginStmt, userSetLastLogin, arg.LastLogin, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+// invalidates: user:{id}
+func (q *Queries) UserSetLastLogin(ctx context.Context, arg UserSetLastLoginParams) (User, error) {
+	row := q.queryRow(ctx, q.userSetLastLoginStmt, userSetLastLogin, arg.LastLogin, arg.ID)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Username,
+		&i.Email,
+		&i.PasswordHash,
+		&i.Role,
+		&i.IsActive,
+		&i.EmailVerified,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLogin,
+		&i.Version,
+	)
+	return i, err
 }
 
 const userSetPassword = `-- name: UserSetPassword :one
@@ -458,6 +527,7 @@ type UserSetPasswordParams struct {
 	ID           uuid.UUID
 }
 
+// invalidates: user:{id}
 func (q *Queries) UserSetPassword(ctx context.Context, arg UserSetPasswordParams) (User, error) {
 	row := q.queryRow(ctx, q.userSetPasswordStmt, userSetPassword, arg.PasswordHash, arg.UpdatedAt, arg.ID)
 	var i User
@@ -491,6 +561,7 @@ type UserSetRoleParams struct {
 	ID        uuid.UUID
 }
 
+// invalidates: user:{id}
 func (q *Queries) UserSetRole(ctx context.Context, arg UserSetRoleParams) (User, error) {
 	row := q.queryRow(ctx, q.userSetRoleStmt, userSetRole,
 		arg.Role,
@@ -530,6 +601,7 @@ type UserUpdateProfileParams struct {
 	ID            uuid.UUID
 }
 
+// invalidates: user:{id}
 func (q *Queries) UserUpdateProfile(ctx context.Context, arg UserUpdateProfileParams) (User, error) {
 	row := q.queryRow(ctx, q.userUpdateProfileStmt, userUpdateProfile,
 		arg.Username,

@@ -83,34 +83,53 @@ func (s *Store) APIKeyRevoke(ctx context.Context, arg model.APIKeyRevokeParams) 
 }
 
 // APIKeySetLastUsed answers model.Queries.
-func (s *Store) APIKeySetLastUsed(ctx context.Context, arg model.APIKeySetLastUsedParams) (int64, error) {
+func (s *Store) APIKeySetLastUsed(ctx context.Context, arg model.APIKeySetLastUsedParams) (model.APIKey, error) {
 	if err := arg.Normalize(); err != nil {
-		return 0, err
+		return model.APIKey{}, err
 	}
 	params := sqlitedb.APIKeySetLastUsedParams(arg)
-	var out int64
+	var row sqlitedb.APIKey
 	err := s.db.Write(ctx, "APIKeySetLastUsed", func(ctx context.Context, q *sqlitedb.Queries) error {
 		var err error
-		out, err = q.APIKeySetLastUsed(ctx, params)
+		row, err = q.APIKeySetLastUsed(ctx, params)
 		return err
 	})
 	if err != nil {
-		return 0, s.translate("APIKeySetLastUsed", err)
+		return model.APIKey{}, s.translate("APIKeySetLastUsed", err)
 	}
-	return out, nil
+	return model.APIKey(row), nil
 }
 
 // APIKeyDelete answers model.Queries.
-func (s *Store) APIKeyDelete(ctx context.Context, arg model.APIKeyDeleteParams) (int64, error) {
+func (s *Store) APIKeyDelete(ctx context.Context, arg model.APIKeyDeleteParams) (model.APIKey, error) {
 	params := sqlitedb.APIKeyDeleteParams(arg)
-	var out int64
+	var row sqlitedb.APIKey
 	err := s.db.Write(ctx, "APIKeyDelete", func(ctx context.Context, q *sqlitedb.Queries) error {
 		var err error
-		out, err = q.APIKeyDelete(ctx, params)
+		row, err = q.APIKeyDelete(ctx, params)
 		return err
 	})
 	if err != nil {
-		return 0, s.translate("APIKeyDelete", err)
+		return model.APIKey{}, s.translate("APIKeyDelete", err)
+	}
+	return model.APIKey(row), nil
+}
+
+// APIKeyDeleteByUser answers model.Queries.
+func (s *Store) APIKeyDeleteByUser(ctx context.Context, arg model.APIKeyDeleteByUserParams) ([]model.APIKeyDeleteByUserRow, error) {
+	params := sqlitedb.APIKeyDeleteByUserParams(arg)
+	var rows []sqlitedb.APIKeyDeleteByUserRow
+	err := s.db.Write(ctx, "APIKeyDeleteByUser", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		rows, err = q.APIKeyDeleteByUser(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("APIKeyDeleteByUser", err)
+	}
+	out := make([]model.APIKeyDeleteByUserRow, len(rows))
+	for i := range rows {
+		out[i] = model.APIKeyDeleteByUserRow(rows[i])
 	}
 	return out, nil
 }

@@ -105,6 +105,28 @@ func (s *Store) MemoryListByNeuron(ctx context.Context, arg model.MemoryListByNe
 	return out, nil
 }
 
+// MemoryListRecent answers model.Queries.
+func (s *Store) MemoryListRecent(ctx context.Context, arg model.MemoryListRecentParams) ([]model.Memory, error) {
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
+	params := sqlitedb.MemoryListRecentParams(arg)
+	var rows []sqlitedb.MemoryListRecentRow
+	err := s.db.Read(ctx, "MemoryListRecent", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		rows, err = q.MemoryListRecent(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("MemoryListRecent", err)
+	}
+	out := make([]model.Memory, len(rows))
+	for i := range rows {
+		out[i] = model.Memory(rows[i])
+	}
+	return out, nil
+}
+
 // MemoryListByReference answers model.Queries.
 func (s *Store) MemoryListByReference(ctx context.Context, arg model.MemoryListByReferenceParams) ([]model.Memory, error) {
 	if err := arg.Normalize(); err != nil {

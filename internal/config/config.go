@@ -81,6 +81,11 @@ type Cache struct {
 	Strategy       string        `koanf:"strategy"`
 	KeyPrefix      string        `koanf:"key_prefix"`
 	LocalMaxTTL    time.Duration `koanf:"local_max_ttl"`
+	LocalMaxBytes  ByteSize      `koanf:"local_max_bytes"`
+	CallTimeout    time.Duration `koanf:"call_timeout"`
+	Pipelining     bool          `koanf:"pipelining"`
+	EpochInterval  time.Duration `koanf:"epoch_interval"`
+	Entities       CacheEntities `koanf:"entities"`
 }
 
 // Signals holds the settings of signals.
@@ -201,8 +206,12 @@ func (c *Config) Source(key string) Source {
 // effect: here, or in this version.
 func (c *Config) Warnings() []string {
 	var all []string
-	if keys := c.given(func(k *Key) bool { return k.Section() == "cache" }); keys != "" {
-		all = append(all, "this version does not use a cache server yet; without effect: "+keys)
+	if c.Cache.URL == "" {
+		if keys := c.given(func(k *Key) bool { return k.CacheServerOnly }); keys != "" {
+			all = append(all, "cache.url names no cache server; without effect: "+keys)
+		}
+	} else if keys := c.given(func(k *Key) bool { return k.Name == "cache.local_max_ttl" }); keys != "" {
+		all = append(all, "with a cache server no entry needs it; without effect: "+keys)
 	}
 	if c.Auth.Mode == AuthOpen {
 		if keys := c.given(func(k *Key) bool { return k.RequiredModeOnly }); keys != "" {
@@ -218,13 +227,11 @@ func (c *Config) Warnings() []string {
 }
 
 // given lists those of the wanted keys that some source gave, with the source.
-// In a Config made by hand cache.url alone counts as given when it is set.
 func (c *Config) given(wanted func(*Key) bool) string {
 	var keys []string
 	for _, k := range keyTable() {
 		source := c.Source(k.Name)
-		byHand := c.sources == nil && k.Name == "cache.url" && c.Cache.URL != ""
-		if wanted(&k) && (source.Kind != SourceDefault || byHand) {
+		if wanted(&k) && source.Kind != SourceDefault {
 			keys = append(keys, k.Name+" ("+source.String()+")")
 		}
 	}

@@ -146,8 +146,8 @@ func (w *walker) list(key string, value *yaml.Node) {
 }
 
 func (w *walker) isSection(key string) bool {
-	for _, s := range Sections() {
-		if s.Name == key {
+	for i := range w.table {
+		if strings.HasPrefix(w.table[i].Name, key+".") {
 			return true
 		}
 	}

@@ -27,13 +27,15 @@ type Key struct {
 	Default string // as it would be written; empty for none
 	Allowed string // the values that are accepted, in words; empty for any
 	Env     string // the environment variable, HAL9_DATABASE_MAX_CONNECTIONS
-	Flag    string // the flag without its dashes, database-max-connections
+	Flag    string // the flag without its dashes, database-max-connections; "" for none
 	Help    string // what it does, in sentences
 	Secret  bool   // a URL that may carry a password
 
 	PostgresOnly bool // without effect on SQLite; Help says so
 	// RequiredModeOnly is without effect while auth.mode is open.
 	RequiredModeOnly bool
+	// CacheServerOnly is without effect without cache.url.
+	CacheServerOnly bool
 
 	check check
 }
@@ -52,7 +54,7 @@ func Sections() []Section {
 	return []Section{
 		{"server", "HTTP server"},
 		{"database", "Database"},
-		{"cache", "Cache (read and checked, but not used in this version)"},
+		{"cache", "Cache"},
 		{"signals", "Signals"},
 		{"ingest", "Taking signals in"},
 		{"neurons", "Neurons"},
@@ -74,11 +76,12 @@ type Section struct {
 
 // keyTable completes the hand-written rows with what follows from them.
 func keyTable() []Key {
-	rows := make([]Key, 0, 60)
+	rows := make([]Key, 0, 150)
 	rows = append(rows, serverKeys()...)
 	rows = append(rows, edgeKeys()...)
 	rows = append(rows, databaseKeys()...)
 	rows = append(rows, cacheKeys()...)
+	rows = append(rows, entityKeys()...)
 	rows = append(rows, ingestKeys()...)
 	rows = append(rows, otherKeys()...)
 	rows = append(rows, accessKeys()...)
@@ -89,7 +92,9 @@ func keyTable() []Key {
 	for i := range rows {
 		k := &rows[i]
 		k.Env = "HAL9_" + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
-		k.Flag = strings.NewReplacer(".", "-", "_", "-").Replace(k.Name)
+		if !strings.HasPrefix(k.Name, entitiesPrefix) { // too many for a command line
+			k.Flag = strings.NewReplacer(".", "-", "_", "-").Replace(k.Name)
+		}
 		k.Type = typeOf(fieldOf(reflect.ValueOf(&zero).Elem(), k.Name))
 		if k.Secret {
 			k.Type = TypeURL
@@ -216,35 +221,6 @@ func databaseKeys() []Key {
 		{
 			Name: "database.partitions_ahead", PostgresOnly: true, Default: "3", check: between(1, 120),
 			Help: "For how many months ahead partitions of signals are made.",
-		},
-	}
-}
-
-func cacheKeys() []Key {
-	return []Key{
-		{
-			Name: "cache.url", Secret: true, check: cacheURL(),
-			Help: "A Valkey or Redis server: redis://:password@host:6379/0, rediss://… for TLS.",
-		},
-		{
-			Name: "cache.max_connections", Default: "50", check: between(1, 10_000),
-			Help: "Bounds only the connections of commands that block or need one of their own; all others share a few multiplexed ones.",
-		},
-		{
-			Name: "cache.default_ttl", Default: "1h", check: atLeast(time.Second),
-			Help: "How long an entry lives.",
-		},
-		{
-			Name: "cache.strategy", Default: "cache_aside", check: oneOf("cache_aside", "write_through", "write_behind"),
-			Help: "How writes reach the cache.",
-		},
-		{
-			Name: "cache.key_prefix", Default: "hal9:", check: plainWord(64),
-			Help: "What every key in the cache begins with.",
-		},
-		{
-			Name: "cache.local_max_ttl", Default: "2s", check: atLeast(0),
-			Help: "How long the in-process tier may hold an entry, so that several servers agree within it. At most cache.default_ttl.",
 		},
 	}
 }

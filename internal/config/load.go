@@ -92,7 +92,7 @@ func parseLayer(layer []entry, table []Key, sources map[string]Source) (map[stri
 func readFlags(flags map[string]string, table []Key) ([]entry, Errors) {
 	var entries []entry
 	for _, k := range table {
-		if text, given := flags[k.Name]; given {
+		if text, given := flags[k.Name]; given && k.Flag != "" {
 			entries = append(entries, entry{k.Name, text, Source{SourceFlag, "--" + k.Flag}})
 		}
 	}

@@ -44,6 +44,15 @@ func editCost(typed, known string) int {
 }
 
 func unknownKey(name string, source Source, table []Key) *Error {
+	if entity, ok := strings.CutPrefix(name, entitiesPrefix); ok {
+		if entity, _, _ = strings.Cut(entity, "."); !knownEntity(entity) {
+			return &Error{
+				Key: MaskText(name), Source: source,
+				Problem: "nothing of this name is cached",
+				Mend:    "the names are " + join(entityNames()),
+			}
+		}
+	}
 	return &Error{
 		Key: MaskText(name), Source: source,
 		Problem: "there is no such key",

@@ -35,6 +35,12 @@ func (c *Config) fitDefaults(isDefault func(key string) bool) {
 			low.SetInt(max(high.Int(), 0))
 		}
 	}
+	for _, name := range entityNames() {
+		key := entitiesPrefix + name + ".ttl"
+		if ttl := fieldOf(config, key); isDefault(key) && ttl.Int() > int64(c.Cache.DefaultTTL) {
+			ttl.SetInt(0) // cache.default_ttl
+		}
+	}
 }
 
 // Validate checks each value by itself and then the values against each other.
@@ -53,6 +59,7 @@ func (c *Config) Validate() error {
 			all = append(all, c.checkPair(p)...)
 		}
 	}
+	all = append(all, c.checkCache(faulty)...)
 	if !faulty["database.url"] {
 		all = append(all, c.checkDatabase(faulty)...)
 	}

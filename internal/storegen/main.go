@@ -18,7 +18,8 @@ import (
 const usage = `storegen proves that the queries of both engines agree and writes the code between them.
 
 It reads   queries/postgres, queries/sqlite and what sqlc made of them in gen/pgdb, gen/sqlitedb,
-it writes  model/queries_gen.go, gen/pgstore, gen/sqlitestore.
+           queries/handwritten.notes, and the foreign keys and triggers in schema,
+it writes  model/queries_gen.go, gen/pgstore, gen/sqlitestore, gen/cachedstore.
 
 Usage: go run ./internal/storegen [flags]
 
@@ -36,6 +37,10 @@ Notes in the comment at a query's name line:
   -- engine: postgres   the query is PostgreSQL's alone and no part of the shared interface
   -- returns: Memory    the shared type of its rows, where sqlc makes one of its own per query
   -- writes: yes        it writes although its text does not show it, as by a function it calls
+  -- cache: neuron:{id}                         what it reads is cached under this key
+  -- cache: memory:search:{*} group memory      …under a digest of all parameters, dropped with its group
+  -- invalidates: neuron:{id}, group memory     what it writes makes these stale
+  -- invalidates: nothing, because …            …or nothing; or: nothing of neuron:{id}, because …
 
 Exit status: 0 done; 1 the queries are at fault, or with --check files are stale; 2 anything else.
 `

@@ -88,7 +88,8 @@ func testIfVersion(t *testing.T, b *bench) {
 	state := model.NeuronSetStateParams{ID: "a", State: "busy", Condition: model.ConditionRunning, UpdatedAt: b.now, IfVersion: stale}
 	_, err = b.NeuronSetState(ctx, state)
 	notFound("NeuronSetState", err)
-	equal(t, "NeuronDelete", rows(b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "a", IfVersion: stale})), 0)
+	_, err = b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "a", IfVersion: stale})
+	notFound("NeuronDelete", err)
 	change := model.MemoryUpdateParams{ID: memory.ID, NeuronID: "a", Content: "other", Context: model.EmptyObject(), Metadata: model.EmptyObject(), UpdatedAt: b.now, IfVersion: stale}
 	_, err = b.MemoryUpdate(ctx, change)
 	notFound("MemoryUpdate", err)
@@ -106,6 +107,7 @@ func testIfVersion(t *testing.T, b *bench) {
 	updated = n(b.NeuronSetState(ctx, state))
 	change.IfVersion = &memory.Version
 	memory = m(b.MemoryUpdate(ctx, change))
-	equal(t, "NeuronDelete", rows(b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "a", IfVersion: &updated.Version})), 1)
+	_, err = b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "a", IfVersion: &updated.Version})
+	ok(t, err)
 	equal(t, "MemoryDelete", rows(b.MemoryDelete(ctx, model.MemoryDeleteParams{ID: memory.ID, IfVersion: &memory.Version})), 1)
 }

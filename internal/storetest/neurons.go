@@ -35,8 +35,9 @@ func testNeurons(t *testing.T, b *bench) {
 	equal(t, "a new one is idle", fresh.State, "idle")
 	equal(t, "a new one was created now", fresh.CreatedAt, fresh.UpdatedAt)
 
-	equal(t, "deleted", must[int64](t)(b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "fresh"})), 1)
-	equal(t, "deleted again", must[int64](t)(b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "fresh"})), 0)
+	equal(t, "deleted", must[model.NeuronDeleteRow](t)(b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "fresh"})).Version, fresh.Version)
+	_, err = b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "fresh"})
+	wantError(t, err, model.ErrNotFound, "neuron", "")
 }
 
 func testNeuronStates(t *testing.T, b *bench) {
@@ -110,7 +111,7 @@ func testNeuronActivity(t *testing.T, b *bench) {
 	equal(t, "recounted", got.SignalsProcessed, 3)
 	equal(t, "recounted last signal", *got.LastSignalAt, first)
 
-	must[int64](t)(b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "neuron-l1"}))
+	must[model.NeuronDeleteRow](t)(b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "neuron-l1"}))
 	_, err := b.NeuronActivityGet(ctx, model.NeuronActivityGetParams{NeuronID: "neuron-l1"})
 	wantError(t, err, model.ErrNotFound, "neuron_activity", "")
 }

@@ -46,7 +46,7 @@ func testUsers(t *testing.T, b *bench) {
 	equal(t, "role", role.Role, "admin")
 	equal(t, "admins", must[int64](t)(b.UserCountByRole(ctx, model.UserCountByRoleParams{Role: "admin"})), 1)
 	equal(t, "hash", u(b.UserSetPassword(ctx, model.UserSetPasswordParams{ID: ann.ID, PasswordHash: "new", UpdatedAt: b.now})).PasswordHash, "new")
-	equal(t, "logins", must[int64](t)(b.UserSetLastLogin(ctx, model.UserSetLastLoginParams{ID: ann.ID, LastLogin: b.now})), 1)
+	equal(t, "login", *u(b.UserSetLastLogin(ctx, model.UserSetLastLoginParams{ID: ann.ID, LastLogin: b.now})).LastLogin, b.now)
 	equal(t, "last login", *u(b.UserGet(ctx, model.UserGetParams{ID: ann.ID})).LastLogin, b.now)
 
 	page := must[[]model.User](t)(b.UserList(ctx, model.UserListParams{AfterUsername: "ann", PageLimit: 1}))
@@ -71,18 +71,27 @@ func testSessions(t *testing.T, b *bench) {
 	_, err = b.SessionInsert(ctx, b.session(b.id(), "hash-x"))
 	wantError(t, err, model.ErrInvalid, "session", "user_id")
 
-	s(b.SessionRotate(ctx, model.SessionRotateParams{ID: made.ID, TokenHash: "hash-2", ExpiresAt: b.now.Add(time.Hour)}))
+	rotate := model.SessionRotateParams{ID: made.ID, OldTokenHash: "hash-1", TokenHash: "hash-2", ExpiresAt: b.now.Add(time.Hour)}
+	locked := s(b.SessionLock(ctx, model.SessionLockParams{ID: made.ID}))
+	equal(t, "a lock changes nothing", locked.Version, made.Version)
+	equal(t, "the hash to rotate", locked.TokenHash, "hash-1")
+	s(b.SessionRotate(ctx, rotate))
+	_, err = b.SessionRotate(ctx, rotate)
+	wantError(t, err, model.ErrNotFound, "session", "")
 	_, err = b.SessionGetByTokenHash(ctx, model.SessionGetByTokenHashParams{TokenHash: "hash-1"})
 	wantError(t, err, model.ErrNotFound, "session", "")
 	second := s(b.SessionInsert(ctx, b.session(ann.ID, "hash-3")))
-	list := must[[]model.Session](t)(b.SessionListByUser(ctx, model.SessionListByUserParams{UserID: ann.ID, PageLimit: 10}))
+	list := must[[]model.Session](t)(b.SessionListByUser(ctx, model.SessionListByUserParams{UserID: ann.ID}))
 	equal(t, "sessions", len(list), 2)
 	equal(t, "newest first", list[0].ID, second.ID)
 
-	del := must[int64](t)
-	equal(t, "another's session", del(b.SessionDelete(ctx, model.SessionDeleteParams{ID: made.ID, UserID: b.id()})), 0)
-	equal(t, "one's own", del(b.SessionDelete(ctx, model.SessionDeleteParams{ID: made.ID, UserID: ann.ID})), 1)
-	equal(t, "all of a user", del(b.SessionDeleteByUser(ctx, model.SessionDeleteByUserParams{UserID: ann.ID})), 1)
+	_, err = b.SessionDelete(ctx, model.SessionDeleteParams{ID: made.ID, UserID: b.id()})
+	wantError(t, err, model.ErrNotFound, "session", "") // another's
+	equal(t, "one's own", s(b.SessionDelete(ctx, model.SessionDeleteParams{ID: made.ID, UserID: ann.ID})).TokenHash, "hash-2")
+	all := must[[]model.SessionDeleteByUserRow](t)(b.SessionDeleteByUser(ctx, model.SessionDeleteByUserParams{UserID: ann.ID}))
+	equal(t, "all of a user", len(all), 1)
+	equal(t, "hash of the session that ended", all[0].TokenHash, "hash-3")
+	equal(t, "sessions left", len(must[[]model.Session](t)(b.SessionListByUser(ctx, model.SessionListByUserParams{UserID: ann.ID}))), 0)
 
 	for i, age := range []time.Duration{-3 * time.Hour, -2 * time.Hour, time.Hour} {
 		p := b.session(ann.ID, string(rune('a'+i)))
@@ -93,9 +102,9 @@ func testSessions(t *testing.T, b *bench) {
 	refreshable.ExpiresAt = b.now.Add(-time.Hour)
 	s(b.SessionInsert(ctx, refreshable))
 	ok(t, b.RefreshTokenInsert(ctx, model.RefreshTokenInsertParams{ID: b.id(), SessionID: refreshable.ID, TokenHash: "r", ExpiresAt: b.now.Add(time.Hour), CreatedAt: b.now}))
-	expire := func(limit int64) int64 {
+	expire := func(limit int64) int {
 		t.Helper()
-		return del(b.SessionDeleteExpired(ctx, model.SessionDeleteExpiredParams{ExpiredBefore: b.now, PageLimit: limit}))
+		return len(must[[]model.SessionDeleteExpiredRow](t)(b.SessionDeleteExpired(ctx, model.SessionDeleteExpiredParams{ExpiredBefore: b.now, PageLimit: limit})))
 	}
 	equal(t, "a chunk", expire(1), 1)
 	equal(t, "the rest, but not the one that can be refreshed", expire(10), 1)
@@ -135,7 +144,9 @@ func testAPIKeys(t *testing.T, b *bench) {
 	wantError(t, err, model.ErrConflict, "api_key", "key_hash")
 	_, err = b.APIKeyInsert(ctx, b.apiKey(b.id(), "k2"))
 	wantError(t, err, model.ErrInvalid, "api_key", "user_id")
-	equal(t, "uses", must[int64](t)(b.APIKeySetLastUsed(ctx, model.APIKeySetLastUsedParams{ID: key.ID, LastUsedAt: b.now})), 1)
+	equal(t, "used", *k(b.APIKeySetLastUsed(ctx, model.APIKeySetLastUsedParams{ID: key.ID, LastUsedAt: b.now})).LastUsedAt, b.now)
+	_, err = b.APIKeySetLastUsed(ctx, model.APIKeySetLastUsedParams{ID: key.ID, LastUsedAt: b.now})
+	wantError(t, err, model.ErrNotFound, "api_key", "") // noted already
 	_, err = b.APIKeyRevoke(ctx, model.APIKeyRevokeParams{ID: key.ID, UserID: b.id()})
 	wantError(t, err, model.ErrNotFound, "api_key", "")
 	if k(b.APIKeyRevoke(ctx, model.APIKeyRevokeParams{ID: key.ID, UserID: ann.ID})).IsActive {
@@ -143,8 +154,11 @@ func testAPIKeys(t *testing.T, b *bench) {
 	}
 	equal(t, "last used", *k(b.APIKeyGetByHash(ctx, model.APIKeyGetByHashParams{KeyHash: "k1"})).LastUsedAt, b.now)
 	equal(t, "keys", len(must[[]model.APIKey](t)(b.APIKeyListByUser(ctx, model.APIKeyListByUserParams{UserID: ann.ID, PageLimit: 5}))), 1)
-	equal(t, "another's", must[int64](t)(b.APIKeyDelete(ctx, model.APIKeyDeleteParams{ID: key.ID, UserID: b.id()})), 0)
-	equal(t, "deleted", must[int64](t)(b.APIKeyDelete(ctx, model.APIKeyDeleteParams{ID: key.ID, UserID: ann.ID})), 1)
+	_, err = b.APIKeyDelete(ctx, model.APIKeyDeleteParams{ID: key.ID, UserID: b.id()})
+	wantError(t, err, model.ErrNotFound, "api_key", "") // another's
+	equal(t, "deleted", k(b.APIKeyDelete(ctx, model.APIKeyDeleteParams{ID: key.ID, UserID: ann.ID})).KeyHash, "k1")
+	_, err = b.APIKeyGetByHash(ctx, model.APIKeyGetByHashParams{KeyHash: "k1"})
+	wantError(t, err, model.ErrNotFound, "api_key", "")
 }
 
 func testUserDeleteCascades(t *testing.T, b *bench) {
@@ -153,8 +167,16 @@ func testUserDeleteCascades(t *testing.T, b *bench) {
 	session := must[model.Session](t)(b.SessionInsert(ctx, b.session(ann.ID, "h")))
 	ok(t, b.RefreshTokenInsert(ctx, model.RefreshTokenInsertParams{ID: b.id(), SessionID: session.ID, TokenHash: "r", ExpiresAt: b.now, CreatedAt: b.now}))
 	must[model.APIKey](t)(b.APIKeyInsert(ctx, b.apiKey(ann.ID, "k")))
-	equal(t, "deleted", must[int64](t)(b.UserDelete(ctx, model.UserDeleteParams{ID: ann.ID})), 1)
-	_, err := b.SessionGetByTokenHash(ctx, model.SessionGetByTokenHashParams{TokenHash: "h"})
+	must[model.APIKey](t)(b.APIKeyGetByHash(ctx, model.APIKeyGetByHashParams{KeyHash: "k"}))
+	must[model.Session](t)(b.SessionGetByTokenHash(ctx, model.SessionGetByTokenHashParams{TokenHash: "h"}))
+	_, err := b.UserDelete(ctx, model.UserDeleteParams{ID: ann.ID})
+	wantError(t, err, model.ErrNotFound, "user", "") // not while there is a session or a key
+	equal(t, "sessions", len(must[[]model.SessionDeleteByUserRow](t)(b.SessionDeleteByUser(ctx, model.SessionDeleteByUserParams{UserID: ann.ID}))), 1)
+	_, err = b.UserDelete(ctx, model.UserDeleteParams{ID: ann.ID})
+	wantError(t, err, model.ErrNotFound, "user", "")
+	equal(t, "keys", len(must[[]model.APIKeyDeleteByUserRow](t)(b.APIKeyDeleteByUser(ctx, model.APIKeyDeleteByUserParams{UserID: ann.ID}))), 1)
+	equal(t, "version", must[model.UserDeleteRow](t)(b.UserDelete(ctx, model.UserDeleteParams{ID: ann.ID})).Version, ann.Version)
+	_, err = b.SessionGetByTokenHash(ctx, model.SessionGetByTokenHashParams{TokenHash: "h"})
 	wantError(t, err, model.ErrNotFound, "session", "")
 	_, err = b.RefreshTokenGetByHash(ctx, model.RefreshTokenGetByHashParams{TokenHash: "r"})
 	wantError(t, err, model.ErrNotFound, "refresh_token", "")

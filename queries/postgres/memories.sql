@@ -1,6 +1,7 @@
 -- name: MemoryInsert :one
 -- MemoryInsert stores a new memory. The store computes search_text from content.
 -- returns: Memory
+-- invalidates: group memory
 INSERT INTO memories (id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version, search_text)
 VALUES (@id, @neuron_id, @layer, @entry_type, @content, @importance, @context, @metadata, @embedding, 0, NULL, @created_at, @created_at, nextval('row_version_seq'), @search_text)
 RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version;
@@ -8,6 +9,7 @@ RETURNING id, neuron_id, layer, entry_type, content, importance, context, metada
 -- name: MemoryImport :execrows
 -- MemoryImport stores a memory that another database held, unless the id is there
 -- already; it returns the number of rows written. The store computes search_text.
+-- invalidates: group memory
 INSERT INTO memories (id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version, search_text)
 VALUES (@id, @neuron_id, @layer, @entry_type, @content, @importance, @context, @metadata, @embedding, @access_count, @last_accessed, @created_at, @updated_at, nextval('row_version_seq'), @search_text)
 ON CONFLICT (id) DO NOTHING;
@@ -45,6 +47,17 @@ WHERE neuron_id = @neuron_id
 ORDER BY created_at DESC, id DESC
 LIMIT @page_limit::bigint;
 
+-- name: MemoryListRecent :many
+-- MemoryListRecent is the first page of MemoryListByNeuron without filters: a neuron's
+-- latest memories, at most 101.
+-- returns: Memory
+-- cache: memory:{neuron_id}:recent group memory
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE neuron_id = @neuron_id
+ORDER BY created_at DESC, id DESC
+LIMIT 101;
+
 -- name: MemoryListByReference :many
 -- MemoryListByReference returns the memories whose metadata names the given id as
 -- signal_id or parent_id, the oldest first.
@@ -65,6 +78,7 @@ LIMIT @page_limit::bigint;
 -- the best first, of one neuron if it is given. match and phrases come from the
 -- analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 -- the better; its scale is the engine's own.
+-- cache: memory:search:{*} group memory
 SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
        ts_rank(m.search_vector, websearch_to_tsquery('simple', @match::text))::float8 AS score
 FROM memories AS m
@@ -82,6 +96,7 @@ LIMIT @page_limit::bigint;
 -- MemoryUpdate replaces what a client may change, with if_version only at that
 -- version; ErrNotFound if there is none such. The store computes search_text.
 -- returns: Memory
+-- invalidates: group memory
 UPDATE memories
 SET neuron_id = @neuron_id, layer = @layer, entry_type = @entry_type, content = @content, importance = @importance,
     context = @context, metadata = @metadata, embedding = @embedding, search_text = @search_text,
@@ -92,6 +107,7 @@ RETURNING id, neuron_id, layer, entry_type, content, importance, context, metada
 
 -- name: MemoryDelete :execrows
 -- MemoryDelete removes a memory, with if_version only at that version.
+-- invalidates: group memory
 DELETE FROM memories
 WHERE id = @id
   AND (sqlc.narg('if_version')::bigint IS NULL OR version = sqlc.narg('if_version')::bigint);

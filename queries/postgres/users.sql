@@ -1,5 +1,6 @@
 -- name: UserInsert :one
 -- UserInsert stores a new user. ErrConflict names username or email when another user has it.
+-- invalidates: user:{id}
 INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
 VALUES (@id, @username, @email, @password_hash, @role, @is_active, @email_verified, @created_at, @updated_at, @last_login, nextval('row_version_seq'))
 RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
@@ -7,6 +8,7 @@ RETURNING id, username, email, password_hash, role, is_active, email_verified, c
 -- name: UserImport :execrows
 -- UserImport stores a user that another database held, unless the id is there
 -- already; it returns the number of rows written. ErrConflict names username or email.
+-- invalidates: user:{id}
 INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
 VALUES (@id, @username, @email, @password_hash, @role, @is_active, @email_verified, @created_at, @updated_at, @last_login, nextval('row_version_seq'))
 ON CONFLICT (id) DO NOTHING;
@@ -14,6 +16,15 @@ ON CONFLICT (id) DO NOTHING;
 -- name: UserGet :one
 -- UserGet returns one user, ErrNotFound if there is none.
 SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE id = @id;
+
+-- name: UserGetProfile :one
+-- UserGetProfile returns one user without the password's hash, which no cache is to
+-- hold; ErrNotFound if there is none.
+-- returns: UserProfile
+-- cache: user:{id}
+SELECT id, username, email, role, is_active, email_verified, created_at, updated_at, last_login, version
 FROM users
 WHERE id = @id;
 
@@ -41,6 +52,7 @@ LIMIT @page_limit::bigint;
 -- name: UserUpdateProfile :one
 -- UserUpdateProfile sets what a user may change of himself. A new email is unverified
 -- until email_verified says otherwise.
+-- invalidates: user:{id}
 UPDATE users
 SET username = @username, email = @email, email_verified = @email_verified, updated_at = @updated_at, version = nextval('row_version_seq')
 WHERE id = @id
@@ -49,6 +61,7 @@ RETURNING id, username, email, password_hash, role, is_active, email_verified, c
 -- name: UserSetPassword :one
 -- UserSetPassword replaces the password hash. It leaves sessions alone: the caller
 -- deletes them in the same transaction.
+-- invalidates: user:{id}
 UPDATE users
 SET password_hash = @password_hash, updated_at = @updated_at, version = nextval('row_version_seq')
 WHERE id = @id
@@ -56,21 +69,31 @@ RETURNING id, username, email, password_hash, role, is_active, email_verified, c
 
 -- name: UserSetRole :one
 -- UserSetRole sets the role and whether the user may log in.
+-- invalidates: user:{id}
 UPDATE users
 SET role = @role, is_active = @is_active, updated_at = @updated_at, version = nextval('row_version_seq')
 WHERE id = @id
 RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
 
--- name: UserSetLastLogin :execrows
--- UserSetLastLogin notes a login.
+-- name: UserSetLastLogin :one
+-- UserSetLastLogin notes a login; ErrNotFound if there is no such user.
+-- invalidates: user:{id}
 UPDATE users
 SET last_login = @last_login::timestamptz, version = nextval('row_version_seq')
-WHERE id = @id;
+WHERE id = @id
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
 
--- name: UserDelete :execrows
--- UserDelete removes a user with all sessions, refresh tokens and API keys.
+-- name: UserDelete :one
+-- UserDelete removes a user who has no sessions and no API keys, and returns the last
+-- version; ErrNotFound if there is none such. SessionDeleteByUser and
+-- APIKeyDeleteByUser go before it, in the same transaction: they know what is cached.
+-- invalidates: user:{id}, user:{id}:sessions
+-- invalidates: nothing of session:{token_hash} and api_key:{key_hash}, because a user who has any is not deleted
 DELETE FROM users
-WHERE id = @id;
+WHERE users.id = @id
+  AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = @id)
+  AND NOT EXISTS (SELECT 1 FROM api_keys AS k WHERE k.user_id = @id)
+RETURNING users.id, users.version;
 
 -- name: UserCountByRole :one
 -- UserCountByRole counts the active users of a role.
@@ -105,6 +128,7 @@ LIMIT 1;
 -- name: UserLockByRole :many
 -- UserLockByRole returns the ids of the active users of a role, and keeps others from
 -- changing these users until the transaction ends.
+-- invalidates: nothing, because it changes nothing
 UPDATE users
 SET role = role
 WHERE role = @role AND is_active
@@ -113,6 +137,7 @@ RETURNING id;
 -- name: UserLock :one
 -- UserLock returns one user, ErrNotFound if there is none, and keeps others from
 -- changing the user until the transaction ends. It changes nothing itself.
+-- invalidates: nothing, because it changes nothing
 UPDATE users
 SET role = role
 WHERE id = @id

@@ -1,10 +1,12 @@
 -- name: MemoryInsert :one
 -- returns: Memory
+-- invalidates: group memory
 INSERT INTO memories (id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version, search_text)
 VALUES (@id, @neuron_id, @layer, @entry_type, @content, @importance, @context, @metadata, @embedding, 0, NULL, @created_at, @created_at, (SELECT value + 1 FROM row_version), @search_text)
 RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version;
 
 -- name: MemoryImport :execrows
+-- invalidates: group memory
 INSERT INTO memories (id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version, search_text)
 VALUES (@id, @neuron_id, @layer, @entry_type, @content, @importance, @context, @metadata, @embedding, @access_count, @last_accessed, @created_at, @updated_at, (SELECT value + 1 FROM row_version), @search_text)
 ON CONFLICT (id) DO NOTHING;
@@ -36,6 +38,15 @@ WHERE neuron_id = @neuron_id
 ORDER BY created_at DESC, id DESC
 LIMIT @page_limit;
 
+-- name: MemoryListRecent :many
+-- returns: Memory
+-- cache: memory:{neuron_id}:recent group memory
+SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
+FROM memories
+WHERE neuron_id = @neuron_id
+ORDER BY created_at DESC, id DESC
+LIMIT 101;
+
 -- name: MemoryListByReference :many
 -- returns: Memory
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
@@ -46,6 +57,7 @@ ORDER BY created_at, id
 LIMIT @page_limit;
 
 -- name: MemorySearch :many
+-- cache: memory:search:{*} group memory
 SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
        CAST(-bm25(memories_fts) AS REAL) AS score
 FROM memories_fts
@@ -61,6 +73,7 @@ LIMIT @page_limit;
 
 -- name: MemoryUpdate :one
 -- returns: Memory
+-- invalidates: group memory
 UPDATE memories
 SET neuron_id = @neuron_id, layer = @layer, entry_type = @entry_type, content = @content, importance = @importance,
     context = @context, metadata = @metadata, embedding = @embedding, search_text = @search_text,
@@ -70,6 +83,7 @@ WHERE id = @id
 RETURNING id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version;
 
 -- name: MemoryDelete :execrows
+-- invalidates: group memory
 DELETE FROM memories
 WHERE id = @id
   AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL);

@@ -1,9 +1,11 @@
 -- name: NeuronInsert :one
+-- invalidates: neuron:{id}, neuron:{id}:state, group neurons
 INSERT INTO neurons (id, layer, system_prompt, settings, state, condition, running_since, created_at, updated_at, version)
 VALUES (@id, @layer, @system_prompt, @settings, @state, @condition, @created_at, @created_at, @created_at, (SELECT value + 1 FROM row_version))
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
 -- name: NeuronUpsert :one
+-- invalidates: neuron:{id}, neuron:{id}:state, group neurons
 INSERT INTO neurons (id, layer, system_prompt, settings, running_since, created_at, updated_at, version)
 VALUES (@id, @layer, @system_prompt, @settings, @updated_at, @updated_at, @updated_at, (SELECT value + 1 FROM row_version))
 ON CONFLICT (id) DO UPDATE
@@ -12,6 +14,7 @@ SET layer = excluded.layer, system_prompt = excluded.system_prompt, settings = e
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
 -- name: NeuronUpdate :one
+-- invalidates: neuron:{id}, neuron:{id}:state, group neurons
 UPDATE neurons
 SET layer = @layer, system_prompt = @system_prompt, settings = @settings,
     updated_at = @updated_at, version = (SELECT value + 1 FROM row_version)
@@ -20,16 +23,26 @@ WHERE id = @id
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
 -- name: NeuronImport :execrows
+-- invalidates: neuron:{id}, neuron:{id}:state, group neurons
 INSERT INTO neurons (id, layer, system_prompt, settings, state, condition, running_since, created_at, updated_at, version)
 VALUES (@id, @layer, @system_prompt, @settings, @state, @condition, @created_at, @created_at, @updated_at, (SELECT value + 1 FROM row_version))
 ON CONFLICT (id) DO NOTHING;
 
 -- name: NeuronGet :one
+-- cache: neuron:{id}
 SELECT id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
 FROM neurons
 WHERE id = @id;
 
+-- name: NeuronGetState :one
+-- returns: NeuronState
+-- cache: neuron:{id}:state
+SELECT id, state, condition, state_set_at, running_since, errors_count, version
+FROM neurons
+WHERE id = @id;
+
 -- name: NeuronList :many
+-- cache: neuron:list:{*} group neurons
 SELECT id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
 FROM neurons
 WHERE id > @after_id
@@ -39,6 +52,7 @@ ORDER BY id
 LIMIT @page_limit;
 
 -- name: NeuronSetState :one
+-- invalidates: neuron:{id}, neuron:{id}:state, group neurons
 UPDATE neurons
 SET state = @state,
     errors_count = errors_count + CASE WHEN CAST(@condition AS TEXT) = 'failed' AND condition <> 'failed' THEN 1 ELSE 0 END,
@@ -51,12 +65,16 @@ WHERE id = @id
   AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL)
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
--- name: NeuronDelete :execrows
+-- name: NeuronDelete :one
+-- invalidates: neuron:{id}, neuron:{id}:state, group neurons
+-- invalidates: neuron:{id}:metrics, group neuron_activity
 DELETE FROM neurons
 WHERE id = @id
-  AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL);
+  AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL)
+RETURNING id, version;
 
 -- name: NeuronCountByState :many
+-- cache: neuron:states group neurons
 SELECT state, condition, count(*) AS neurons_count
 FROM neurons
 GROUP BY state, condition

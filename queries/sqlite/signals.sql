@@ -1,14 +1,17 @@
 -- name: SignalInsert :execrows
+-- invalidates: nothing, because rows never change and the absence of one is not remembered
 INSERT INTO signals (id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp)
 VALUES (@id, @from_neuron, @to_neuron, @layer_from, @layer_to, @propagation_type, @content, @metadata, @timestamp)
 ON CONFLICT (id, timestamp) DO NOTHING;
 
 -- name: SignalGet :one
+-- cache: signal:{id} group signals if found
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
 WHERE id = @id AND timestamp = @timestamp;
 
 -- name: SignalFind :one
+-- cache: signal:{id} group signals if found
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
 WHERE id = @id

@@ -1,15 +1,24 @@
 -- name: UserInsert :one
+-- invalidates: user:{id}
 INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
 VALUES (@id, @username, @email, @password_hash, @role, @is_active, @email_verified, @created_at, @updated_at, @last_login, (SELECT value + 1 FROM row_version))
 RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
 
 -- name: UserImport :execrows
+-- invalidates: user:{id}
 INSERT INTO users (id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version)
 VALUES (@id, @username, @email, @password_hash, @role, @is_active, @email_verified, @created_at, @updated_at, @last_login, (SELECT value + 1 FROM row_version))
 ON CONFLICT (id) DO NOTHING;
 
 -- name: UserGet :one
 SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
+FROM users
+WHERE id = @id;
+
+-- name: UserGetProfile :one
+-- returns: UserProfile
+-- cache: user:{id}
+SELECT id, username, email, role, is_active, email_verified, created_at, updated_at, last_login, version
 FROM users
 WHERE id = @id;
 
@@ -31,31 +40,41 @@ ORDER BY username
 LIMIT @page_limit;
 
 -- name: UserUpdateProfile :one
+-- invalidates: user:{id}
 UPDATE users
 SET username = @username, email = @email, email_verified = @email_verified, updated_at = @updated_at, version = (SELECT value + 1 FROM row_version)
 WHERE id = @id
 RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
 
 -- name: UserSetPassword :one
+-- invalidates: user:{id}
 UPDATE users
 SET password_hash = @password_hash, updated_at = @updated_at, version = (SELECT value + 1 FROM row_version)
 WHERE id = @id
 RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
 
 -- name: UserSetRole :one
+-- invalidates: user:{id}
 UPDATE users
 SET role = @role, is_active = @is_active, updated_at = @updated_at, version = (SELECT value + 1 FROM row_version)
 WHERE id = @id
 RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
 
--- name: UserSetLastLogin :execrows
+-- name: UserSetLastLogin :one
+-- invalidates: user:{id}
 UPDATE users
 SET last_login = CAST(@last_login AS DATETIME), version = (SELECT value + 1 FROM row_version)
-WHERE id = @id;
+WHERE id = @id
+RETURNING id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version;
 
--- name: UserDelete :execrows
+-- name: UserDelete :one
+-- invalidates: user:{id}, user:{id}:sessions
+-- invalidates: nothing of session:{token_hash} and api_key:{key_hash}, because a user who has any is not deleted
 DELETE FROM users
-WHERE id = @id;
+WHERE users.id = @id
+  AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.user_id = @id)
+  AND NOT EXISTS (SELECT 1 FROM api_keys AS k WHERE k.user_id = @id)
+RETURNING users.id, users.version;
 
 -- name: UserCountByRole :one
 SELECT count(*)
@@ -84,12 +103,14 @@ ORDER BY created_at, id
 LIMIT 1;
 
 -- name: UserLockByRole :many
+-- invalidates: nothing, because it changes nothing
 UPDATE users
 SET role = role
 WHERE role = @role AND is_active
 RETURNING id;
 
 -- name: UserLock :one
+-- invalidates: nothing, because it changes nothing
 UPDATE users
 SET role = role
 WHERE id = @id

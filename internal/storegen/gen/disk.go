@@ -37,7 +37,7 @@ func Changes(root string, out Output) ([]Change, error) {
 			changes = append(changes, Change{Path: name, Why: "stale", text: out[name]})
 		}
 	}
-	for _, dir := range []string{modelDir, storeDir(sqltext.Postgres), storeDir(sqltext.SQLite)} {
+	for _, dir := range []string{modelDir, storeDir(sqltext.Postgres), storeDir(sqltext.SQLite), cacheDir} {
 		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(dir), "*.go"))
 		if err != nil {
 			return nil, fmt.Errorf("listing %s: %w", dir, err)

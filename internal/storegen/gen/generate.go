@@ -37,12 +37,20 @@ func Generate(root fs.FS) (Output, diag.List, error) {
 		}
 	}
 	p := makePlan(in, pairs, &problems)
+	if len(problems) > 0 { // the cache's would repeat them in other words
+		problems.Sort()
+		return nil, problems, nil
+	}
+	c := makeCachePlan(in, p, &problems)
 	if len(problems) > 0 {
 		problems.Sort()
 		return nil, problems, nil
 	}
 	out, err := emit(p)
-	return out, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return out, nil, emitCache(p, c, out)
 }
 
 // CheckSQL looks at the SQL alone, before sqlc has seen it.

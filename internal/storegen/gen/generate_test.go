@@ -48,11 +48,24 @@ func TestErrors(t *testing.T) {
 }
 
 // TestAgree holds the output for queries on which the engines agree to the
-// files in the fixture.
+// files in the fixture; of the one about caching, the cached store.
 func TestAgree(t *testing.T) {
 	t.Parallel()
-	f := loadFixture(t, "testdata/agree.txtar")
-	out := generate(t, f)
+	for fixture, only := range map[string]string{"agree": "", "cached": "gen/cachedstore/"} {
+		t.Run(fixture, func(t *testing.T) {
+			t.Parallel()
+			f := loadFixture(t, "testdata/"+fixture+".txtar")
+			out := generate(t, f)
+			maps.DeleteFunc(out, func(name string, _ []byte) bool {
+				return !strings.HasPrefix(name, only) || name == "gen/cachedstore/support.go" // the same for all
+			})
+			agrees(t, f, out)
+		})
+	}
+}
+
+func agrees(t *testing.T, f *fixture, out gen.Output) {
+	t.Helper()
 	var want []string
 	for _, file := range f.archive.Files {
 		if name, ok := strings.CutPrefix(file.Name, "want/"); ok {
@@ -112,8 +125,27 @@ func generate(t *testing.T, f *fixture) gen.Output {
 // its own with this module's requirements, and runs the fixture's own test.
 func TestCompiles(t *testing.T) {
 	t.Parallel()
-	f := loadFixture(t, "testdata/agree.txtar")
-	dir := t.TempDir()
+	for fixture, packages := range map[string][]string{"agree": {"./..."}, "cached": {"./model", "./gen/cachedstore"}} {
+		t.Run(fixture, func(t *testing.T) {
+			t.Parallel()
+			dir := layOut(t, loadFixture(t, "testdata/"+fixture+".txtar"))
+			if fixture == "cached" {
+				copyPackage(t, "../../../cacheutil", filepath.Join(dir, "cacheutil"))
+			}
+			cmd := exec.CommandContext(t.Context(), "go", append([]string{"test"}, packages...)...)
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("the generated code does not work: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// layOut writes a fixture and what comes of it into a directory.
+func layOut(t *testing.T, f *fixture) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	for _, file := range f.archive.Files {
 		if !strings.HasPrefix(file.Name, "want/") {
 			writeFile(t, filepath.Join(dir, file.Name), file.Data)
@@ -139,10 +171,24 @@ func TestCompiles(t *testing.T) {
 	_, requirements, _ := strings.Cut(string(mod), "\n")
 	writeFile(t, filepath.Join(dir, "go.mod"), []byte("module example.test/fixture\n"+requirements))
 	writeFile(t, filepath.Join(dir, "go.sum"), sum)
-	cmd := exec.CommandContext(t.Context(), "go", "test", "./...")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("the generated code does not work: %v\n%s", err, out)
+	return dir
+}
+
+// copyPackage copies a package that imports nothing of ours, without its tests.
+func copyPackage(t *testing.T, from, to string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(from, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || info.IsDir() || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(to, filepath.Base(file)), text)
 	}
 }

@@ -64,6 +64,8 @@ type input struct {
 	sides   map[sqltext.Engine][]*side // in order of files and lines
 	taken   map[string]diag.Place      // names that model declares by hand
 	queries map[sqltext.Engine]map[string]*side
+	follows []follows  // what the schema does in the wake of a write
+	hand    *handNotes // nil without a store that is written by hand
 }
 
 var moduleLine = regexp.MustCompile(`(?m)^module\s+(\S+)`)
@@ -95,7 +97,13 @@ func read(root fs.FS, problems *diag.List) (*input, error) {
 		}
 		in.join(e, queries, code, problems)
 	}
-	in.taken, err = handWritten(root, modelDir)
+	if in.taken, err = handWritten(root, modelDir); err != nil {
+		return nil, err
+	}
+	if in.follows, err = readFollows(root); err != nil {
+		return nil, err
+	}
+	in.hand, err = readHand(root, problems)
 	return in, err
 }
 

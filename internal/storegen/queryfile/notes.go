@@ -90,10 +90,12 @@ func badValue(word, value string) (mend string) {
 		if value != "replica" {
 			return "write `-- read: replica`, or leave the note out"
 		}
-	default:
-		if value == "" {
-			return fmt.Sprintf("name a key, as in `-- %s: neuron:{id}`", word)
-		}
+	case NoteCache:
+		_, mend = parseCache(value)
+		return mend
+	case NoteInvalidates:
+		_, mend = parseInvalidates(value)
+		return mend
 	}
 	return ""
 }

@@ -28,7 +28,7 @@ WHERE id = @id AND kind = sqlc.narg('kind') AND id <> @id; -- a remark; it is no
 
 -- name: ThingInsert :exec
 -- invalidates: thing:{id}
--- invalidates: group things, because lists hold it
+-- invalidates: group things
 INSERT INTO things (id) VALUES (sqlc.arg(id)) RETURNING id, "Kind" AS "K";
 -- name: ThingAll :many
 SELECT DISTINCT ON (a, b) a, b FROM things`
@@ -55,7 +55,7 @@ SELECT DISTINCT ON (a, b) a, b FROM things`
 	equal(t, "column line by name", get.ColumnLine(0, 9, "A"), 10)
 
 	equal(t, "doc", len(insert.Doc), 0)
-	equal(t, "notes", fmt.Sprint(insert.Notes), "[{invalidates thing:{id} 17} {invalidates group things, because lists hold it 18}]")
+	equal(t, "notes", fmt.Sprint(insert.Notes), "[{invalidates thing:{id} 17} {invalidates group things 18}]")
 	equal(t, "params", fmt.Sprint(insert.Params), "[{id 19}]")
 	equal(t, "columns", fmt.Sprint(insert.Columns), "[{id 19} {K 19}]")
 	equal(t, "mutates", insert.Mutates(), true)

@@ -10,8 +10,11 @@ import (
 type Usage struct {
 	Reads  []string // tables that it selects from, sorted
 	Writes []string // tables that it changes, sorted
-	Locks  bool     // it locks rows or tables: FOR UPDATE and its kin
-	Calls  []string // functions it calls that are known to write, sorted
+	// Updates and Deletes are those of Writes whose rows it may change in place or
+	// take away; MERGE, and SQLite's REPLACE, may do either.
+	Updates, Deletes []string
+	Locks            bool     // it locks rows or tables: FOR UPDATE and its kin
+	Calls            []string // functions it calls that are known to write, sorted
 }
 
 // Mutates tells whether the statement needs a connection that may write.
@@ -25,16 +28,19 @@ func Tables(engine Engine, tokens []Token) Usage {
 	w := walker{
 		engine: engine, toks: tokens,
 		reads: map[string]bool{}, writes: map[string]bool{}, calls: map[string]bool{},
+		updates: map[string]bool{}, deletes: map[string]bool{},
 	}
 	for w.pos < len(w.toks) { // a stray closing parenthesis ends a statement: go on behind it
 		w.statement(nil, clause{})
 		w.pos++
 	}
 	return Usage{
-		Reads:  slices.Sorted(maps.Keys(w.reads)),
-		Writes: slices.Sorted(maps.Keys(w.writes)),
-		Locks:  w.locks,
-		Calls:  slices.Sorted(maps.Keys(w.calls)),
+		Reads:   slices.Sorted(maps.Keys(w.reads)),
+		Writes:  slices.Sorted(maps.Keys(w.writes)),
+		Updates: slices.Sorted(maps.Keys(w.updates)),
+		Deletes: slices.Sorted(maps.Keys(w.deletes)),
+		Locks:   w.locks,
+		Calls:   slices.Sorted(maps.Keys(w.calls)),
 	}
 }
 
@@ -65,6 +71,8 @@ type walker struct {
 	toks                 []Token
 	pos                  int
 	reads, writes, calls map[string]bool
+	updates, deletes     map[string]bool
+	inserted             string // the table of the latest INSERT, for ON CONFLICT DO UPDATE
 	locks                bool
 }
 
@@ -155,22 +163,30 @@ func (w *walker) keyword(t Token, visible *scope, c clause) clause {
 		return clause{}
 	case t.Is("INSERT") && !prev.Is("THEN"), t.Is("REPLACE") && w.at(0).Is("INTO"),
 		t.Is("MERGE") && w.at(0).Is("INTO"):
+		into := []map[string]bool{}
+		if !t.Is("INSERT") || w.at(0).Is("OR") && w.at(1).Is("REPLACE") {
+			into = append(into, w.updates, w.deletes)
+		}
 		if w.at(0).Is("OR") {
 			w.pos += 2
 		}
 		w.skip("INTO", "ONLY")
-		w.write()
+		w.inserted = w.write(into...)
 		return clause{usingIsFrom: t.Is("MERGE")}
-	case t.Is("UPDATE") && !prev.IsAny("DO", "THEN"):
+	case t.Is("UPDATE") && prev.Is("DO"):
+		if w.inserted != "" {
+			w.updates[w.inserted] = true
+		}
+	case t.Is("UPDATE") && !prev.Is("THEN"):
 		if w.at(0).Is("OR") {
 			w.pos += 2
 		}
 		w.skip("ONLY")
-		w.write()
+		w.write(w.updates)
 		return clause{}
 	case t.Is("DELETE") && !prev.Is("THEN"):
 		w.skip("FROM", "ONLY")
-		w.write()
+		w.write(w.deletes)
 		return clause{usingIsFrom: true}
 	case t.Is("TRUNCATE") && w.at(0).IsName():
 		w.truncate()
@@ -245,18 +261,24 @@ func (w *walker) tableItem(visible *scope) bool {
 	return false
 }
 
-func (w *walker) write() {
-	if w.at(0).IsName() {
-		name, _ := w.name()
-		w.writes[name] = true
+// write notes the table that stands here as written, and in the further sets.
+func (w *walker) write(also ...map[string]bool) (table string) {
+	if !w.at(0).IsName() {
+		return ""
 	}
+	table, _ = w.name()
+	w.writes[table] = true
+	for _, set := range also {
+		set[table] = true
+	}
+	return table
 }
 
 func (w *walker) truncate() {
 	w.skip("TABLE")
 	for {
 		w.skip("ONLY")
-		w.write()
+		w.write(w.deletes)
 		if w.at(0).Kind == Op { // TRUNCATE a *, b
 			w.pos++
 		}

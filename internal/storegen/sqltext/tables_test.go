@@ -142,3 +142,41 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
 }
+
+// TestUpdatesAndDeletes tells what of the written tables may lose or change rows.
+func TestUpdatesAndDeletes(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		engine           sqltext.Engine
+		sql              string
+		updates, deletes string
+	}{
+		{pg, `INSERT INTO a (i) VALUES (1) ON CONFLICT DO NOTHING`, "", ""},
+		{pg, `INSERT INTO a (i) SELECT i FROM b ON CONFLICT (i) DO UPDATE SET i = excluded.i`, "a", ""},
+		{pg, `UPDATE a SET i = 1 FROM b WHERE a.i = b.i`, "a", ""},
+		{pg, `DELETE FROM ONLY a USING b`, "", "a"},
+		{pg, `WITH gone AS (DELETE FROM a RETURNING i), put AS (INSERT INTO b SELECT i FROM gone) UPDATE c SET i = 1`, "c", "a"},
+		{pg, `TRUNCATE a, b`, "", "a b"},
+		{pg, `MERGE INTO a USING b ON a.i = b.i WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (1)`, "a", "a"},
+		{pg, `SELECT i FROM a FOR UPDATE`, "", ""},
+		{lite, `REPLACE INTO a (i) VALUES (1)`, "a", "a"},
+		{lite, `INSERT OR REPLACE INTO a (i) VALUES (1)`, "a", "a"},
+		{lite, `INSERT OR IGNORE INTO a (i) VALUES (1)`, "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.sql, func(t *testing.T) {
+			t.Parallel()
+			text, err := sqltext.Scan(tt.engine, tt.sql)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u := sqltext.Tables(tt.engine, text.Tokens)
+			if got := strings.Join(u.Updates, " "); got != tt.updates {
+				t.Errorf("updates %q, want %q", got, tt.updates)
+			}
+			if got := strings.Join(u.Deletes, " "); got != tt.deletes {
+				t.Errorf("deletes %q, want %q", got, tt.deletes)
+			}
+		})
+	}
+}

@@ -1,0 +1,203 @@
+package gen
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/hal9-ai/hal9/internal/storegen/diag"
+	"github.com/hal9-ai/hal9/internal/storegen/sqltext"
+)
+
+const schemaDir = "schema"
+
+// follows is what the schema changes by itself: what a change of one table does to
+// another, through foreign keys and triggers.
+type follows struct {
+	from, to string
+	how      string // in words, as in `ON DELETE CASCADE`
+	deletes  bool   // it takes rows of to away
+	onDelete bool   // it follows a deletion; otherwise any change
+	at       diag.Place
+}
+
+// readFollows finds the foreign keys and triggers in the migrations of both engines.
+// A directory that is missing has none.
+func readFollows(root fs.FS) ([]follows, error) {
+	var out []follows
+	for _, e := range engines {
+		dir := path.Join(schemaDir, string(e))
+		files, err := fs.Glob(root, path.Join(dir, "*.sql"))
+		if err != nil {
+			return nil, fmt.Errorf("listing %s: %w", dir, err)
+		}
+		for _, file := range files {
+			src, err := fs.ReadFile(root, file)
+			if err != nil {
+				return nil, fmt.Errorf("reading the schema of %s: %w", e.Title(), err)
+			}
+			text, err := sqltext.Scan(e, string(src))
+			if err != nil {
+				return nil, fmt.Errorf("reading the schema: %s: %w", file, err)
+			}
+			out = append(out, statementFollows(e, file, text.Tokens)...)
+		}
+	}
+	return out, nil
+}
+
+func statementFollows(e sqltext.Engine, file string, tokens []sqltext.Token) []follows {
+	var out []follows
+	table := "" // whose columns and constraints are being read
+	for i := 0; i < len(tokens); i++ {
+		t := tokens[i]
+		switch {
+		case t.Is("TABLE") && i > 0 && tokens[i-1].IsAny("CREATE", "ALTER", "TEMPORARY", "TEMP", "UNLOGGED"):
+			j := i + 1
+			for j < len(tokens) && tokens[j].IsAny("IF", "NOT", "EXISTS", "ONLY") {
+				j++
+			}
+			table, i = tableName(e, tokens, j)
+		case t.Is("REFERENCES") && table != "":
+			parent, j := tableName(e, tokens, i+1)
+			out = append(out, references(file, t.Line, table, parent, tokens[j:])...)
+			i = j - 1
+		case t.Is("TRIGGER") && i > 0 && tokens[i-1].IsAny("CREATE", "TEMP", "TEMPORARY") && e == sqltext.SQLite:
+			found, j := trigger(e, file, tokens, i)
+			out = append(out, found...)
+			i = j
+		}
+	}
+	return out
+}
+
+// tableName reads the name at i and returns the index behind it.
+func tableName(e sqltext.Engine, tokens []sqltext.Token, i int) (name string, next int) {
+	for i < len(tokens) && tokens[i].IsName() {
+		name = tokens[i].Name(e)
+		i++
+		if i >= len(tokens) || !tokens[i].IsPunct(".") {
+			break
+		}
+		i++
+	}
+	return name, i
+}
+
+// references reads the actions of a foreign key, whose list of columns and clauses
+// begin tokens.
+func references(file string, line int, child, parent string, tokens []sqltext.Token) []follows {
+	var out []follows
+	at := diag.Place{File: file, Line: line}
+	i := 0
+	if len(tokens) > 0 && tokens[0].IsPunct("(") {
+		for i < len(tokens) && !tokens[i].IsPunct(")") {
+			i++
+		}
+		i++
+	}
+	for ; i+2 < len(tokens) && !tokens[i].IsPunct(",") && !tokens[i].IsPunct(")") && !tokens[i].IsPunct(";"); i++ {
+		if !tokens[i].Is("ON") || !tokens[i+1].IsAny("DELETE", "UPDATE") {
+			continue
+		}
+		f := follows{from: parent, to: child, at: at, onDelete: tokens[i+1].Is("DELETE")}
+		switch action := tokens[i+2]; {
+		case action.Is("CASCADE"):
+			f.how, f.deletes = "CASCADE", f.onDelete
+		case action.Is("SET"):
+			f.how = "SET"
+			if i+3 < len(tokens) {
+				f.how += " " + tokens[i+3].Text
+			}
+		default: // RESTRICT and NO ACTION change nothing
+			continue
+		}
+		f.how = "ON " + tokens[i+1].Text + " " + f.how
+		out = append(out, f)
+	}
+	return out
+}
+
+// trigger reads a trigger of SQLite, whose word TRIGGER stands at i, to its END.
+func trigger(e sqltext.Engine, file string, tokens []sqltext.Token, i int) (out []follows, end int) {
+	table, begin := "", -1
+	depth := 0
+	for end = i; end < len(tokens); end++ {
+		t := tokens[end]
+		switch {
+		case t.Is("ON") && table == "":
+			table, _ = tableName(e, tokens, end+1)
+		case t.Is("BEGIN"):
+			begin = end + 1
+		case t.Is("CASE"):
+			depth++
+		case t.Is("END") && depth > 0:
+			depth--
+		case t.Is("END"):
+			usage := sqltext.Tables(e, tokens[max(begin, 0):end])
+			for _, to := range usage.Writes {
+				if to == table {
+					continue
+				}
+				out = append(out, follows{
+					from: table, to: to, how: "a trigger", deletes: slices.Contains(usage.Deletes, to),
+					at: diag.Place{File: file, Line: tokens[i].Line},
+				})
+			}
+			return out, end
+		}
+	}
+	return out, end
+}
+
+// touched is one table that a query changes, directly or by what follows.
+type touched struct {
+	table   string
+	because *follows // nil for a table that the statement names
+}
+
+// reach lists the tables that a statement changes on either engine, with what the
+// schema does in its wake.
+func reach(all []follows, sides ...*side) []touched {
+	var out []touched
+	deleted := map[string]bool{}
+	seen := map[string]bool{}
+	add := func(table string, because *follows, gone bool) {
+		if seen[table] && (!gone || deleted[table]) {
+			return
+		}
+		if !seen[table] {
+			out = append(out, touched{table, because})
+		}
+		seen[table] = true
+		deleted[table] = deleted[table] || gone
+	}
+	for _, s := range sides {
+		for _, table := range s.Usage.Writes {
+			add(table, nil, slices.Contains(s.Usage.Deletes, table))
+		}
+	}
+	for changed := true; changed; {
+		before, gone := len(out), len(trueOf(deleted))
+		for _, t := range slices.Clone(out) {
+			for i := range all {
+				if f := &all[i]; f.from == t.table && (!f.onDelete || deleted[t.table]) {
+					add(f.to, f, f.deletes)
+				}
+			}
+		}
+		changed = len(out) > before || len(trueOf(deleted)) > gone
+	}
+	return out
+}
+
+func trueOf(set map[string]bool) []string {
+	var out []string
+	for name, yes := range set {
+		if yes {
+			out = append(out, name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hal9-ai/hal9/cacheutil"
+	"github.com/hal9-ai/hal9/gen/cachedstore"
+	"github.com/hal9-ai/hal9/model"
+)
+
+// Cache says how the store is cached: in the process's memory, and behind it in
+// Valkey if there is a URL. Epoch and EpochSource are the store's to say.
+type Cache struct {
+	cacheutil.Config
+
+	// Settings tells how each entity is cached; DefaultCacheSettings if nil.
+	Settings func(cachedstore.Entity) cachedstore.Settings
+}
+
+// CachePrefix begins every key in Valkey unless the configuration says otherwise.
+const CachePrefix = "hal9:"
+
+// DefaultCacheSettings are for who does not care, as tests and single commands.
+func DefaultCacheSettings(cachedstore.Entity) cachedstore.Settings {
+	return cachedstore.Settings{TTL: time.Hour, NegativeTTL: 10 * time.Second, HardTimeout: cacheHardTimeout}
+}
+
+// cacheHardTimeout ends a load that even the statement's own time limit did not end.
+const cacheHardTimeout = 30 * time.Second
+
+// cached is a store behind its cache.
+type cached struct{ *cachedstore.Store }
+
+// withCache puts the cache around a store, which it closes when that fails.
+func withCache(ctx context.Context, st model.Store, cfg Cache) (model.Store, error) {
+	// Past the cache: an epoch that was cached would never change.
+	cfg.EpochSource = func(ctx context.Context) (int64, error) {
+		return st.DatabaseEpochGet(ctx)
+	}
+	if cfg.Prefix == "" {
+		cfg.Prefix = CachePrefix
+	}
+	if cfg.Settings == nil {
+		cfg.Settings = DefaultCacheSettings
+	}
+	m, err := cacheutil.Open(ctx, cfg.Config)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the cache: %w", err), st.Close())
+	}
+	c, err := cachedstore.New(st, m, cfg.Settings)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the cache: %w", err), m.Close(), st.Close())
+	}
+	return &cached{c}, nil
+}
+
+// CacheOf returns what the caches of a store share, nil for a store without.
+func CacheOf(st model.Store) *cacheutil.Manager {
+	if c, ok := st.(*cached); ok {
+		return c.Manager()
+	}
+	return nil
+}
