@@ -7,6 +7,9 @@ TESTFLAGS ?=
 # For `make bench`: which benchmarks, and how long each runs.
 BENCH     ?= .
 BENCHTIME ?= 1s
+# For `make bench-compare`: with which revision, and how many rounds.
+BASE      ?=
+COUNT     ?= 6
 # Further arguments for `make run`.
 ARGS      ?=
 
@@ -58,6 +61,16 @@ cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and
 cache-races: ## look for stale values in 100,000 races of two processes (minutes)
 	$(GO) test -count 1 -v -timeout 10m -run '^TestRaces$$' ./cacheutil -rounds 100000 -kills 200
 
+.PHONY: bench-compare
+bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)
+	PKG='$(PKG)' BENCH='$(BENCH)' BENCHTIME='$(BENCHTIME)' COUNT='$(COUNT)' bin/testenv run --durable -- sh tools/bench-compare.sh '$(BASE)'
+
+.PHONY: growth
+growth: bin/testenv ## measure what operations cost as the data grows, on PostgreSQL (ARGS="--signals 10000,10000000")
+	@mkdir -p bin && CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/growth ./bench/growth
+	bin/testenv run --durable -- sh -c 'bin/growth --url "$$HAL9_TEST_POSTGRES_URL" --svg bin/growth.svg $(ARGS)'
+	@echo "the plot is in bin/growth.svg"
+
 .PHONY: generate
 generate: ## compile queries/ into Go
 	$(GO) generate ./tools.go
@@ -79,6 +92,14 @@ lint: ## check the code with golangci-lint, gofmt and go vet
 .PHONY: lint-openapi
 lint-openapi: build ## check the OpenAPI document with redocly (needs npx and the network)
 	sh tools/openapi-lint.sh
+
+.PHONY: performance
+performance: build bin/testenv ## measure against the targets, up to 10 minutes (QUICK=1 up to 2)
+	sh tools/performance.sh
+
+.PHONY: check-k6
+check-k6: ## check the types of loadtest/k6.js (needs npm and the network)
+	sh tools/k6-check.sh
 
 .PHONY: fmt
 fmt: ## format the code

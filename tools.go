@@ -8,6 +8,7 @@
 //   - sqlc compiles queries/ into gen/pgdb and gen/sqlitedb
 //   - goose runs the migrations of schema/ by hand
 //   - golangci-lint checks the code by the rules of .golangci.yaml
+//   - benchstat compares the benchmarks of two revisions
 //
 // Each runs as
 //

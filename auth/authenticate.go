@@ -73,6 +73,37 @@ func (s *Service) byKey(ctx context.Context, hash string) (Principal, error) {
 	return p, nil
 }
 
+// Renew tells what somebody may do now whose credential was good before: a request that
+// lasts for hours outlives revocations. ErrUnauthenticated says that the user is gone or
+// not active, the session ended, or the key revoked, deleted or expired. That an access
+// token expired meanwhile is no reason: its session goes on.
+func (s *Service) Renew(ctx context.Context, p Principal) (Principal, error) {
+	now, err := s.principal(ctx, p.UserID)
+	if err != nil {
+		return Principal{}, err
+	}
+	now.SessionID, now.KeyID = p.SessionID, p.KeyID
+	switch {
+	case p.SessionID != uuid.Nil:
+		if _, err := s.store.SessionGet(ctx, model.SessionGetParams{ID: p.SessionID}); err != nil {
+			return Principal{}, unknown(err, "look up the session")
+		}
+		return now, nil
+	case p.KeyID != uuid.Nil:
+		keys, err := s.UserAPIKeys(ctx, p.UserID)
+		if err != nil {
+			return Principal{}, err
+		}
+		for i := range keys {
+			if key := &keys[i]; key.ID == p.KeyID && key.IsActive && (key.ExpiresAt == nil || s.now().Before(*key.ExpiresAt)) {
+				now.Scopes &= KeyScopes(key.Permissions)
+				return now, nil
+			}
+		}
+	}
+	return Principal{}, ErrUnauthenticated
+}
+
 // principal is an active user, with the scopes of his role.
 func (s *Service) principal(ctx context.Context, id uuid.UUID) (Principal, error) {
 	user, err := s.store.UserGetProfile(ctx, model.UserGetProfileParams{ID: id})

@@ -15,6 +15,11 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string, c Client) (G
 	if !wellFormed(prefixRefresh, refreshToken) {
 		return Grant{}, ErrUnauthenticated
 	}
+	// A token that nobody holds opens no transaction: on SQLite it would take the writer,
+	// and whoever can call may send as many as he likes.
+	if _, err := s.store.RefreshTokenGetByHash(ctx, model.RefreshTokenGetByHashParams{TokenHash: hashToken(refreshToken)}); err != nil {
+		return Grant{}, unknown(err, "look up the refresh token")
+	}
 	now := model.NormalTime(s.now())
 	grant := s.newGrant(now)
 	reused := false

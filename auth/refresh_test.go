@@ -1,8 +1,10 @@
 package auth_test
 
 import (
+	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,4 +194,31 @@ func TestConcurrentPasswordChanges(t *testing.T) {
 		equal(t, "changes", changed, 1)
 		equal(t, "changes noted", b.noted("password.change"), 1)
 	})
+}
+
+// countingTx counts the transactions that are opened.
+type countingTx struct {
+	model.Store
+	opened atomic.Int32
+}
+
+func (c *countingTx) InTx(ctx context.Context, fn func(context.Context, model.Tx) error) error {
+	c.opened.Add(1)
+	return c.Store.InTx(ctx, fn)
+}
+
+// Strangers who make up refresh tokens keep no writer waiting.
+func TestMadeUpRefreshTokensTakeNoWriter(t *testing.T) {
+	t.Parallel()
+	counting := &countingTx{}
+	b := onSQLite(t, func(c *auth.Config) { counting.Store, c.Store = c.Store, counting })
+	b.register("ann")
+	grant := b.login("ann")
+	must(0, b.Logout(t.Context(), must(b.Authenticate(t.Context(), grant.AccessToken))(t), home()))(t)
+	before := counting.opened.Load()
+	for range 3 { // well formed, and of no session
+		_, err := b.Refresh(t.Context(), grant.RefreshToken, home())
+		is(t, err, auth.ErrUnauthenticated)
+	}
+	equal(t, "transactions", counting.opened.Load(), before)
 }

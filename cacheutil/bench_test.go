@@ -116,7 +116,7 @@ func BenchmarkHit(b *testing.B) {
 		return nil
 	})
 	overGoroutines(b, "otter", func(key string) error {
-		bare.GetIfPresent(key)
+		_, _ = bare.GetIfPresent(key)
 		return nil
 	})
 

@@ -95,8 +95,10 @@ func TestLongFailovers(t *testing.T) {
 				line := strike{
 					name:    kind.name + " " + how.name,
 					atLeast: 3 * time.Second,
-					inject:  func() { how.inject(t, set) },
-					heal:    func() { promoted(t, kind.replicas(set)...) },
+					// The old master takes writes for a while that nobody else gets.
+					forgetful: kind.name == "Sentinel" && how.name == "on command",
+					inject:    func() { how.inject(t, set) },
+					heal:      func() { promoted(t, kind.replicas(set)...) },
 				}.run(t, f)
 				fmt.Println(line)
 				// The old master comes back, to follow the new one.

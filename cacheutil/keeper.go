@@ -2,6 +2,7 @@ package cacheutil
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -121,18 +122,29 @@ func (k *keeper) readEra(ctx context.Context, client valkey.Client) {
 	k.mu.Lock()
 	condemned := k.condemned
 	k.mu.Unlock()
-	era, err := k.call(ctx, client, k.scripts.era, eraKeys(k.cfg.Prefix), newName(), condemned).ToString()
+	era, run, err := k.askEra(ctx, client, condemned)
 	if err != nil {
 		k.eraDue.Store(true)
 		return
 	}
 	k.enter(era)
+	k.follow(run)
+}
+
+// askEra returns the era and the process that gave it; see eraScript for what not.
+func (k *keeper) askEra(ctx context.Context, client valkey.Client, not string) (era, run string, err error) {
+	answer, err := k.call(ctx, client, k.scripts.era, eraKeys(k.cfg.Prefix), newName(), not).ToString()
+	if err != nil {
+		return "", "", fmt.Errorf("ask Valkey for the era: %w", err)
+	}
+	name := min(len(newName()), len(answer))
+	return answer[:name], answer[name:], nil
 }
 
 // newEra puts everything out of reach, because more invalidations were missed
 // than were kept.
 func (k *keeper) newEra(ctx context.Context, client valkey.Client) {
-	era, err := k.call(ctx, client, k.scripts.era, eraKeys(k.cfg.Prefix), newName(), "*").ToString()
+	era, _, err := k.askEra(ctx, client, "*")
 	if err != nil {
 		return
 	}

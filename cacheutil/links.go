@@ -2,6 +2,7 @@ package cacheutil
 
 import (
 	"context"
+	"time"
 
 	"github.com/valkey-io/valkey-go"
 )
@@ -83,6 +84,21 @@ func (r *remote) unlink(masters map[string]valkey.Client) {
 	for _, l := range ending {
 		l.cancel()
 		<-l.ended
+	}
+}
+
+// follow ends the link if calls are answered by another process than the one it
+// leads to: behind Sentinels they go to a new master first, and the old one, which
+// hears of no change, does not break the link for a while.
+func (k *keeper) follow(run string) {
+	k.mu.Lock()
+	l := k.links[""]
+	elsewhere := l != nil && l.up && run != "" && k.runs[""] != "" && k.runs[""] != run
+	k.mu.Unlock()
+	if elsewhere {
+		k.unlink(nil)
+		k.nextNodes = time.Time{}
+		k.wakeKeeper()
 	}
 }
 

@@ -78,6 +78,9 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 		m.cancel()
 		return nil, fmt.Errorf("open the cache: %w", err)
 	}
+	if cfg.Now == nil {
+		m.spawn(func() { m.clock.run(m.ctx) })
+	}
 	m.openEpoch(ctx)
 	if cfg.URL != "" {
 		if err := m.openRemote(ctx); err != nil {

@@ -79,7 +79,7 @@ func newRemote(cfg Config, local *local, dropGroup func(string)) *remote {
 	}
 	r.epoch.Store(cfg.Epoch)
 	r.breaker.opened = func() {
-		r.log.WarnContext(context.Background(), "Valkey does not answer; it is not asked until it does")
+		r.log.Warn("Valkey does not answer; it is not asked until it does")
 		r.lost()
 	}
 	local.usable.Store(false)

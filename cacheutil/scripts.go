@@ -169,18 +169,19 @@ return ARGV[1]
 // go on: empty none, * any. An era belongs to one server process. One that was
 // started again has read old data from its disk, and a replica that was promoted
 // lacks the last writes: either may hold values whose invalidation was
-// acknowledged, so that a new era begins.
+// acknowledged, so that a new era begins. The answer is the era's name and which
+// process gave it.
 const eraScript = `
 local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
 local era = redis.pcall('GET', KEYS[1])
 if type(era) == 'string' and #era >= 16 and string.sub(era,17) == run and ARGV[2] ~= '*' then
   local name = string.sub(era,1,16)
-  if name ~= ARGV[2] then return name end
+  if name ~= ARGV[2] then return name..run end
 end
 redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1]..run)
 redis.call('SET', KEYS[2], '', 'PX', 1000)
 redis.call('DEL', KEYS[2])
-return ARGV[1]
+return ARGV[1]..run
 `

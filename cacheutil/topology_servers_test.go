@@ -64,7 +64,10 @@ func exercise(t *testing.T, db *things, url string) {
 func TestTopologies(t *testing.T) {
 	db := createThings(t)
 	t.Run("password", func(t *testing.T) {
-		node := testenv.StartCacheNode(t, "--user", "app", "on", ">p@ss/word", "~*", "&*", "+@all")
+		// These rights are enough, as docs/cache.md says.
+		node := testenv.StartCacheNode(t, "--user", "app", "on", ">p@ss/word", "resetchannels",
+			"~fleet:*", "~{fleet:*", "~"+t.Name()+"*", "~{"+t.Name()+"*",
+			"+@all", "-@admin", "-@dangerous", "+info", "+role", "+client|tracking")
 		exercise(t, db, fmt.Sprintf("valkey://app:%s@127.0.0.1:%d/0", url.QueryEscape("p@ss/word"), node.Port))
 	})
 	t.Run("TLS", func(t *testing.T) { exercise(t, db, testenv.StartCacheTLS(t).Nodes[0].URL()) })

@@ -76,11 +76,22 @@ func (s *sqliteDB) hold(ctx context.Context) (func() error, error) {
 		if unlock, err = lockFile(ctx, s.file+lockSuffix, s.waiting); err != nil {
 			return nil, err
 		}
+		MakePrivate(s.file)
 	}
 	if err := s.writer.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: open the SQLite file %s: %w", ErrUnreachable, s.file, err), unlock())
 	}
 	return unlock, nil
+}
+
+// MakePrivate makes a database that does not exist as an empty file, which SQLite takes
+// for a new one, that its owner alone can read: SQLite itself would let everybody, and
+// it holds hashes of passwords. Its log gets the same mode from SQLite. What fails here
+// SQLite meets as well, and tells.
+func MakePrivate(file string) {
+	if f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil { //nolint:gosec // the file that the operator named
+		_ = f.Close() // nothing was written
+	}
 }
 
 func hasFolder(file string) error {

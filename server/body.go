@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -29,6 +30,11 @@ func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
 	c := unwrap(ctx)
 	if c.Request.Body == nil || c.Request.ContentLength == 0 {
 		next(ctx)
+		return
+	}
+	if encoding := c.Request.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		newProblem(http.StatusUnsupportedMediaType, "this route takes no compressed bodies: send it without Content-Encoding, or signals to "+bulkPath).
+			with("Accept-Encoding", "identity").abort(c)
 		return
 	}
 	limit := s.cfg.MaxBodyBytes

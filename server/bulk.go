@@ -26,24 +26,27 @@ const (
 	typeNDJSON        = "application/x-ndjson"
 )
 
-// bulkResult tells what became of the lines of a stream up to the resume point.
-type bulkResult struct {
+// BulkResult tells what became of the lines of a stream up to the resume point. Its
+// fields are those of the answer.
+type BulkResult struct {
 	Received   int64           `json:"received" doc:"Signals up to the resume point: the sum of the next three."`
 	Inserted   int64           `json:"inserted"`
 	Duplicates int64           `json:"duplicates" doc:"Stored before with the same content, or earlier in the stream: a success that wrote nothing."`
 	Failed     int64           `json:"failed"`
-	Errors     []bulkLineError `json:"errors" nullable:"false" doc:"Why lines failed, the first 100 faults."`
+	Errors     []BulkLineError `json:"errors" nullable:"false" doc:"Why lines failed, the first 100 faults."`
 	Complete   bool            `json:"complete" doc:"Whether the stream was read to its end. If not, send the rest from the resume point."`
-	Resume     bulkPosition    `json:"resume" doc:"Everything before it is decided: stored, or failed for good."`
+	Resume     BulkPosition    `json:"resume" doc:"Everything before it is decided: stored, or failed for good."`
 }
 
-type bulkLineError struct {
+// BulkLineError is a fault of one line.
+type BulkLineError struct {
 	Line    int64  `json:"line" doc:"The number of the line, from 1." example:"3"`
 	Field   string `json:"field" doc:"The field at fault; empty if it is the line as a whole." example:"layer_to"`
 	Message string `json:"message" example:"unknown layer; give L1, L2, L3 or L4"`
 }
 
-type bulkPosition struct {
+// BulkPosition is a place in a stream.
+type BulkPosition struct {
 	Offset int64 `json:"offset" doc:"Bytes of the stream, after undoing Content-Encoding."`
 	Line   int64 `json:"line" doc:"The number of the line that begins there, from 1."`
 }
@@ -53,7 +56,7 @@ type bulkPosition struct {
 type stoppedStreamError struct {
 	problem
 
-	Data bulkResult `json:"data"`
+	Data BulkResult `json:"data"`
 }
 
 // signalBulk takes a stream of signals. It is a handler of its own beside the others,
@@ -114,41 +117,32 @@ func guardBulk(r *http.Request) *problem {
 
 // readBulk commits a stream chunk by chunk: while one is committed the next is
 // decoded. A client that sends faster than that waits.
-func (s *Server) readBulk(ctx context.Context, encoding string, body *patientBody) (bulkResult, error) {
+func (s *Server) readBulk(ctx context.Context, encoding string, body *patientBody) (BulkResult, error) {
 	decoded, closeDecoder, _, err := decodeBody(encoding, body)
 	if err != nil {
 		return newBulkResult(), s.bulkReadError(body, err)
 	}
 	defer closeDecoder()
-
-	chunks := make(chan *bulkChunk)
-	w := &bulkWriter{server: s, result: newBulkResult(), failed: make(chan struct{})}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.run(ctx, chunks)
-	}()
-	readErr := s.decodeBulk(newLineReader(decoded), chunks, w.failed)
-	<-done
-	switch {
-	case w.err != nil:
-		return w.result, w.err
-	case readErr != nil:
-		return w.result, s.bulkReadError(body, readErr)
-	default:
-		w.result.Complete = true
-		return w.result, nil
+	w := s.newBulkWriter()
+	w.stop, w.admitted = body.stop, s.now()
+	w.renew = func(ctx context.Context) error { return s.renew(ctx, routeKey{http.MethodPost, bulkPath}) }
+	w.store(ctx, newLineReader(decoded))
+	if w.err == nil && w.readErr != nil {
+		return w.result, s.bulkReadError(body, w.readErr)
 	}
+	return w.result, w.err
 }
 
 // decodeBulk reads lines into chunks until the stream ends or failed says that there
-// is no use. It closes chunks.
-func (s *Server) decodeBulk(lines *lineReader, chunks chan<- *bulkChunk, failed <-chan struct{}) error {
+// is no use. It closes chunks. A few bytes can unpack to more than the server should work
+// on for nobody: it looks now and then whether somebody still wants the answer.
+func (s *Server) decodeBulk(ctx context.Context, lines *lineReader, chunks chan<- *bulkChunk, failed <-chan struct{}) error {
 	defer close(chunks)
+	blank := int64(0) // bytes of blank lines since the last one that was not
 	d := lineDecoder{s.newSignalReader()}
 	chunk := newBulkChunk(s.cfg.BulkChunkRows)
 	send := func() bool {
-		chunk.end = bulkPosition{lines.offset, lines.line}
+		chunk.end = BulkPosition{lines.offset, lines.line}
 		select {
 		case chunks <- chunk:
 			chunk = newBulkChunk(s.cfg.BulkChunkRows)
@@ -167,15 +161,38 @@ func (s *Server) decodeBulk(lines *lineReader, chunks chan<- *bulkChunk, failed 
 			}
 			return err
 		}
+		if number%bulkLook == 0 {
+			if err := s.unwanted(ctx); err != nil {
+				_ = send() // what was read is decided; the error says the rest
+				return err
+			}
+		}
 		if isBlank(line) {
+			if blank += int64(len(line)) + 1; blank > maxBulkBlank {
+				_ = send()
+				return errBlankLines
+			}
 			continue
 		}
+		blank = 0
 		chunk.add(number, line, &d)
 		if len(chunk.rows)+len(chunk.bad) >= s.cfg.BulkChunkRows || chunk.bytes >= bulkChunkBytes {
 			if !send() {
 				return nil
 			}
 		}
+	}
+}
+
+// unwanted tells why nobody waits for the rest of a stream any more, nil if somebody does.
+func (s *Server) unwanted(ctx context.Context) error {
+	switch {
+	case s.stopping.Err() != nil:
+		return errBulkStopping
+	case ctx.Err() != nil:
+		return context.Cause(ctx) //nolint:wrapcheck // told apart by bulkReadError
+	default:
+		return nil
 	}
 }
 
@@ -194,12 +211,16 @@ func (s *Server) bulkReadError(body *patientBody, err error) error {
 	defer body.mu.Unlock()
 	var timeout net.Error
 	switch transfer := body.failed; {
-	case errors.Is(transfer, errBulkStopping):
+	case errors.Is(transfer, errBulkStopping), errors.Is(err, errBulkStopping):
 		return newProblem(http.StatusServiceUnavailable, "the server is shutting down; send the rest to another one, or later").with("Retry-After", "5")
 	case errors.As(transfer, &timeout) && timeout.Timeout():
 		return newProblem(http.StatusRequestTimeout, fmt.Sprintf("nothing came for %s, which is ingest.bulk_idle_timeout", s.cfg.BulkIdleTimeout))
 	case transfer != nil:
 		return newProblem(http.StatusBadRequest, "the stream broke off; send the rest")
+	case errors.Is(err, context.Canceled):
+		return err // nobody reads the answer
+	case errors.Is(err, errBlankLines):
+		return newProblem(http.StatusRequestEntityTooLarge, err.Error()+"; leave them out")
 	case errors.Is(err, errLineTooLong):
 		return newProblem(http.StatusRequestEntityTooLarge, err.Error()+"; one line holds one signal")
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
@@ -210,13 +231,13 @@ func (s *Server) bulkReadError(body *patientBody, err error) error {
 }
 
 // answerBulk tells what became of the stream.
-func (s *Server) answerBulk(c *gin.Context, result bulkResult, err error) {
+func (s *Server) answerBulk(c *gin.Context, result BulkResult, err error) {
 	if err == nil {
 		status := http.StatusOK
 		if result.Failed > 0 {
 			status = http.StatusMultiStatus
 		}
-		s.writeBulk(c, status, typeJSON, envelope[bulkResult]{Success: true, Data: result})
+		s.writeBulk(c, status, typeJSON, envelope[BulkResult]{Success: true, Data: result})
 		return
 	}
 	p := s.fail(c.Request.Context(), err)
@@ -235,20 +256,20 @@ func (s *Server) writeBulk(c *gin.Context, status int, contentType string, v any
 	c.Data(status, contentType, body)
 }
 
-func newBulkResult() bulkResult {
-	return bulkResult{Errors: []bulkLineError{}, Resume: bulkPosition{Line: 1}}
+func newBulkResult() BulkResult {
+	return BulkResult{Errors: []BulkLineError{}, Resume: BulkPosition{Line: 1}}
 }
 
 // bulkChunk is the part of a stream that is decided together.
 type bulkChunk struct {
 	rows  []model.SignalInsertParams
 	lines []int64 // of the rows
-	bad   []bulkLineError
+	bad   []BulkLineError
 	// badLines counts those that cannot be read; bad may have several faults of one,
 	// or none once there are many.
 	badLines int64
 	bytes    int
-	end      bulkPosition
+	end      BulkPosition
 }
 
 func newBulkChunk(rows int) *bulkChunk {
@@ -265,7 +286,8 @@ func (k *bulkChunk) add(number int64, line []byte, d *lineDecoder) {
 	k.badLines++
 	for _, f := range faults {
 		if len(k.bad) < maxRowFaults {
-			k.bad = append(k.bad, bulkLineError{number, bulkField(f.Location), f.Message})
+			f = f.clipped()
+			k.bad = append(k.bad, BulkLineError{number, bulkField(f.Location), f.Message})
 		}
 	}
 }

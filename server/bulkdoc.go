@@ -20,7 +20,7 @@ func (s *Server) registerSignalBulk() {
 	s.handle(http.MethodPost, bulkPath, who, s.signalBulk)
 
 	schemas := s.api.OpenAPI().Components.Schemas
-	result := schemas.Schema(reflect.TypeFor[envelope[bulkResult]](), true, "EnvelopeSignalBulk")
+	result := schemas.Schema(reflect.TypeFor[envelope[BulkResult]](), true, "EnvelopeSignalBulk")
 	stopped := schemas.Schema(reflect.TypeFor[stoppedStreamError](), true, "SignalBulkProblem")
 	op := &huma.Operation{
 		OperationID: "SignalCreateBulk", Method: http.MethodPost, Path: bulkPath, Tags: []string{tagSignals},

@@ -18,6 +18,11 @@ const (
 	// maxBulkLine bounds one line: the largest content and metadata with every
 	// character escaped fit into it.
 	maxBulkLine = 8 << 20
+	// maxBulkBlank bounds blank lines that follow each other: compressed they cost their
+	// sender nothing.
+	maxBulkBlank = 1 << 20
+	// bulkLook is after how many lines the reader looks whether it is still wanted.
+	bulkLook = 1024
 	// maxZstdWindow is what RFC 9659 lets senders use over HTTP.
 	maxZstdWindow = 8 << 20
 	// bulkReadSize is how much is asked of the decoder at once.
@@ -26,6 +31,7 @@ const (
 
 var (
 	errLineTooLong  = fmt.Errorf("a line is longer than %d MiB", maxBulkLine>>20)
+	errBlankLines   = fmt.Errorf("there are more than %d MiB of blank lines one after another", maxBulkBlank>>20)
 	errBulkStopping = errors.New("the server is shutting down")
 )
 

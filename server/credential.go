@@ -33,6 +33,28 @@ func (s *Server) identify(r *http.Request) (auth.Principal, *problem) {
 	}
 }
 
+// renew tells why who sends a request that lasts may not go on with it, nil if he may.
+func (s *Server) renew(ctx context.Context, route routeKey) error {
+	p := principalOf(ctx)
+	if !p.Known() {
+		return nil // open mode; the mode does not change
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
+	defer cancel()
+	p, err := s.auth.Renew(ctx, p)
+	if errors.Is(err, auth.ErrUnauthenticated) {
+		return unauthenticated("the credential was revoked while the request was under way", "invalid_token")
+	}
+	if err != nil {
+		return err
+	}
+	a := s.access[route]
+	if refusal := s.judge(&a, &p); refusal != nil {
+		return refusal
+	}
+	return nil
+}
+
 // credentialOf reads the credential of a request. Two that differ are refused: which
 // of them counts must not depend on who reads.
 func credentialOf(h http.Header) (credential string, shown bool, refusal *problem) {

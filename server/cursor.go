@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -33,7 +34,7 @@ func encodeTextCursor(list byte, key string) string {
 
 func decodeTextCursor(list byte, cursor string) (string, error) {
 	key, err := openCursor(list, cursor)
-	if err != nil || len(key) == 0 || !utf8.Valid(key) {
+	if err != nil || len(key) == 0 || !utf8.Valid(key) || bytes.IndexByte(key, 0) >= 0 {
 		return "", brokenCursor()
 	}
 	return string(key), nil

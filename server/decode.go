@@ -146,10 +146,21 @@ func syntaxFault(err error) error {
 	case errors.Is(err, errDepth):
 		return fmt.Errorf("invalid JSON: %w", err)
 	case errors.As(err, &syntactic) && syntactic.Err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("invalid JSON at byte %d: %w", syntactic.ByteOffset, syntactic.Err)
+		return fmt.Errorf("invalid JSON at byte %d: %s", syntactic.ByteOffset, withoutQuotes(syntactic.Err.Error()))
 	default:
 		return errors.New("invalid JSON: the text ends too early")
 	}
+}
+
+// withoutQuotes is what the decoder says of a string without what it quotes of it: the
+// string may be a password.
+func withoutQuotes(message string) string {
+	for _, what := range []string{"invalid surrogate pair", "invalid escape sequence"} {
+		if strings.HasPrefix(message, what) {
+			return what + " in string"
+		}
+	}
+	return message
 }
 
 // decodeInto fills a Go value from text that decodeValue has accepted. Names are

@@ -121,7 +121,7 @@ func (r *errorRule) problem(err error) *problem {
 		if m, ok := errors.AsType[*model.Error](err); ok {
 			detail = m.Error()
 			if r.kind == model.ErrConflict && m.Reason != "" { //nolint:errorlint // a sentinel
-				detail = m.Entity + "." + m.Field + ": " + m.Reason // more than that something exists
+				detail = strings.TrimSuffix(m.Entity+"."+m.Field, ".") + ": " + m.Reason // more than that something exists
 			}
 			if m.Field != "" {
 				reason := m.Reason

@@ -152,7 +152,7 @@ func noEffect(err error, begun bool) bool {
 	}
 	for _, kind := range []error{
 		model.ErrNotFound, model.ErrConflict, model.ErrInvalid, model.ErrReadOnly,
-		auth.ErrUnauthenticated, auth.ErrBadCredentials, auth.ErrForbidden,
+		auth.ErrUnauthenticated, auth.ErrBadCredentials, auth.ErrForbidden, auth.ErrRegistrationClosed,
 	} {
 		if errors.Is(err, kind) {
 			return true

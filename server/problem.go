@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
@@ -25,7 +26,7 @@ type problem struct {
 	Title   string         `json:"title" doc:"The status in words." example:"Unprocessable Entity"`
 	Status  int            `json:"status" doc:"The HTTP status." example:"422"`
 	Detail  string         `json:"detail" doc:"What is wrong with this request, and what to do." example:"body.layer: unknown layer; give L1, L2, L3 or L4"`
-	Errors  []problemField `json:"errors,omitempty" doc:"Each fault by its place in the request."`
+	Errors  []problemField `json:"errors,omitempty" doc:"Each fault by its place in the request, the first 100."`
 	Success bool           `json:"success" doc:"Always false." example:"false"`
 	Message string         `json:"error" doc:"The same text as detail." example:"body.layer: unknown layer; give L1, L2, L3 or L4"`
 
@@ -38,8 +39,37 @@ type problemField struct {
 	Message  string `json:"message" doc:"What is wrong there." example:"unknown layer; give L1, L2, L3 or L4"`
 }
 
+// The bounds of what an answer says about faults. Their words repeat names and values
+// that the client sent, of which a body can hold megabytes and hundreds of thousands.
+const (
+	maxFaults   = 100
+	maxLocation = 300
+	maxMessage  = 1000
+)
+
+// clip cuts a text to about most bytes.
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most] + "…"
+}
+
+// clipped is the fault within its bounds; the text that it was made of can be freed.
+func (f problemField) clipped() problemField {
+	return problemField{strings.Clone(clip(f.Location, maxLocation)), strings.Clone(clip(f.Message, maxMessage))}
+}
+
 // newProblem makes a problem. Without a detail it takes the faults for one.
 func newProblem(status int, detail string, fields ...problemField) *problem {
+	fields = fields[:min(len(fields), maxFaults)]
+	for i := range fields {
+		fields[i] = fields[i].clipped()
+	}
+	detail = clip(detail, maxMessage)
 	if detail == "" {
 		detail = describe(fields)
 	}
@@ -55,7 +85,7 @@ func invalidField(location, message string) *problem {
 	return newProblem(http.StatusUnprocessableEntity, "", problemField{location, message})
 }
 
-// maxDescribed bounds how many faults a detail tells; errors lists them all.
+// maxDescribed bounds how many faults a detail tells; errors lists up to maxFaults.
 const maxDescribed = 3
 
 func describe(fields []problemField) string {
@@ -124,6 +154,9 @@ func transformProblem(_ huma.Context, _ string, v any) (any, error) {
 		message := e.Message
 		if f, ok := e.Value.(fault); ok {
 			message = string(f)
+		}
+		if strings.HasPrefix(message, "invalid date/time for format") {
+			message = "must be a time as RFC 3339 writes it, such as 2026-01-31T12:00:00Z"
 		}
 		fields = append(fields, problemField{e.Location, message})
 	}

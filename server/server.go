@@ -140,6 +140,8 @@ type Server struct {
 	limits      rateLimits
 	certs       *certificates // nil without TLS
 	hsts        string        // the header's value, "" for none
+	// secureHeaders are on all answers.
+	secureHeaders []sharedHeader
 
 	started time.Time
 	ready   atomic.Bool
@@ -158,6 +160,7 @@ func New(d Deps) (*Server, error) {
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
 		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, build: d.Build, started: d.Clock(),
 		access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
+		secureHeaders: secureHeaders(),
 	}
 	if err := s.prepareTLS(); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)

@@ -57,11 +57,21 @@ func (p pair) files(t *testing.T, dir string) (cert, key string) {
 	t.Helper()
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	for path, content := range map[string][]byte{cert: p.cert, key: p.key} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		replaceFile(t, path, content)
 	}
 	return cert, key
+}
+
+// replaceFile puts a whole file in place at once, as those who renew certificates do:
+// a server that looks meanwhile sees the old one or the new one, never half of it.
+func replaceFile(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // serveTLS runs a server with a certificate, whose files lie in the folder.
@@ -165,9 +175,7 @@ func TestCertificateReloads(t *testing.T) {
 	s.ask("GET", "/livez", "").want(200)
 	next := newPair(t, 2)
 	// Half of the new pair: the old one stays, and the log says so.
-	if err := os.WriteFile(filepath.Join(dir, "cert.pem"), next.cert, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	replaceFile(t, filepath.Join(dir, "cert.pem"), next.cert)
 	eventually(t, func() bool { return strings.Contains(s.log.String(), "the old one stays") })
 	if got := s.serial(); got != 1 {
 		t.Errorf("serial %d after half a pair", got)

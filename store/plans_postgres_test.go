@@ -140,6 +140,19 @@ func TestPlansPostgres(t *testing.T) {
 		pgExec(t, conn, "SET plan_cache_mode = "+mode)
 		t.Run(mode, func(t *testing.T) { checkPostgresPlans(t, e, queries, mode) })
 	}
+	t.Run("a neuron that sent nothing", func(t *testing.T) {
+		// One sender sends all, as in most deployments. The planner takes that for what
+		// any neuron does, and would expect to find a page of the newest signals at once.
+		pgExec(t, conn, "SET plan_cache_mode = force_generic_plan")
+		pgExec(t, conn, "DELETE FROM signals")
+		pgExec(t, conn, `INSERT INTO signals SELECT gen_random_uuid(), 'api-client', 'n' || i % 1000, 'API', 'L3', 'forward', 'Plan it and tell the others about it', '{}',
+			$1::timestamptz + i * interval '25 s' FROM generate_series(1, 100000) AS i`, first)
+		pgExec(t, conn, "VACUUM FULL ANALYZE signals")
+		p := e.explain(t, queries["SignalListByNeuron"])
+		if got := e.indexes(p); !slices.Equal(got, []string{"signals_from_neuron_idx", "signals_to_neuron_idx"}) {
+			t.Errorf("SignalListByNeuron uses %v:\n%v", got, p)
+		}
+	})
 	t.Run("a new month is found by id", func(t *testing.T) {
 		pgExec(t, conn, "SET plan_cache_mode = force_generic_plan")
 		if _, err := st.SignalPartitionEnsure(t.Context(), end.AddDate(0, 3, 0)); err != nil {

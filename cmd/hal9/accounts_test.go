@@ -57,7 +57,7 @@ func TestAccounts(t *testing.T) {
 		if p := authenticates(t, url, shown.Key); p.Scopes.Has(auth.ScopeSendSignal) || !p.Scopes.Has(auth.ScopeViewNeuron) {
 			t.Errorf("the key may %v", p.Scopes.List())
 		}
-		hal9("apikey", "create", "--user", "ann", "--name", "k", "--scope", "SystemAdmin").want(t, exitUsage, "", "SystemAdmin")
+		hal9("apikey", "create", "--user", "ann", "--name", "k", "--scope", "SystemAdmin").want(t, exitUsage, "", "--scope: the user ann has the role user, which lacks SystemAdmin")
 		hal9("apikey", "create", "--user", "ann", "--name", "k", "--scope", "Fly").want(t, exitUsage, "", "Fly")
 		hal9("apikey", "create", "--user", "ann", "--name", "k", "--expires-in", "-1d").want(t, exitUsage, "", "--expires-in")
 		hal9("apikey", "create", "--user", "nobody", "--name", "k").want(t, exitFailure, "", `no user "nobody"`)

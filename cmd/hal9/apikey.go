@@ -118,6 +118,9 @@ func (c *APIKeyCreateCmd) Run(g *Globals) error {
 		if err != nil {
 			return err
 		}
+		if err := c.checkScopes(&user); err != nil {
+			return err
+		}
 		owner := auth.Principal{UserID: user.ID, Username: user.Username, Role: user.Role, Scopes: auth.RoleScopes(user.Role)}
 		key, plaintext, err := svc.APIKeyCreate(ctx, owner, auth.APIKeyCreateParams{
 			Name: c.Name, Scopes: c.Scope, ExpiresAt: expires, Client: commandLine(),
@@ -127,6 +130,19 @@ func (c *APIKeyCreateCmd) Run(g *Globals) error {
 		}
 		return g.printMade(c.Output, madeKey{showKey(&key), user.Username, plaintext})
 	})
+}
+
+// checkScopes names the flag, and the owner as whom it is asked.
+func (c *APIKeyCreateCmd) checkScopes(owner *model.User) error {
+	const command = "hal9 apikey create"
+	scopes, err := auth.ParseScopes(c.Scope)
+	if err != nil {
+		return usageError(fmt.Errorf("--scope: %w", err), command)
+	}
+	if more := scopes &^ auth.RoleScopes(owner.Role); more != 0 {
+		return usageError(fmt.Errorf("--scope: the user %s has the role %s, which lacks %s", owner.Username, owner.Role, strings.Join(more.List(), " and ")), command)
+	}
+	return nil
 }
 
 // APIKeyListCmd shows keys.

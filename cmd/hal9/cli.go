@@ -9,6 +9,7 @@ type CLI struct {
 	Serve       ServeCmd       `cmd:"" help:"Serve the API."`
 	Migrate     MigrateCmd     `cmd:"" help:"Bring the schema of the database up or down."`
 	Partitions  PartitionsCmd  `cmd:"" help:"Look after the months of the signals."`
+	Signals     SignalsCmd     `cmd:"" help:"Load signals from files."`
 	Import      ImportCmd      `cmd:"" help:"Import a database of the original HAL9 server."`
 	Backup      BackupCmd      `cmd:"" help:"Copy an SQLite database while it is in use."`
 	Restore     RestoreCmd     `cmd:"" help:"Put a backup in place."`
@@ -16,6 +17,7 @@ type CLI struct {
 	Admin       AdminCmd       `cmd:"" help:"Get into a deployment, or back into it."`
 	User        UserCmd        `cmd:"" help:"Make, show and change users."`
 	APIKey      APIKeyCmd      `cmd:"" name:"apikey" help:"Make, show and revoke API keys."`
+	Loadtest    LoadtestCmd    `cmd:"" help:"Put a server under load, and judge its answers."`
 	Completion  CompletionCmd  `cmd:"" help:"Write a script that completes commands in a shell."`
 	Commands    CommandsCmd    `cmd:"" help:"Write the reference of all commands as Markdown."`
 	Version     VersionCmd     `cmd:"" help:"Show the version."`
@@ -36,6 +38,7 @@ func newCLI() *CLI {
 		*s = newSettings("database.url", "database.admin_url")
 	}
 	c.Partitions.Drop.Settings = newSettings("database.url", "database.admin_url", "cache")
+	c.Signals.Load.Settings = newSettings("database", "cache", "signals", "ingest")
 	c.Partitions.Ensure.Settings = newSettings("database.url", "database.admin_url", "database.partitions_ahead")
 	c.Backup.Settings = newSettings("database.url")
 	c.Restore.Settings = newSettings("database.url")
@@ -43,6 +46,7 @@ func newCLI() *CLI {
 		&c.Import.Settings, &c.Cache.Invalidate.Settings, &c.Cache.Stats.Settings, &c.Cache.Get.Settings, &c.Cache.Drop.Settings, &c.Admin.CreateKey.Settings,
 		&c.User.Create.Settings, &c.User.List.Settings, &c.User.Show.Settings, &c.User.SetRole.Settings,
 		&c.User.SetPassword.Settings, &c.User.Activate.Settings, &c.User.Deactivate.Settings, &c.User.Delete.Settings,
+		&c.Loadtest.Seed.Settings,
 		&c.APIKey.Create.Settings, &c.APIKey.List.Settings, &c.APIKey.Revoke.Settings, &c.APIKey.Delete.Settings,
 	} {
 		*s = newSettings("database", "cache") // running servers hear of what they write

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/hal9-ai/hal9/auth"
 )
 
 // CompletionCmd writes a script for a shell. It is made from the commands as they are,
@@ -72,15 +74,30 @@ func completions(app *kong.Application) (paths, words, values string) {
 		for _, group := range n.AllFlags(true) {
 			for _, f := range group {
 				next = append(next, "--"+f.Name)
-				if f.Enum != "" && !seen[f.Name] {
+				if known := flagValues(f); len(known) > 0 && !seen[f.Name] {
 					seen[f.Name] = true
-					fmt.Fprintf(&v, "--%s %s\n", f.Name, strings.Join(f.EnumSlice(), " "))
+					fmt.Fprintf(&v, "--%s %s\n", f.Name, strings.Join(known, " "))
 				}
 			}
 		}
 		fmt.Fprintf(&w, "%s: %s\n", path, strings.Join(next, " "))
 	})
 	return p.String(), w.String(), v.String()
+}
+
+// flagValues are the words that a flag takes, none if it takes others too. A setting's
+// stand in its placeholder, since package config checks them, not kong.
+func flagValues(f *kong.Flag) []string {
+	switch {
+	case f.Enum != "":
+		return f.EnumSlice()
+	case strings.Contains(f.PlaceHolder, "|"):
+		return strings.Split(f.PlaceHolder, "|")
+	case f.Name == "scope":
+		return auth.RoleScopes(auth.RoleAdmin).List()
+	default:
+		return nil
+	}
 }
 
 // eachCommand visits the root and all commands below it, in the order of the help.

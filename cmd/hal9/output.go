@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 )
 
 // Output is the part of a command that prints data: a text for people, or JSON for
@@ -41,19 +40,4 @@ func writeJSON(w io.Writer, data any) error {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil
-}
-
-// writeTable writes columns that stand below each other; the first row is the head.
-func writeTable(w io.Writer, rows [][]string) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		for i, cell := range row {
-			if i > 0 {
-				_, _ = io.WriteString(table, "\t") // Flush tells of a failure
-			}
-			_, _ = io.WriteString(table, cell)
-		}
-		_, _ = io.WriteString(table, "\n")
-	}
-	return table.Flush() //nolint:wrapcheck // the caller says what was written
 }

@@ -35,10 +35,11 @@ func leaves(t *testing.T) []*kong.Node {
 func TestEveryCommand(t *testing.T) {
 	t.Parallel()
 	withoutJSON := map[string]string{
-		"hal9 serve":            "logs, by log.format",
-		"hal9 config reference": "writes Markdown",
-		"hal9 commands":         "writes Markdown",
-		"hal9 completion":       "writes a script",
+		"hal9 serve":             "logs, by log.format",
+		"hal9 config reference":  "writes Markdown",
+		"hal9 commands":          "writes Markdown",
+		"hal9 completion":        "writes a script",
+		"hal9 loadtest scenario": "writes YAML",
 	}
 	for _, n := range leaves(t) {
 		path := n.FullPath()
@@ -90,6 +91,9 @@ func TestCompletionInBash(t *testing.T) {
 		"hal9 user create ann --passw": "--password-stdin",
 		"hal9 migrate status --ch":     "--check",
 		"hal9 completion z":            "zsh",
+		"hal9 serve --auth-mode r":     "required",
+		"hal9 serve --log-format j":    "json",
+		"hal9 apikey create --scope S": "SendSignal SystemAdmin",
 		"hal9 backup --database-u":     "--database-url",
 		"hal9 nonsense":                "",
 	} {

@@ -169,7 +169,7 @@ func (c *UserShowCmd) Run(g *Globals) error {
 			if user.Email != nil {
 				email = *user.Email
 			}
-			err := writeTable(w, [][]string{
+			err := writeFields(w, [][]string{
 				{"name", user.Username},
 				{"id", user.ID.String()},
 				{"email", email},

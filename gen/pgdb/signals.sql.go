@@ -290,22 +290,26 @@ SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, conte
 FROM (
     (SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
      FROM signals AS t
-     WHERE t.to_neuron = $1::text
+     -- Not = and not in the order of time alone: the planner takes each sender for as busy
+     -- as the average, and would walk all signals, looking for one that sent none.
+     WHERE t.to_neuron >= $1::text AND t.to_neuron <= $1::text
        AND t.timestamp >= $2 AND t.timestamp < $3
        AND (t.timestamp, t.id) < ($4::timestamptz, $5::uuid)
        AND t.timestamp <= $4::timestamptz
+       AND (t.to_neuron, t.timestamp) >= ($1::text, $2) AND (t.to_neuron, t.timestamp) <= ($1::text, $4::timestamptz)
        AND CASE WHEN $6::text IS NULL THEN true ELSE t.layer_from = $6::text OR t.layer_to = $6::text END
-     ORDER BY t.timestamp DESC, t.id DESC
+     ORDER BY t.to_neuron DESC, t.timestamp DESC, t.id DESC
      LIMIT $7::bigint)
     UNION ALL
     (SELECT f.id, f.from_neuron, f.to_neuron, f.layer_from, f.layer_to, f.propagation_type, f.content, f.metadata, f.timestamp
      FROM signals AS f
-     WHERE f.from_neuron = $1::text AND f.to_neuron <> $1::text
+     WHERE f.from_neuron >= $1::text AND f.from_neuron <= $1::text AND f.to_neuron <> $1::text
        AND f.timestamp >= $2 AND f.timestamp < $3
        AND (f.timestamp, f.id) < ($4::timestamptz, $5::uuid)
        AND f.timestamp <= $4::timestamptz
+       AND (f.from_neuron, f.timestamp) >= ($1::text, $2) AND (f.from_neuron, f.timestamp) <= ($1::text, $4::timestamptz)
        AND CASE WHEN $6::text IS NULL THEN true ELSE f.layer_from = $6::text OR f.layer_to = $6::text END
-     ORDER BY f.timestamp DESC, f.id DESC
+     ORDER BY f.from_neuron DESC, f.timestamp DESC, f.id DESC
      LIMIT $7::bigint)
 ) AS s
 ORDER BY timestamp DESC, id DESC

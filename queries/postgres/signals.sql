@@ -65,22 +65,26 @@ SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, conte
 FROM (
     (SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
      FROM signals AS t
-     WHERE t.to_neuron = @neuron_id::text
+     -- Not = and not in the order of time alone: the planner takes each sender for as busy
+     -- as the average, and would walk all signals, looking for one that sent none.
+     WHERE t.to_neuron >= @neuron_id::text AND t.to_neuron <= @neuron_id::text
        AND t.timestamp >= @since AND t.timestamp < @until
        AND (t.timestamp, t.id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
        AND t.timestamp <= @cursor_timestamp::timestamptz
+       AND (t.to_neuron, t.timestamp) >= (@neuron_id::text, @since) AND (t.to_neuron, t.timestamp) <= (@neuron_id::text, @cursor_timestamp::timestamptz)
        AND CASE WHEN sqlc.narg('layer')::text IS NULL THEN true ELSE t.layer_from = sqlc.narg('layer')::text OR t.layer_to = sqlc.narg('layer')::text END
-     ORDER BY t.timestamp DESC, t.id DESC
+     ORDER BY t.to_neuron DESC, t.timestamp DESC, t.id DESC
      LIMIT @page_limit::bigint)
     UNION ALL
     (SELECT f.id, f.from_neuron, f.to_neuron, f.layer_from, f.layer_to, f.propagation_type, f.content, f.metadata, f.timestamp
      FROM signals AS f
-     WHERE f.from_neuron = @neuron_id::text AND f.to_neuron <> @neuron_id::text
+     WHERE f.from_neuron >= @neuron_id::text AND f.from_neuron <= @neuron_id::text AND f.to_neuron <> @neuron_id::text
        AND f.timestamp >= @since AND f.timestamp < @until
        AND (f.timestamp, f.id) < (@cursor_timestamp::timestamptz, @cursor_id::uuid)
        AND f.timestamp <= @cursor_timestamp::timestamptz
+       AND (f.from_neuron, f.timestamp) >= (@neuron_id::text, @since) AND (f.from_neuron, f.timestamp) <= (@neuron_id::text, @cursor_timestamp::timestamptz)
        AND CASE WHEN sqlc.narg('layer')::text IS NULL THEN true ELSE f.layer_from = sqlc.narg('layer')::text OR f.layer_to = sqlc.narg('layer')::text END
-     ORDER BY f.timestamp DESC, f.id DESC
+     ORDER BY f.from_neuron DESC, f.timestamp DESC, f.id DESC
      LIMIT @page_limit::bigint)
 ) AS s
 ORDER BY timestamp DESC, id DESC

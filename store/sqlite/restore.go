@@ -59,6 +59,12 @@ func Restore(ctx context.Context, backup, target string, now time.Time) (report 
 	if err := setEpoch(ctx, temp, report.Epoch, now); err != nil {
 		return report, err
 	}
+	if current.exists {
+		// Who restores may be root, and the server another user.
+		if err := likeFile(target, temp); err != nil {
+			return report, err
+		}
+	}
 	if err := syncPath(temp); err != nil {
 		return report, err
 	}

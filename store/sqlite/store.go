@@ -16,6 +16,7 @@ import (
 	"github.com/hal9-ai/hal9/gen/sqlitedb"
 	"github.com/hal9-ai/hal9/gen/sqlitestore"
 	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/schema"
 )
 
 // Store is a SQLite database behind the shared interface.
@@ -46,6 +47,9 @@ func OpenHandle(ctx context.Context, cfg Config) (*Handle, error) {
 	}
 	if err := checkFolder(cfg.Path); err != nil {
 		return nil, err
+	}
+	if cfg.Path != MemoryPath {
+		schema.MakePrivate(cfg.Path)
 	}
 	h := &Handle{cfg: cfg, memoryName: uuid.NewString()}
 	db, err := sql.Open("sqlite", cfg.dsn(h.memoryName, false))

@@ -24,7 +24,10 @@ _hal9() {
             compadd -- ${(s: :)line#*: }
         fi
     done
-    _files
+    # Where a command is to follow, no file can.
+    if [[ $paths != *$'\n'"$at "* || ${words[CURRENT-1]} == --* ]]; then
+        _files
+    fi
 }
 
 if [[ ${funcstack[1]} == _hal9 ]]; then

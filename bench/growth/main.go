@@ -1,0 +1,137 @@
+// Growth fills a new database step by step, measures single operations at each step, and
+// writes a table and a plot: what a statement costs must not grow with what is stored.
+//
+//	growth --url postgres://user@host/postgres --signals 10000,100000,1000000 --svg growth.svg
+//	growth --url sqlite:///tmp/growth.db
+//
+// On PostgreSQL it makes a database of its own and drops it at the end; an SQLite file
+// must not exist yet, and is left behind.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func main() { os.Exit(exitCode()) }
+
+func exitCode() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	default:
+		fmt.Fprintln(os.Stderr, "growth:", err)
+		return 1
+	}
+}
+
+// plan is what to measure.
+type plan struct {
+	url                          string
+	signals, partitions, neurons []int
+	svg                          string
+	repeat                       int
+}
+
+func parse(args []string, stderr io.Writer) (plan, error) {
+	var p plan
+	var signals, partitions, neurons string
+	flags := flag.NewFlagSet("growth", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&p.url, "url", "", "PostgreSQL server (any database of it) or new SQLite file")
+	flags.StringVar(&signals, "signals", "10000,100000,1000000", "numbers of signals in one month")
+	flags.StringVar(&partitions, "partitions", "1,12,120", "numbers of months, with 1,000 signals each")
+	flags.StringVar(&neurons, "neurons", "100,1000,10000,100000", "numbers of neurons")
+	flags.StringVar(&p.svg, "svg", "", "file to write the plot to")
+	flags.IntVar(&p.repeat, "repeat", 2000, "operations to take the median of")
+	if err := flags.Parse(args); err != nil {
+		return p, err //nolint:wrapcheck // the flag package has told it
+	}
+	if p.url == "" {
+		return p, errors.New("--url is missing: name a PostgreSQL server or a new SQLite file")
+	}
+	for _, list := range []struct {
+		flag, text string
+		into       *[]int
+	}{{"--signals", signals, &p.signals}, {"--partitions", partitions, &p.partitions}, {"--neurons", neurons, &p.neurons}} {
+		last := 0
+		for field := range strings.SplitSeq(list.text, ",") {
+			n, err := strconv.Atoi(strings.TrimSpace(field))
+			if err != nil || n <= last {
+				return p, fmt.Errorf("%s is %q: give growing whole numbers, as in 100,1000", list.flag, list.text)
+			}
+			*list.into = append(*list.into, n)
+			last = n
+		}
+	}
+	return p, nil
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	p, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	series := []struct {
+		name  string
+		steps []int
+		run   func(*subject, int) error
+	}{
+		{"signals", p.signals, (*subject).growSignals},
+		{"partitions", p.partitions, (*subject).growPartitions},
+		{"neurons", p.neurons, (*subject).growNeurons},
+	}
+	var all []sample
+	for _, s := range series {
+		samples, err := measureSeries(ctx, p, s.name, s.steps, s.run, stderr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		all = append(all, samples...)
+	}
+	if err := writeTable(stdout, all); err != nil {
+		return err
+	}
+	if p.svg == "" {
+		return nil
+	}
+	f, err := os.Create(p.svg)
+	if err != nil {
+		return fmt.Errorf("make the plot: %w", err)
+	}
+	return errors.Join(writePlot(f, all), f.Close())
+}
+
+// measureSeries grows one thing in a fresh database.
+func measureSeries(ctx context.Context, p plan, name string, steps []int, grow func(*subject, int) error, stderr io.Writer) (samples []sample, err error) {
+	s, err := newSubject(ctx, p.url, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	for _, n := range steps {
+		began := time.Now()
+		if err := grow(s, n); err != nil {
+			return nil, fmt.Errorf("grow to %d: %w", n, err)
+		}
+		filled := time.Since(began)
+		some, err := s.measure(name, n, p.repeat)
+		if err != nil {
+			return nil, fmt.Errorf("measure at %d: %w", n, err)
+		}
+		samples = append(samples, some...)
+		_, _ = fmt.Fprintf(stderr, "%s: %d, filled in %.1f s\n", name, n, filled.Seconds())
+	}
+	return samples, nil
+}
