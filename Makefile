@@ -29,7 +29,7 @@ TOOL := CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build and serve on http://127.0.0.1:8080 (ARGS="--config FILE")
@@ -47,6 +47,19 @@ test: bin/testenv ## run the tests with PostgreSQL and Valkey or Redis (PKG=./st
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)
+
+# Bounded by the tests' own time-outs and the two limits here.
+.PHONY: cache-faults
+cache-faults: bin/testenv ## what callers see when Valkey is killed, frozen, full, slow …: added p99, time to recover
+	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLong(Faults|QueueLoss)$$' $(TESTFLAGS) ./cacheutil
+
+.PHONY: cache-topologies
+cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and in a cluster
+	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongFailovers$$' $(TESTFLAGS) ./cacheutil
+
+.PHONY: cache-races
+cache-races: ## look for stale values in 100,000 races of two processes (minutes)
+	$(GO) test -count 1 -v -timeout 10m -run '^TestRaces$$' ./cacheutil -rounds 100000 -kills 200
 
 .PHONY: bench-compare
 bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)

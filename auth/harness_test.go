@@ -70,6 +70,12 @@ func databaseURL(t *testing.T, engine string) string {
 
 func newBench(t *testing.T, url string, change ...func(*auth.Config)) *bench {
 	t.Helper()
+	// As it is served, but nothing is forgotten by itself: what is not invalidated shows.
+	return newCachedBench(t, url, &store.Cache{}, change...)
+}
+
+func newCachedBench(t *testing.T, url string, cache *store.Cache, change ...func(*auth.Config)) *bench {
+	t.Helper()
 	b := &bench{t: t, url: url, clock: &clock{moment: time.Now()}, log: &syncBuffer{}, metrics: metrics.NewSet()}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -78,7 +84,7 @@ func newBench(t *testing.T, url string, change ...func(*auth.Config)) *bench {
 	})
 	var err error
 	b.store, err = store.Open(t.Context(), store.Config{
-		URL: url, Migrate: true, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
+		URL: url, Migrate: true, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience, Cache: cache,
 	})
 	if err != nil {
 		t.Fatalf("open the store: %v", err)

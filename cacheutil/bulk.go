@@ -3,6 +3,7 @@ package cacheutil
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/valkey-io/valkey-go"
 )
@@ -24,9 +25,9 @@ func (r *remote) takeAll(ctx context.Context, all []taking) ([]taken, []error) {
 	}
 	calls := make([]scriptCall, len(all))
 	for i, t := range all {
-		calls[i] = scriptCall{r.scripts.take, space.entry(t.key), t.args()}
+		calls[i] = scriptCall{r.scripts.take, space.entry(t.key, 2), t.args()}
 	}
-	for i, result := range r.callAll(ctx, calls) {
+	for i, result := range r.callAll(ctx, calls, r.cfg.CallTimeout) {
 		answers[i], errs[i] = readTaken(space, result)
 	}
 	return answers, errs
@@ -37,14 +38,14 @@ func (r *remote) storeAll(ctx context.Context, all []storing) ([]bool, []error) 
 	accepted, errs := make([]bool, len(all)), make([]error, len(all))
 	calls := make([]scriptCall, len(all))
 	for i, s := range all {
-		keys := s.space.entry(s.key)
+		keys := s.space.entry(s.key, 3)
 		if s.release {
 			calls[i] = scriptCall{r.scripts.release, keys, []string{s.token}}
 		} else {
 			calls[i] = scriptCall{r.scripts.store, keys, []string{s.token, s.value.encode(), millis(s.value.ttl + s.value.stale)}}
 		}
 	}
-	for i, result := range r.callAll(ctx, calls) {
+	for i, result := range r.callAll(ctx, calls, r.cfg.CallTimeout) {
 		stored, err := result.AsInt64()
 		if err != nil {
 			errs[i] = fmt.Errorf("store a value in Valkey: %w", err)
@@ -55,7 +56,7 @@ func (r *remote) storeAll(ctx context.Context, all []storing) ([]bool, []error) 
 }
 
 // callAll runs scripts in pipelines, each within the budget.
-func (r *remote) callAll(ctx context.Context, calls []scriptCall) []valkey.ValkeyResult {
+func (r *remote) callAll(ctx context.Context, calls []scriptCall, budget time.Duration) []valkey.ValkeyResult {
 	results := make([]valkey.ValkeyResult, 0, len(calls))
 	for len(calls) > 0 {
 		batch := calls[:min(len(calls), maxBatch)]
@@ -67,7 +68,7 @@ func (r *remote) callAll(ctx context.Context, calls []scriptCall) []valkey.Valke
 			}
 			continue
 		}
-		limited, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+		limited, cancel := context.WithTimeout(ctx, budget)
 		got := runAll(limited, client, batch)
 		cancel()
 		r.observe(ctx, got[0].Error())

@@ -35,9 +35,9 @@ func New[T any](m *Manager, o Options[T]) (*Cache[T], error) {
 		json: func(payload []byte) ([]byte, error) {
 			value, err := o.Codec.Decode(payload)
 			if err != nil {
-				return nil, err //nolint:wrapcheck // it only says no
+				return nil, err
 			}
-			return json.Marshal(value) //nolint:wrapcheck // as above
+			return json.Marshal(value)
 		},
 	})
 	return &Cache[T]{m: m, o: o, stats: stats, flights: newFlights[T](), shape: shape}, nil
@@ -85,12 +85,13 @@ func value[T any](it *item[T], err error) (T, error) {
 
 // lookup finds an item in the first tier.
 func (c *Cache[T]) lookup(key, generation string) (*item[T], bool) {
-	e, ok := c.m.local.get(key)
+	local := c.m.local
+	e, ok := local.entries.GetIfPresent(key)
 	if !ok {
 		return nil, false
 	}
 	it, ok := e.(*item[T])
-	if !ok || it.generation != generation {
+	if !ok || it.epoch != local.fences.epoch.Load() || it.generation != generation {
 		return nil, false
 	}
 	return it, true

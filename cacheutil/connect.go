@@ -13,9 +13,11 @@ const (
 	connWriteTimeout = 500 * time.Millisecond
 	// bufferSize keeps a connection's memory small.
 	bufferSize = 64 << 10
-	// topologyInterval is how often the client looks for the nodes of a cluster
-	// or the master behind a Sentinel by itself.
+	// topologyInterval is how often the client looks for the nodes of a cluster by
+	// itself, sentinelInterval for the master behind Sentinels: a master that was
+	// replaced goes on answering for a while.
 	topologyInterval = 5 * time.Second
+	sentinelInterval = time.Second
 )
 
 // clientOption reads the URL and sets what keeps a call from waiting.
@@ -34,7 +36,7 @@ func clientOption(cfg Config) (valkey.ClientOption, error) {
 	option.ReadBufferEachConn, option.WriteBufferEachConn = bufferSize, bufferSize
 	option.ClusterOption.ShardsRefreshInterval = topologyInterval
 	if option.Sentinel.MasterSet != "" {
-		option.Sentinel.TopologyRefreshInterval = topologyInterval
+		option.Sentinel.TopologyRefreshInterval = sentinelInterval
 		option.Sentinel.Dialer = option.Dialer
 	}
 	return option, nil

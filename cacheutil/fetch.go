@@ -146,7 +146,7 @@ func (c *Cache[T]) decode(p place, answer taken) (*item[T], error) {
 		return it, nil
 	}
 	if it.value, err = c.o.Codec.Decode(s.payload); err != nil {
-		return nil, err //nolint:wrapcheck // it is counted, not returned
+		return nil, err
 	}
 	size, _ := c.size(it.value, s.payload)
 	it.weight.Store(weigh(p.key, size))

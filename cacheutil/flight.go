@@ -100,10 +100,10 @@ func (c *Cache[T]) await(ctx context.Context, f *flight[T], old *item[T]) (*item
 
 // landed counts what the flight has brought to one caller.
 func (c *Cache[T]) landed(ctx context.Context, f *flight[T]) (*item[T], error) {
-	switch {
-	case f.from == fromRemote:
+	switch f.from {
+	case fromRemote:
 		c.stats.hitsRemote.Add(1)
-	case f.from == fromStale:
+	case fromStale:
 		c.stats.misses.Add(1)
 		c.stats.stale.Add(1)
 	default:

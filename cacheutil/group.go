@@ -2,8 +2,10 @@ package cacheutil
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/maypok86/otter/v2"
 )
@@ -21,7 +23,12 @@ type generation struct {
 	epoch uint64
 }
 
-func newName() string { return rand.Text()[:generationLength] }
+// newName returns a name that was not there before. It is no secret.
+func newName() string {
+	var random [generationLength / 2]byte
+	binary.BigEndian.PutUint64(random[:], rand.Uint64()) //nolint:gosec // see above
+	return hex.EncodeToString(random[:])
+}
 
 func newGenerations() (*otter.Cache[string, *generation], error) {
 	groups, err := otter.New(&otter.Options[string, *generation]{MaximumSize: maxGenerations})

@@ -19,6 +19,7 @@ import (
 type herd struct {
 	URL, Prefix, Key string
 	Readers          int
+	Hangs            bool // the load does not end
 
 	Loads, Wrong int64
 	Slowest      time.Duration
@@ -65,6 +66,9 @@ func (h herd) read(cache *cacheutil.Cache[string]) herd {
 		all.Go(func() {
 			got, err := cache.Get(context.Background(), h.Key, func(ctx context.Context) (string, error) {
 				loads.Add(1)
+				if h.Hangs {
+					<-ctx.Done()
+				}
 				select {
 				case <-time.After(50 * time.Millisecond): // a slow database
 				case <-ctx.Done():
@@ -113,5 +117,31 @@ func TestHerd(t *testing.T) {
 	t.Logf("%d cold keys, 999 readers each in 3 processes: %d loads, %d wrong answers, slowest %v", keys, loads, wrong, slowest)
 	if loads != keys || wrong != 0 {
 		t.Errorf("%d loads and %d wrong answers, want %d and 0", loads, wrong, keys)
+	}
+}
+
+// The process that loads is killed. Its lease ends, and another loads.
+func TestHerdWhoseLeaderDies(t *testing.T) {
+	server := testenv.StartCache(t)
+	raw := connect(t, server.URL())
+	told := herd{URL: server.URL(), Prefix: "herd:", Key: "k", Readers: 100, Hangs: true}
+	leader, other := startProcess(t, "reader"), startProcess(t, "reader")
+	for _, process := range []*conversation{leader, other} {
+		process.tell(t, told)
+		process.hear(t, &told)
+	}
+	leader.tell(t, told)
+	eventually(t, "the leader loads", func() bool {
+		leases, err := raw.Do(t.Context(), raw.B().Keys().Pattern("herd:l:*").Build()).AsStrSlice()
+		return err == nil && len(leases) == 1
+	})
+	leader.kill()
+	told.Hangs = false
+	other.tell(t, told)
+	var got herd
+	other.hear(t, &got)
+	t.Logf("the leader of a load died with a lease of 1 s: %d loads, slowest reader %v", got.Loads, got.Slowest)
+	if got.Loads != 1 || got.Wrong != 0 {
+		t.Errorf("%d loads and %d wrong answers", got.Loads, got.Wrong)
 	}
 }

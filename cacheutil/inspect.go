@@ -52,7 +52,7 @@ func (m *Manager) Peek(ctx context.Context, key string) (Entry, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.CallTimeout)
 	defer cancel()
-	physical := space.entry(key)[0]
+	physical := space.entry(key, 1)[0]
 	answers := client.DoMulti(ctx,
 		client.B().Get().Key(physical).Build(),
 		client.B().Pttl().Key(physical).Build())

@@ -60,7 +60,7 @@ func (i *item[T]) about() *facts { return &i.facts }
 const entryOverhead = 256
 
 func weigh(key string, size int) uint32 {
-	return uint32(min(int64(len(key))+int64(max(size, 0))+entryOverhead, math.MaxUint32)) //nolint:gosec // bounded
+	return uint32(min(int64(len(key))+int64(max(size, 0))+entryOverhead, math.MaxUint32))
 }
 
 // span sets the times of an item that stays fresh for ttl.

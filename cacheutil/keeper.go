@@ -2,6 +2,7 @@ package cacheutil
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -11,8 +12,9 @@ const (
 	// keepInterval is how often the keeper looks after everything.
 	keepInterval = 100 * time.Millisecond
 	// eraInterval is how often the era is asked for though nobody told of a
-	// change. It also keeps the key from being evicted as unused.
-	eraInterval = time.Second
+	// change: with a Sentinel, calls may go to a new master before the link to the
+	// old one breaks. It also keeps the key from being evicted as unused.
+	eraInterval = 200 * time.Millisecond
 	// nodesInterval is how often the masters of a cluster are looked for.
 	nodesInterval = time.Second
 )
@@ -26,11 +28,13 @@ type keeper struct {
 	nextEra   time.Time
 	nextNodes time.Time
 	answered  int // pings in a row while the breaker is open
+	// replicas are the nodes of a cluster that last said they were.
+	replicas map[string]bool
 }
 
 // keep runs until the context ends, then closes what it has opened.
 func (r *remote) keep(ctx context.Context, option valkey.ClientOption) {
-	k := &keeper{remote: r, option: option, backoff: minBackoff}
+	k := &keeper{remote: r, option: option, backoff: minBackoff, replicas: map[string]bool{}}
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()
 	for opening := true; ctx.Err() == nil; {
@@ -66,7 +70,9 @@ func (k *keeper) look(ctx context.Context) {
 			return
 		}
 		if err := k.connect(k.option); err != nil {
-			k.log.WarnContext(ctx, "Valkey is away; the cache works without it", "error", err)
+			if k.backoff == minBackoff { // the first attempt
+				k.log.WarnContext(ctx, "Valkey is away; the cache works without it", "error", err)
+			}
 			k.nextTry = time.Now().Add(spread(k.backoff))
 			k.backoff = min(2*k.backoff, maxBackoff)
 			return
@@ -109,128 +115,36 @@ func (k *keeper) probe(ctx context.Context, client valkey.Client) bool {
 	return true
 }
 
-// relink keeps a link to every master: each tells of its own keys alone.
-func (k *keeper) relink(ctx context.Context, client valkey.Client) {
-	masters := map[string]valkey.Client{"": client}
-	if client.Mode() == valkey.ClientModeCluster {
-		var ok bool
-		if masters, ok = findMasters(ctx, client, k.cfg.CallTimeout); !ok {
-			return
-		}
-	}
-	k.unlink(masters)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for address, master := range masters {
-		if k.links[address] != nil {
-			continue
-		}
-		linked, cancel := context.WithCancel(ctx)
-		l := &link{cancel: cancel, ended: make(chan struct{})}
-		k.links[address] = l
-		k.live = false
-		k.local.usable.Store(false)
-		k.local.fences.advance()
-		go k.keepLink(linked, l, master) // ends with unlink
-	}
-}
-
-// findMasters asks every node for its role. A node that does not tell leaves the
-// question open.
-func findMasters(ctx context.Context, client valkey.Client, limit time.Duration) (map[string]valkey.Client, bool) {
-	masters := map[string]valkey.Client{}
-	for address, node := range client.Nodes() {
-		limited, cancel := context.WithTimeout(ctx, limit)
-		role, err := node.Do(limited, node.B().Role().Build()).ToArray()
-		cancel()
-		if err != nil || len(role) == 0 {
-			continue
-		}
-		if name, err := role[0].ToString(); err == nil && name == "master" {
-			masters[address] = node
-		}
-	}
-	return masters, len(masters) > 0
-}
-
-// unlink ends the links to all but the given masters.
-func (r *remote) unlink(masters map[string]valkey.Client) {
-	r.mu.Lock()
-	var ending []*link
-	for address, l := range r.links {
-		if masters[address] == nil {
-			ending = append(ending, l)
-			delete(r.links, address)
-		}
-	}
-	r.mu.Unlock()
-	for _, l := range ending {
-		l.cancel()
-		<-l.ended
-	}
-}
-
-// setLink records that a link is up or down.
-func (r *remote) setLink(l *link, up bool) {
-	r.mu.Lock()
-	l.up = up
-	r.mu.Unlock()
-	if up {
-		r.wakeKeeper()
-	} else {
-		r.lost()
-	}
-}
-
-// lost empties the first tier and leaves it empty until invalidations arrive.
-func (r *remote) lost() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.live = false
-	r.local.usable.Store(false)
-	r.doubt()
-}
-
-func (r *remote) isLive() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.live
-}
-
-// settle lets the first tier be used as soon as every master tells of its
-// changes. What was read before is not kept: a change may have gone untold.
-func (k *keeper) settle(ctx context.Context) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.live || len(k.links) == 0 || k.breaker.open() || k.space.Load() == nil || k.eraDue.Load() {
-		return
-	}
-	for _, l := range k.links {
-		if !l.up {
-			return
-		}
-	}
-	k.live = true
-	k.local.fences.advance()
-	k.local.usable.Store(true)
-	k.log.InfoContext(ctx, "invalidations arrive from Valkey; process memory is used")
-}
-
-// readEra asks for the era, and begins one where there is none.
+// readEra asks for the era. One begins where there is none, and where the one that
+// was must not go on.
 func (k *keeper) readEra(ctx context.Context, client valkey.Client) {
 	k.eraDue.Store(false)
-	era, err := k.call(ctx, client, k.scripts.generation, eraKeys(k.cfg.Prefix)[:1], newName(), "0").ToString()
+	k.mu.Lock()
+	condemned := k.condemned
+	k.mu.Unlock()
+	era, run, err := k.askEra(ctx, client, condemned)
 	if err != nil {
 		k.eraDue.Store(true)
 		return
 	}
 	k.enter(era)
+	k.follow(run)
+}
+
+// askEra returns the era and the process that gave it; see eraScript for what not.
+func (k *keeper) askEra(ctx context.Context, client valkey.Client, not string) (era, run string, err error) {
+	answer, err := k.call(ctx, client, k.scripts.era, eraKeys(k.cfg.Prefix), newName(), not).ToString()
+	if err != nil {
+		return "", "", fmt.Errorf("ask Valkey for the era: %w", err)
+	}
+	name := min(len(newName()), len(answer))
+	return answer[:name], answer[name:], nil
 }
 
 // newEra puts everything out of reach, because more invalidations were missed
 // than were kept.
 func (k *keeper) newEra(ctx context.Context, client valkey.Client) {
-	era, err := k.call(ctx, client, k.scripts.regenerate, eraKeys(k.cfg.Prefix), newName(), "0").ToString()
+	era, _, err := k.askEra(ctx, client, "*")
 	if err != nil {
 		return
 	}
@@ -239,8 +153,14 @@ func (k *keeper) newEra(ctx context.Context, client valkey.Client) {
 	k.log.WarnContext(ctx, "more invalidations were missed than were kept: the cache begins anew")
 }
 
-// enter works in the era from now on.
+// enter works in the era from now on, unless it was condemned meanwhile.
 func (k *keeper) enter(era string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.condemned == era {
+		return
+	}
+	k.era, k.condemned = era, ""
 	next := newKeyspace(k.cfg.Prefix, k.epoch.Load(), era)
 	if there := k.space.Load(); there != nil && *there == *next || k.journal.overflowed() {
 		return
@@ -269,7 +189,7 @@ func (k *keeper) replay(ctx context.Context) {
 	}
 	batch := make([]invalidation, 0, maxBatch)
 	flush := func() bool {
-		for i, err := range k.send(ctx, batch) {
+		for i, err := range k.send(ctx, batch, max(replayBudget, k.cfg.CallTimeout)) {
 			if err != nil {
 				return false
 			}

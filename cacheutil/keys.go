@@ -16,36 +16,39 @@ func newKeyspace(prefix string, epoch int64, era string) *keyspace {
 	return &keyspace{prefix: prefix, mark: strconv.FormatInt(epoch, 10) + "." + era}
 }
 
-// entry returns the keys of an entry in the order of the scripts.
-func (k *keyspace) entry(key string) []string {
+// entry returns the first n keys of an entry, in the order of the scripts.
+func (k *keyspace) entry(key string, n int) []string {
 	tail := k.mark + ":{" + key + "}"
-	return []string{
-		k.prefix + "v:" + tail,
-		k.prefix + "l:" + tail,
-		trackedPrefix(k.prefix) + tail,
-		wakePrefix(k.prefix) + tail,
+	kinds := [...]string{"v:", "l:", kindWake, kindTracked}
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = k.prefix + kinds[i] + tail
 	}
+	return keys
 }
 
 // group returns the keys of a group.
 func (k *keyspace) group(group string) []string {
 	tail := k.mark + ":{" + group + "}"
-	return []string{k.prefix + "g:" + tail, groupPrefix(k.prefix) + tail}
+	return []string{k.prefix + "g:" + tail, k.prefix + kindGroup + tail}
 }
 
 // eraKeys are the era's own key and the one that tells of its change.
 func eraKeys(prefix string) []string {
-	return []string{prefix + "e:{era}", prefix + "c:{era}"}
+	return []string{prefix + "e:{era}", prefix + kindEra + "{era}"}
 }
 
-func trackedPrefix(prefix string) string { return prefix + "t:" }
-func groupPrefix(prefix string) string   { return prefix + "u:" }
-func wakePrefix(prefix string) string    { return prefix + "w:" }
+// What follows the prefix in the keys that clients track, whatever the epoch and
+// era. None begins another.
+const (
+	kindTracked = "t:" // an entry was dropped
+	kindGroup   = "u:" // a group was dropped
+	kindWake    = "w:" // a load under a lease has ended
+	kindEra     = "c:" // a new era has begun
+)
 
-// trackedPrefixes are what clients track, whatever the epoch and era. None begins
-// another.
 func trackedPrefixes(prefix string) []string {
-	return []string{trackedPrefix(prefix), groupPrefix(prefix), wakePrefix(prefix), prefix + "c:"}
+	return []string{prefix + kindTracked, prefix + kindGroup, prefix + kindWake, prefix + kindEra}
 }
 
 // logical returns the part of a tracked key in braces.

@@ -227,7 +227,7 @@ func (c *Cache[T]) refresh(ctx context.Context, p place, load func(context.Conte
 		t.ahead = true
 		answer, err := c.m.remote.take(ctx, t)
 		if err == nil && answer.state == takeMine {
-			c.loadAndStore(ctx, p, at, t.token, answer.space, nil, load)
+			_, _, _ = c.loadAndStore(ctx, p, at, t.token, answer.space, nil, load) // its figures tell
 		}
 		return
 	}

@@ -44,15 +44,6 @@ func newLocal(maxBytes int64, clock *clock, logger *slog.Logger) (*local, error)
 	return l, nil
 }
 
-// get returns the entry of the current epoch.
-func (l *local) get(key string) (entry, bool) {
-	e, ok := l.entries.GetIfPresent(key)
-	if !ok || e.about().epoch != l.fences.epoch.Load() {
-		return nil, false
-	}
-	return e, true
-}
-
 // store keeps the entry, unless something was invalidated since the fence.
 func (l *local) store(key string, e entry, at fence) bool {
 	e.about().epoch = at.epoch

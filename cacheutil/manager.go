@@ -29,6 +29,7 @@ type Manager struct {
 	closed bool
 	tasks  sync.WaitGroup
 	caches []named
+	queues []func(context.Context) QueueStats
 }
 
 // named is a cache as its manager knows it.
@@ -76,6 +77,9 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	if m.groups, err = newGenerations(); err != nil {
 		m.cancel()
 		return nil, fmt.Errorf("open the cache: %w", err)
+	}
+	if cfg.Now == nil {
+		m.spawn(func() { m.clock.run(m.ctx) })
 	}
 	m.openEpoch(ctx)
 	if cfg.URL != "" {

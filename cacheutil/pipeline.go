@@ -50,15 +50,15 @@ func runAll(ctx context.Context, client valkey.Client, calls []scriptCall) []val
 	}
 	results := client.DoMulti(ctx, commands...)
 	var unknown []int
-	commands = commands[:0]
+	var again []valkey.Completed
 	for i, result := range results {
 		if noScript(result) {
 			unknown = append(unknown, i)
-			commands = append(commands, calls[i].byText(client))
+			again = append(again, calls[i].byText(client))
 		}
 	}
 	if len(unknown) > 0 {
-		for i, result := range client.DoMulti(ctx, commands...) {
+		for i, result := range client.DoMulti(ctx, again...) {
 			results[unknown[i]] = result
 		}
 	}

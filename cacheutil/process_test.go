@@ -33,8 +33,9 @@ func TestMain(m *testing.M) {
 
 // conversation is how processes of a test talk: JSON values in turns.
 type conversation struct {
-	in  *json.Decoder
-	out *json.Encoder
+	in   *json.Decoder
+	out  *json.Encoder
+	kill func() // ends the other process at once
 }
 
 func newConversation(in io.Reader, out io.Writer) *conversation {
@@ -59,13 +60,21 @@ func startProcess(t *testing.T, role string) *conversation {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	killed := false
 	t.Cleanup(func() {
 		_ = stdin.Close()
-		if err := cmd.Wait(); err != nil && t.Context().Err() == nil {
+		if err := cmd.Wait(); err != nil && !killed && t.Context().Err() == nil {
 			t.Errorf("process %s: %v", role, err)
 		}
 	})
-	return newConversation(stdout, stdin)
+	c := newConversation(stdout, stdin)
+	c.kill = func() {
+		killed = true
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
 }
 
 func (c *conversation) tell(t *testing.T, v any) {

@@ -63,6 +63,7 @@ func (m *Manager) WritePrometheus(w io.Writer) {
 			}
 		}
 	}
+	m.writeQueues(out)
 	state := m.State()
 	if state.Valkey == stateOff {
 		return

@@ -162,29 +162,39 @@ func (r *racer) check(ctx context.Context, version int64) (rep report, err error
 	for i := range pairs {
 		key := "k" + strconv.Itoa(i)
 		for {
-			got, err := r.cache.Get(ctx, key, r.load(key))
-			if err != nil {
-				return rep, fmt.Errorf("get %s: %w", key, err)
-			}
 			rep.Reads++
-			if got == version {
+			old, err := r.old(ctx, key, version)
+			if err != nil {
+				return rep, err
+			}
+			if old == "" {
 				break
 			}
 			if time.Now().After(deadline) {
 				rep.Violations++
-				rep.First = fmt.Sprintf("%s is %d in process %d, want %d", key, got, r.parity, version)
+				rep.First = old
 				break
 			}
 			runtime.Gosched()
 		}
-		// What Valkey has is not older either.
-		entry, err := r.manager.Peek(ctx, key)
-		if err == nil && entry.Kind == cacheutil.KindValue && string(entry.JSON) != strconv.FormatInt(version, 10) {
-			rep.Violations++
-			rep.First = fmt.Sprintf("%s is %s in Valkey, want %d", key, entry.JSON, version)
-		}
 	}
 	return rep, nil
+}
+
+// old tells which tier has an older value of the key, if one has.
+func (r *racer) old(ctx context.Context, key string, version int64) (string, error) {
+	got, err := r.cache.Get(ctx, key, r.load(key))
+	if err != nil {
+		return "", fmt.Errorf("get %s: %w", key, err)
+	}
+	if got != version {
+		return fmt.Sprintf("%s is %d in process %d, want %d", key, got, r.parity, version), nil
+	}
+	entry, err := r.manager.Peek(ctx, key)
+	if err == nil && entry.Kind == cacheutil.KindValue && string(entry.JSON) != strconv.FormatInt(version, 10) {
+		return fmt.Sprintf("%s is %s in Valkey, want %d", key, entry.JSON, version), nil
+	}
+	return "", nil
 }
 
 // race is the other process.

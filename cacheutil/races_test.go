@@ -7,7 +7,6 @@ import (
 	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
-//nolint:gochecknoglobals // flags are
 var (
 	rounds = flag.Int("rounds", 2000, "rounds of TestRaces")
 	kills  = flag.Int("kills", 10, "how often TestRaces cuts all connections to Valkey")

@@ -17,6 +17,8 @@ import (
 const (
 	// tombstoneTTL is longer than any writer takes from its commit to its call.
 	tombstoneTTL = 30 * time.Second
+	// replayBudget is for a batch that nobody waits for.
+	replayBudget = 2 * time.Second
 	// groupTTL is how long a group is known that no one uses. An unknown one
 	// begins anew, empty.
 	groupTTL = 24 * time.Hour
@@ -51,7 +53,14 @@ type remote struct {
 	ready chan struct{}
 	mu    sync.Mutex
 	links map[string]*link
-	live  bool
+	// allKnown tells that there is a link to every master, be it up or not.
+	allKnown bool
+	live     bool
+	// runs are, by address, the server processes that links led to.
+	runs map[string]string
+	// era is the current one; doubted the one of the time when a link was lost, and
+	// condemned is set when it must not go on.
+	era, doubted, condemned string
 }
 
 func newRemote(cfg Config, local *local, dropGroup func(string)) *remote {
@@ -66,9 +75,13 @@ func newRemote(cfg Config, local *local, dropGroup func(string)) *remote {
 		kick:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		links:   map[string]*link{},
+		runs:    map[string]string{},
 	}
 	r.epoch.Store(cfg.Epoch)
-	r.breaker.opened = r.lost
+	r.breaker.opened = func() {
+		r.log.Warn("Valkey does not answer; it is not asked until it does")
+		r.lost()
+	}
 	local.usable.Store(false)
 	return r
 }
@@ -137,7 +150,7 @@ func (r *remote) take(ctx context.Context, t taking) (taken, error) {
 	if err != nil {
 		return taken{}, err
 	}
-	return readTaken(space, r.call(ctx, client, r.scripts.take, space.entry(t.key), t.args()...))
+	return readTaken(space, r.call(ctx, client, r.scripts.take, space.entry(t.key, 2), t.args()...))
 }
 
 // readTaken sets the space also when no answer came: the lease may have been
@@ -176,7 +189,7 @@ func (r *remote) store(ctx context.Context, space *keyspace, key, token string, 
 	if err != nil {
 		return false, err
 	}
-	result, err := r.call(ctx, client, r.scripts.store, space.entry(key), token, s.encode(), millis(s.ttl+s.stale)).AsInt64()
+	result, err := r.call(ctx, client, r.scripts.store, space.entry(key, 3), token, s.encode(), millis(s.ttl+s.stale)).AsInt64()
 	if err != nil {
 		return false, fmt.Errorf("store a value in Valkey: %w", err)
 	}
@@ -186,14 +199,14 @@ func (r *remote) store(ctx context.Context, space *keyspace, key, token string, 
 // release gives a lease back after a load that brought nothing to store.
 func (r *remote) release(ctx context.Context, space *keyspace, key, token string) {
 	if client, _, err := r.usable(); err == nil {
-		r.call(ctx, client, r.scripts.release, space.entry(key), token)
+		r.call(ctx, client, r.scripts.release, space.entry(key, 3), token)
 	}
 }
 
 // discard deletes a value that could not be read.
 func (r *remote) discard(ctx context.Context, space *keyspace, key, data string) {
 	if client, _, err := r.usable(); err == nil {
-		r.call(ctx, client, r.scripts.discard, space.entry(key), data[:min(len(data), groupedLength)])
+		r.call(ctx, client, r.scripts.discard, space.entry(key, 1), data[:min(len(data), groupedLength)])
 	}
 }
 
@@ -203,7 +216,7 @@ func (r *remote) put(ctx context.Context, key string, s stored) error {
 	if err != nil {
 		return err
 	}
-	if err := r.call(ctx, client, r.scripts.put, space.entry(key), s.encode(), millis(s.ttl+s.stale)).Error(); err != nil {
+	if err := r.call(ctx, client, r.scripts.put, space.entry(key, 4), s.encode(), millis(s.ttl+s.stale)).Error(); err != nil {
 		return fmt.Errorf("put a value into Valkey: %w", err)
 	}
 	return nil
@@ -222,7 +235,7 @@ func (r *remote) invalidate(ctx context.Context, all []invalidation) error {
 	for len(all) > 0 {
 		batch := all[:min(len(all), maxBatch)]
 		all = all[len(batch):]
-		for i, err := range r.send(ctx, batch) {
+		for i, err := range r.send(ctx, batch, r.cfg.CallTimeout) {
 			if err == nil {
 				continue
 			}
@@ -238,7 +251,7 @@ func (r *remote) invalidate(ctx context.Context, all []invalidation) error {
 }
 
 // send runs the scripts of a batch and returns an error or nil for each.
-func (r *remote) send(ctx context.Context, batch []invalidation) []error {
+func (r *remote) send(ctx context.Context, batch []invalidation, budget time.Duration) []error {
 	errs := make([]error, len(batch))
 	_, space, err := r.usable()
 	if err != nil {
@@ -248,7 +261,7 @@ func (r *remote) send(ctx context.Context, batch []invalidation) []error {
 	for i, one := range batch {
 		calls[i] = r.drops(space, one)
 	}
-	for i, result := range r.callAll(ctx, calls) {
+	for i, result := range r.callAll(ctx, calls, budget) {
 		errs[i] = result.Error()
 	}
 	return errs
@@ -263,7 +276,7 @@ func (r *remote) drops(space *keyspace, one invalidation) scriptCall {
 	if one.version > 0 {
 		version = formatVersion(one.version)
 	}
-	return scriptCall{r.scripts.invalidate, space.entry(one.name), []string{version, millis(tombstoneTTL)}}
+	return scriptCall{r.scripts.invalidate, space.entry(one.name, 4), []string{version, millis(tombstoneTTL)}}
 }
 
 // findGeneration returns the name of a group's generation.

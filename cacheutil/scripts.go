@@ -1,16 +1,16 @@
 package cacheutil
 
 // The scripts are the only writers of the second tier. KEYS are of one slot:
-// 1 the value, 2 the lease, 3 the tracked key, whose change tells every process
-// to drop the entry, 4 the wake key, whose change tells those that wait for a
-// lease. The last two are set and deleted at once: what matters is that Valkey
+// 1 the value, 2 the lease, 3 the wake key, whose change tells those that wait for
+// a lease, 4 the tracked key, whose change tells every process to drop the entry.
+// A script gets no more of them than it needs. The last two are set and deleted at once: what matters is that Valkey
 // tells the trackers.
 //
 // A lease holds its token and the generation it was taken for, and a + as soon as
 // someone waits for it. When memory is full, Valkey refuses SET, but not in a
 // script that has written already: what must not fail begins with a DEL.
 type scripts struct {
-	take, store, release, discard, put, invalidate, generation, regenerate script
+	take, store, release, discard, put, invalidate, generation, regenerate, era script
 }
 
 func newScripts() scripts {
@@ -23,6 +23,7 @@ func newScripts() scripts {
 		invalidate: newScript(luaKnown + invalidateScript),
 		generation: newScript(generationScript),
 		regenerate: newScript(regenerateScript),
+		era:        newScript(eraScript),
 	}
 }
 
@@ -44,11 +45,8 @@ end
 local old, left = '', 0
 if v then
   local kind, ours = string.sub(v,17,17), false
-  if ARGV[3] == '' then
-    ours = kind == 'v' or kind == 'n' or (kind ~= 't' and kind ~= 'V' and kind ~= 'N')
-  else
-    ours = (kind == 'V' or kind == 'N') and string.sub(v,42,57) == ARGV[3]
-  end
+  if ARGV[3] == '' then ours = not string.find(kind, '[tVN]')
+  else ours = string.find(kind, '[VN]') and string.sub(v,42,57) == ARGV[3] end
   if ours then
     local gone = redis.call('PTTL', KEYS[1])
     left = gone - (tonumber(string.sub(v,26,33), 16) or 0)
@@ -86,16 +84,13 @@ redis.call('DEL', KEYS[2])
 local version, kind = known(KEYS[1])
 local data, stored = ARGV[2], 1
 if version > string.sub(data,1,16) then
-  if string.lower(kind) == 'v' and string.sub(data,1,16) ~= '0000000000000000' then
-    stored = -1
-  else
-    data = version..string.sub(data,17)
-  end
+  if string.lower(kind) == 'v' and string.sub(data,1,16) ~= '0000000000000000' then stored = -1
+  else data = version..string.sub(data,17) end
 end
 if stored == 1 then redis.call('SET', KEYS[1], data, 'PX', ARGV[3]) end
 if string.sub(lease,-1) == '+' then
-  redis.call('SET', KEYS[4], '', 'PX', 1000)
-  redis.call('DEL', KEYS[4])
+  redis.call('SET', KEYS[3], '', 'PX', 1000)
+  redis.call('DEL', KEYS[3])
 end
 return stored
 `
@@ -106,8 +101,8 @@ local lease = redis.call('GET', KEYS[2])
 if not lease or string.sub(lease,1,16) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
 if string.sub(lease,-1) == '+' then
-  redis.call('SET', KEYS[4], '', 'PX', 1000)
-  redis.call('DEL', KEYS[4])
+  redis.call('SET', KEYS[3], '', 'PX', 1000)
+  redis.call('DEL', KEYS[3])
 end
 return 1
 `
@@ -129,8 +124,8 @@ if stored == 1 then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   redis.call('DEL', KEYS[2])
 end
-redis.call('SET', KEYS[3], '', 'PX', 1000)
-redis.call('DEL', KEYS[3])
+redis.call('SET', KEYS[4], '', 'PX', 1000)
+redis.call('DEL', KEYS[4])
 return stored
 `
 
@@ -141,31 +136,52 @@ local version, kind = known(KEYS[1])
 local new = ARGV[1]
 if new == '' or (version > new and kind == 't') then new = version end
 if version > new then
-  redis.call('DEL', KEYS[3])
-  redis.call('SET', KEYS[3], '', 'PX', 1000)
-  redis.call('DEL', KEYS[3])
+  redis.call('DEL', KEYS[4])
+  redis.call('SET', KEYS[4], '', 'PX', 1000)
+  redis.call('DEL', KEYS[4])
   return 0
 end
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('SET', KEYS[1], new..'t', 'PX', ARGV[2])
-redis.call('SET', KEYS[3], '', 'PX', 1000)
-redis.call('DEL', KEYS[3])
+redis.call('SET', KEYS[4], '', 'PX', 1000)
+redis.call('DEL', KEYS[4])
 return 1
 `
 
-// KEYS: 1 the group or era. ARGV: a new name, ttl in ms or 0.
+// KEYS: 1 the group. ARGV: a new name, ttl in ms.
 const generationScript = `
 local name = redis.pcall('GET', KEYS[1])
 if type(name) == 'string' and #name == 16 then return name end
-if ARGV[2] == '0' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return ARGV[1]
 `
 
-// KEYS: 1 the group or era, 2 its tracked key. ARGV as in generationScript.
+// KEYS: 1 the group, 2 its tracked key. ARGV as in generationScript.
 const regenerateScript = `
 redis.call('DEL', KEYS[1])
-if ARGV[2] == '0' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], '', 'PX', 1000)
 redis.call('DEL', KEYS[2])
 return ARGV[1]
+`
+
+// KEYS: 1 the era, 2 its tracked key. ARGV: a new name, and the era that is not to
+// go on: empty none, * any. An era belongs to one server process. One that was
+// started again has read old data from its disk, and a replica that was promoted
+// lacks the last writes: either may hold values whose invalidation was
+// acknowledged, so that a new era begins. The answer is the era's name and which
+// process gave it.
+const eraScript = `
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
+local era = redis.pcall('GET', KEYS[1])
+if type(era) == 'string' and #era >= 16 and string.sub(era,17) == run and ARGV[2] ~= '*' then
+  local name = string.sub(era,1,16)
+  if name ~= ARGV[2] then return name..run end
+end
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1]..run)
+redis.call('SET', KEYS[2], '', 'PX', 1000)
+redis.call('DEL', KEYS[2])
+return ARGV[1]..run
 `

@@ -56,7 +56,7 @@ type wish struct {
 	noStore atomic.Bool
 }
 
-// SetTTL, called by a load with its own context, gives the loaded values a time
+// SetTTL is for loads: called with the load's own context, it gives the loaded values a time
 // to live of their own instead of the cache's. It does nothing elsewhere.
 func SetTTL(ctx context.Context, ttl time.Duration) {
 	if w, ok := ctx.Value(loadKey{}).(*wish); ok {
@@ -64,7 +64,7 @@ func SetTTL(ctx context.Context, ttl time.Duration) {
 	}
 }
 
-// DoNotStore, called by a load with its own context, keeps the loaded values out
+// DoNotStore is for loads: called with the load's own context, it keeps the loaded values out
 // of the cache: only the callers that wait get them.
 func DoNotStore(ctx context.Context) {
 	if w, ok := ctx.Value(loadKey{}).(*wish); ok {

@@ -23,6 +23,9 @@ var errConnectionLost = errors.New("the connection was lost")
 
 // link is the connection to one master that carries its invalidations.
 type link struct {
+	// address is that of the node in a cluster, else empty.
+	address string
+
 	up     bool // guarded by remote.mu
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -31,7 +34,7 @@ type link struct {
 // keepLink keeps a link up until its context ends.
 func (r *remote) keepLink(ctx context.Context, l *link, client valkey.Client) {
 	defer close(l.ended)
-	backoff := minBackoff
+	backoff, refused := minBackoff, false
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := r.track(ctx, l, client)
@@ -41,7 +44,10 @@ func (r *remote) keepLink(ctx context.Context, l *link, client valkey.Client) {
 		if time.Since(began) > maxBackoff {
 			backoff = minBackoff
 		}
-		r.log.DebugContext(ctx, "no invalidations arrive from Valkey", "error", err)
+		if !refused {
+			r.log.WarnContext(ctx, "no invalidations arrive from Valkey; process memory is not used", "error", err)
+		}
+		refused = time.Since(began) < maxBackoff // said once, while it goes on
 		wait(ctx, spread(backoff))
 		backoff = min(2*backoff, maxBackoff)
 	}
@@ -63,6 +69,11 @@ func (r *remote) track(ctx context.Context, l *link, client valkey.Client) error
 	if err != nil {
 		return fmt.Errorf("ask Valkey for invalidations: %w", err)
 	}
+	run, err := runOf(ctx, conn)
+	if err != nil {
+		return err
+	}
+	r.arrived(l, run)
 	r.setLink(l, true)
 	defer r.setLink(l, false)
 	ticker := time.NewTicker(pingInterval)
@@ -81,6 +92,39 @@ func (r *remote) track(ctx context.Context, l *link, client valkey.Client) error
 	}
 }
 
+// runOf asks a server which process it is, in letters that each start draws anew:
+// empty if it does not let us ask.
+func runOf(ctx context.Context, conn valkey.DedicatedClient) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	info, err := conn.Do(ctx, conn.B().Info().Section("server").Build()).ToString()
+	if _, answered := valkey.IsValkeyErr(err); answered {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask Valkey which process it is: %w", err)
+	}
+	_, after, _ := strings.Cut(info, "run_id:")
+	run, _, _ := strings.Cut(after, "\r")
+	return run, nil
+}
+
+// arrived notes which process a link leads to. A shard of a cluster that has another
+// than before may hold values whose invalidation it had acknowledged: the era
+// must not go on. Where there is one server, the era's script sees to it.
+func (r *remote) arrived(l *link, run string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, known := r.runs[l.address]
+	r.runs[l.address] = run
+	if l.address == "" || r.doubted == "" || known && before == run {
+		return
+	}
+	r.condemned = r.doubted
+	r.space.Store(nil)
+	r.eraDue.Store(true)
+}
+
 // pushed takes what Valkey tells. It must not ask Valkey anything: the answer
 // would have to come through the same connection.
 func (r *remote) pushed(messages []valkey.ValkeyMessage) {
@@ -93,16 +137,16 @@ func (r *remote) pushed(messages []valkey.ValkeyMessage) {
 		if err != nil {
 			continue
 		}
-		kind, _, _ := strings.Cut(strings.TrimPrefix(key, r.cfg.Prefix), ":")
-		switch kind {
-		case "t":
+		kind := strings.TrimPrefix(key, r.cfg.Prefix)
+		switch kind[:min(len(kind), len(kindTracked))] {
+		case kindTracked:
 			r.local.drop(logical(key), 0)
 			r.waiters.wake(logical(key))
-		case "u":
+		case kindGroup:
 			r.drop(logical(key))
-		case "w":
+		case kindWake:
 			r.waiters.wake(logical(key))
-		case "c":
+		case kindEra:
 			r.eraDue.Store(true)
 			r.wakeKeeper()
 		}

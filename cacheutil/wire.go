@@ -75,7 +75,7 @@ func decodeStored(data string) (s stored, err error) {
 	if err != nil {
 		return s, errForeign
 	}
-	s.version, s.kind = int64(version), data[kindAt] //nolint:gosec // 63 bits
+	s.version, s.kind = int64(version), data[kindAt]
 	if s.kind == kindTombstone {
 		return s, nil
 	}
@@ -106,7 +106,7 @@ func formatVersion(version int64) string {
 }
 
 func milliseconds(d time.Duration) uint32 {
-	return uint32(min(max(d.Milliseconds(), 0), math.MaxUint32)) //nolint:gosec // bounded
+	return uint32(min(max(d.Milliseconds(), 0), math.MaxUint32))
 }
 
 // shapeOf is a hash of a type's structure: field names, tags and types, however

@@ -209,6 +209,12 @@ type NeuronQueries interface {
 	// back from failed or stopped starts the running time anew. With if_version only the
 	// row of that version is changed; ErrNotFound if there is none such.
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
+	// NeuronApplyState is NeuronSetState of a change that was accepted earlier, when it took
+	// its version from NeuronVersionNext: nothing that came later is undone. ErrNotFound if
+	// the neuron is newer, or is not there any more.
+	NeuronApplyState(ctx context.Context, arg NeuronApplyStateParams) (Neuron, error)
+	// NeuronVersionNext takes the version of a change that is stored later.
+	NeuronVersionNext(ctx context.Context) (int64, error)
 	// NeuronDelete removes a neuron, with if_version only at that version, and returns the
 	// version that it had; ErrNotFound if there is none such. Its signals and memories stay.
 	NeuronDelete(ctx context.Context, arg NeuronDeleteParams) (NeuronDeleteRow, error)
@@ -458,7 +464,7 @@ type MetricsAggregate struct {
 	Timestamp  time.Time
 }
 
-// Neuron is a row that NeuronInsert, NeuronUpsert and 4 more queries return.
+// Neuron is a row that NeuronInsert, NeuronUpsert and 5 more queries return.
 type Neuron struct {
 	ID           string
 	Layer        string
@@ -1836,6 +1842,34 @@ func (p *NeuronSetStateParams) Normalize() error {
 	return nil
 }
 
+// NeuronApplyStateParams are the parameters of NeuronApplyState.
+type NeuronApplyStateParams struct {
+	State     string
+	Condition string
+	UpdatedAt time.Time
+	Version   int64
+	ID        string
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *NeuronApplyStateParams) Normalize() error {
+	if err := CheckText("neuron", "state", p.State); err != nil {
+		return err
+	}
+	if err := CheckText("neuron", "condition", p.Condition); err != nil {
+		return err
+	}
+	if err := CheckTime("neuron", "updated_at", p.UpdatedAt); err != nil {
+		return err
+	}
+	p.UpdatedAt = NormalTime(p.UpdatedAt)
+	if err := CheckText("neuron", "id", p.ID); err != nil {
+		return err
+	}
+	return nil
+}
+
 // NeuronDeleteParams are the parameters of NeuronDelete.
 type NeuronDeleteParams struct {
 	ID        string
@@ -2715,6 +2749,8 @@ func EntityOf(query string) string {
 		"NeuronGetState",
 		"NeuronList",
 		"NeuronSetState",
+		"NeuronApplyState",
+		"NeuronVersionNext",
 		"NeuronDelete",
 		"NeuronCountByState":
 		return "neuron"

@@ -117,6 +117,8 @@ type operation struct {
 	// created says that 201 with Location is another success, or the only one if
 	// status says so too.
 	created bool
+	// accepted says that 202 is another success: it is stored later.
+	accepted bool
 	// problems are the statuses of failures beyond those of every route.
 	problems []int
 	// access is who may call. It must be said.

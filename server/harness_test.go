@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
@@ -124,7 +125,7 @@ func openStore(t *testing.T, engine string) model.Store {
 	st, err := store.Open(t.Context(), store.Config{
 		URL: url, Migrate: true, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
 		// As it is served, but nothing is forgotten by itself: what is not invalidated shows.
-		Cache: &store.Cache{},
+		Cache: &store.Cache{Config: cacheutil.Config{MetricPrefix: "hal9_cache_"}},
 	})
 	if err != nil {
 		t.Fatalf("open the store: %v", err)

@@ -33,11 +33,11 @@ func TestHealth(t *testing.T) {
 		}
 		s.clock.advance(time.Minute)
 		d := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=true&timeout_ms=5000", "", admin...).want(200))
-		if d.Status != "healthy" || d.UptimeSeconds == nil || *d.UptimeSeconds < 59 || d.ChecksPassed != 3 || d.ChecksTotal != 3 ||
-			len(d.Components) != 3 || d.Components[1].Name != "database" || d.Components[1].Metadata["engine"] != s.store.Engine() {
+		if d.Status != "healthy" || d.UptimeSeconds == nil || *d.UptimeSeconds < 59 || d.ChecksPassed != 4 || d.ChecksTotal != 4 ||
+			len(d.Components) != 4 || d.Components[1].Name != "database" || d.Components[1].Metadata["engine"] != s.store.Engine() {
 			t.Errorf("detailed: %+v", d)
 		}
-		if short := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=false", "", admin...).want(200)); len(short.Components) != 0 || short.ChecksTotal != 3 {
+		if short := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=false", "", admin...).want(200)); len(short.Components) != 0 || short.ChecksTotal != 4 {
 			t.Errorf("not detailed: %+v", short)
 		}
 		s.ask("GET", "/health/detailed?timeout_ms=0", "", admin...).problem(422, "query.timeout_ms")
@@ -65,7 +65,7 @@ func TestHealthWithoutDatabase(t *testing.T) {
 		t.Errorf("readyz %q", r.body)
 	}
 	d := decode[healthAnswer](s.ask("GET", "/health/detailed", "", "X-API-Key", s.key(s.user("root", auth.RoleAdmin))).want(503))
-	if d.Status != "unhealthy" || d.ChecksPassed != 2 || d.Components[1].Status != "unhealthy" {
+	if d.Status != "unhealthy" || d.ChecksPassed != 3 || d.Components[1].Status != "unhealthy" {
 		t.Errorf("detailed: %+v", d)
 	}
 }

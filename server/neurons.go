@@ -86,7 +86,10 @@ func (s *Server) registerNeurons() {
 	}, s.neuronDelete)
 	register(s, operation{
 		id: "NeuronSetState", method: http.MethodPut, path: one + "/state", tag: tagNeurons, access: scoped(auth.ScopeModifyNeuron),
-		summary: "Set a neuron's state", problems: []int{http.StatusNotFound, http.StatusPreconditionFailed}, etag: true,
+		summary: "Set a neuron's state", accepted: true,
+		description: "Where states are written behind (cache.entities.neuron_state.strategy), one without If-Match is answered 202: " +
+			"accepted, shown as it will be, and stored a moment later.",
+		problems: []int{http.StatusNotFound, http.StatusPreconditionFailed}, etag: true,
 		example: map[string]any{"state": "Running"},
 	}, s.neuronSetState)
 	register(s, operation{
@@ -312,9 +315,19 @@ func (s *Server) neuronSetState(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.store.NeuronSetState(ctx, model.NeuronSetStateParams{
+	arg := model.NeuronSetStateParams{
 		ID: in.ID, State: in.Body.State, Condition: model.ConditionOf(in.Body.State), UpdatedAt: s.now(), IfVersion: version,
-	})
+	}
+	if s.later != nil {
+		n, queued, err := s.later.NeuronSetState(ctx, arg)
+		switch {
+		case err != nil:
+			return nil, err
+		case queued:
+			return s.neuronAccepted(ctx, n)
+		}
+	}
+	n, err := s.store.NeuronSetState(ctx, arg)
 	if errors.Is(err, model.ErrNotFound) {
 		return nil, in.missed("neuron", current)
 	}
@@ -351,6 +364,17 @@ func (s *Server) neuronAnswer(ctx context.Context, n model.Neuron) (*answer[neur
 	}
 	data := s.neuronOf(n, heard.LastSignalAt)
 	return ok(data).tagged(neuronTag(&data)), nil
+}
+
+// neuronAccepted answers 202 with a neuron as it will be, without an ETag: nobody has
+// stored this version yet.
+func (s *Server) neuronAccepted(ctx context.Context, n model.Neuron) (*answer[neuron], error) {
+	a, err := s.neuronAnswer(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	a.Status, a.ETag, a.CacheControl = http.StatusAccepted, "", ""
+	return a, nil
 }
 
 // neuronOf is a stored neuron in the shape of the answers.

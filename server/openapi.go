@@ -91,6 +91,9 @@ func (s *Server) finishOperation(op *operation) {
 		}
 	}
 	describeHeaders(op, doc)
+	if op.accepted {
+		doc.Responses["202"] = &huma.Response{Description: "Accepted, and stored a moment later", Content: doc.Responses["200"].Content}
+	}
 	if op.example != nil && doc.RequestBody != nil {
 		doc.RequestBody.Content[typeJSON].Example = op.example
 	}

@@ -61,9 +61,17 @@ type Deps struct {
 	Logger *slog.Logger
 	// Metrics is where the server registers its own. A new set by default.
 	Metrics *metrics.Set
+	// Later takes states of neurons that are stored later; nil: all are stored at once.
+	Later Later
 	// Cache is what Store is cached in, for its figures; nil without one.
 	Cache *cacheutil.Manager
 	Build Build
+}
+
+// Later accepts what is stored a moment later. queued is false where it cannot be, and
+// the caller stores it.
+type Later interface {
+	NeuronSetState(ctx context.Context, arg model.NeuronSetStateParams) (n model.Neuron, queued bool, err error)
 }
 
 func (d Deps) withDefaults() Deps {
@@ -117,6 +125,7 @@ type Server struct {
 	metrics    *metrics.Set
 	cache      *cacheRates
 	encoded    encodedAnswers
+	later      Later // nil: nothing is stored later
 	build      Build
 
 	router      *gin.Engine
@@ -150,7 +159,7 @@ func New(d Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
-		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, build: d.Build, started: d.Clock(),
+		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, build: d.Build, started: d.Clock(),
 		access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
 		secureHeaders: secureHeaders(),
 	}

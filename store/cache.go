@@ -18,6 +18,9 @@ type Cache struct {
 
 	// Settings tells how each entity is cached; DefaultCacheSettings if nil.
 	Settings func(cachedstore.Entity) cachedstore.Settings
+
+	// Behind is what is stored later. It needs a URL, and somebody who runs LaterOf.
+	Behind Behind
 }
 
 // CachePrefix begins every key in Valkey unless the configuration says otherwise.
@@ -32,7 +35,24 @@ func DefaultCacheSettings(cachedstore.Entity) cachedstore.Settings {
 const cacheHardTimeout = 30 * time.Second
 
 // cached is a store behind its cache.
-type cached struct{ *cachedstore.Store }
+type cached struct {
+	*cachedstore.Store
+
+	later *Later // nil: everything is stored at once
+}
+
+// APIKeySetLastUsed accepts the use to be stored later, if that is asked for: it
+// returns a key that holds no more than it was given then.
+func (c *cached) APIKeySetLastUsed(ctx context.Context, arg model.APIKeySetLastUsedParams) (model.APIKey, error) {
+	queued, err := c.later.setLastUsed(ctx, arg)
+	if err != nil {
+		return model.APIKey{}, fmt.Errorf("queue the use of an API key: %w", err)
+	}
+	if queued {
+		return model.APIKey{ID: arg.ID, LastUsedAt: &arg.LastUsedAt}, nil
+	}
+	return c.Store.APIKeySetLastUsed(ctx, arg)
+}
 
 // withCache puts the cache around a store, which it closes when that fails.
 func withCache(ctx context.Context, st model.Store, cfg Cache) (model.Store, error) {
@@ -54,7 +74,21 @@ func withCache(ctx context.Context, st model.Store, cfg Cache) (model.Store, err
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the cache: %w", err), m.Close(), st.Close())
 	}
-	return &cached{c}, nil
+	out := &cached{Store: c}
+	if cfg.Behind != (Behind{}) {
+		if out.later, err = newLater(c, m, cfg.Behind); err != nil {
+			return nil, errors.Join(fmt.Errorf("open the cache: %w", err), c.Close())
+		}
+	}
+	return out, nil
+}
+
+// LaterOf returns what stores later what a store accepted, nil where nothing is.
+func LaterOf(st model.Store) *Later {
+	if c, ok := st.(*cached); ok {
+		return c.later
+	}
+	return nil
 }
 
 // CacheOf returns what the caches of a store share, nil for a store without.

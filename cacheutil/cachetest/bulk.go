@@ -62,6 +62,7 @@ func testMany(t *testing.T, m *cacheutil.Manager) {
 	// Those that ask at once share the load.
 	g := newGate()
 	calls.Store(0)
+	//nolint:unparam // it is a load
 	slow := func(context.Context, []string) (map[string]Row, error) {
 		calls.Add(1)
 		close(g.begun)
@@ -90,6 +91,7 @@ func testMany(t *testing.T, m *cacheutil.Manager) {
 func testEncoded(t *testing.T, m *cacheutil.Manager) {
 	c := newCache(t, m, nil)
 	var encodings atomic.Int64
+	//nolint:unparam // it is an encode
 	encode := func(r Row) ([]byte, error) {
 		encodings.Add(1)
 		return []byte("<" + r.Text + ">"), nil

@@ -33,7 +33,7 @@ func (g *Globals) accounts(s Settings, makes bool, fn func(context.Context, *aut
 			return err
 		}
 	}
-	st, err := openStore(g.Context, cfg, false)
+	st, err := openStore(g.Context, cfg)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (g *Globals) accounts(s Settings, makes bool, fn func(context.Context, *aut
 	if err != nil {
 		return fmt.Errorf("open the accounts: %w", err)
 	}
-	return storeError(fn(g.Context, svc))
+	return errors.Join(storeError(fn(g.Context, svc)), g.tellServers(g.Context, cfg, st))
 }
 
 // refuseMemory refuses a database that no other process can see.

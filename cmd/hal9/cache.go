@@ -12,6 +12,9 @@ import (
 
 // CacheCmd groups the commands about what is cached.
 type CacheCmd struct {
+	Stats      CacheStatsCmd      `cmd:"" help:"Tell what is cached, and how the cache server is."`
+	Get        CacheGetCmd        `cmd:"" help:"Show what the cache server holds under a key."`
+	Drop       CacheDropCmd       `cmd:"" help:"Drop single entries or groups."`
 	Invalidate CacheInvalidateCmd `cmd:"" help:"Put everything that was cached out of reach."`
 }
 
@@ -23,7 +26,7 @@ type CacheInvalidateCmd struct {
 
 // Help describes the command.
 func (CacheInvalidateCmd) Help() string {
-	return `Raises the epoch of the database, which is part of every cache key. Run it after the database went back in time: when a PostgreSQL backup was restored, or a replica that lagged was promoted; before servers start again. 'hal9 restore' does it by itself. Nothing is deleted from the cache server: what is out of reach expires.
+	return `Raises the epoch of the database, which is part of every cache key. Run it after the database went back in time: when a PostgreSQL backup was restored, or a replica that lagged was promoted; before servers start again. 'hal9 restore' does it by itself. Servers that run notice within cache.epoch_interval. Nothing is deleted from the cache server: what is out of reach expires.
 
 Example:
 
@@ -50,7 +53,7 @@ func bumpEpoch(ctx context.Context, cfg *config.Config) (epoch int64, err error)
 	if err := checkSchema(ctx, cfg); err != nil {
 		return 0, err
 	}
-	st, err := openStore(ctx, cfg, false)
+	st, err := openStore(ctx, cfg)
 	if err != nil {
 		return 0, err
 	}

@@ -33,22 +33,23 @@ func newCLI() *CLI {
 	c.Serve.Settings = newSettings("server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "upkeep", "log")
 	for _, s := range []*Settings{
 		&c.Migrate.Up.Settings, &c.Migrate.Down.Settings, &c.Migrate.Status.Settings, &c.Migrate.Redo.Settings,
-		&c.Partitions.List.Settings, &c.Partitions.Drop.Settings,
+		&c.Partitions.List.Settings,
 	} {
 		*s = newSettings("database.url", "database.admin_url")
 	}
+	c.Partitions.Drop.Settings = newSettings("database.url", "database.admin_url", "cache")
 	c.Signals.Load.Settings = newSettings("database", "cache", "signals", "ingest")
 	c.Partitions.Ensure.Settings = newSettings("database.url", "database.admin_url", "database.partitions_ahead")
 	c.Backup.Settings = newSettings("database.url")
 	c.Restore.Settings = newSettings("database.url")
 	for _, s := range []*Settings{
-		&c.Import.Settings, &c.Cache.Invalidate.Settings, &c.Admin.CreateKey.Settings,
+		&c.Import.Settings, &c.Cache.Invalidate.Settings, &c.Cache.Stats.Settings, &c.Cache.Get.Settings, &c.Cache.Drop.Settings, &c.Admin.CreateKey.Settings,
 		&c.User.Create.Settings, &c.User.List.Settings, &c.User.Show.Settings, &c.User.SetRole.Settings,
 		&c.User.SetPassword.Settings, &c.User.Activate.Settings, &c.User.Deactivate.Settings, &c.User.Delete.Settings,
 		&c.Loadtest.Seed.Settings,
 		&c.APIKey.Create.Settings, &c.APIKey.List.Settings, &c.APIKey.Revoke.Settings, &c.APIKey.Delete.Settings,
 	} {
-		*s = newSettings("database", "cache")
+		*s = newSettings("database", "cache") // running servers hear of what they write
 	}
 	return &c
 }

@@ -83,7 +83,7 @@ func (c *ImportCmd) target(ctx context.Context, cfg *config.Config, source *tran
 	patient := *cfg
 	patient.Database.StatementTimeout = max(patient.Database.StatementTimeout, patience)
 	if cfg.Database.Engine() != dburl.SQLite {
-		return openStore(ctx, &patient, false)
+		return openStore(ctx, &patient)
 	}
 	path, err := dburl.SQLitePath(cfg.Database.URL)
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *ImportCmd) target(ctx context.Context, cfg *config.Config, source *tran
 		}
 	}
 	if !c.DryRun {
-		return openStore(ctx, &patient, false)
+		return openStore(ctx, &patient)
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // there is none yet

@@ -77,7 +77,7 @@ func (c *LoadtestSeedCmd) Run(g *Globals) (err error) {
 }
 
 func (c *LoadtestSeedCmd) seed(ctx context.Context, cfg *config.Config) (done seeded, err error) {
-	st, err := openStore(ctx, cfg, false)
+	st, err := openStore(ctx, cfg)
 	if err != nil {
 		return done, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -300,6 +301,7 @@ func openForUpkeep(ctx context.Context, cfg *config.Config, timeout time.Duratio
 	}
 	st, err := store.Open(ctx, store.Config{
 		URL: adminURL(cfg), MaxConnections: 2, AcquireTimeout: cfg.Database.AcquireTimeout, StatementTimeout: timeout,
+		Cache: storeCache(cfg, slog.New(slog.DiscardHandler)),
 	})
 	if errors.Is(err, model.ErrUnavailable) || errors.Is(err, model.ErrTimeout) {
 		return nil, &ExitError{Code: exitUnreachable, Err: err}

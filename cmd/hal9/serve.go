@@ -56,7 +56,9 @@ func (c *ServeCmd) Run(g *Globals) error {
 		return err
 	}
 	log := g.Logger(cfg.Log)
-	st, err := openStoreFor(g.Context, cfg, c.Migrate, log)
+	cache := storeCache(cfg, log)
+	cache.Behind = behind(cfg) // this process runs the queues
+	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -94,19 +96,19 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 
 // openStore opens the database for a command, whose writes the servers that run
 // beside it have to hear of; its errors carry their exit codes.
-func openStore(ctx context.Context, cfg *config.Config, migrate bool) (model.Store, error) {
-	return openStoreFor(ctx, cfg, migrate, slog.New(slog.DiscardHandler))
+func openStore(ctx context.Context, cfg *config.Config) (model.Store, error) {
+	return openStoreFor(ctx, cfg, false, storeCache(cfg, slog.New(slog.DiscardHandler)))
 }
 
-// openStoreFor is openStore with a log for what the cache server is up to.
-func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, log *slog.Logger) (model.Store, error) {
+// openStoreFor is openStore with a cache that its caller has set up.
+func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache) (model.Store, error) {
 	d := cfg.Database
 	st, err := store.Open(ctx, store.Config{
 		URL: d.URL, AdminURL: d.AdminURL, MaxConnections: d.MaxConnections, MinConnections: d.MinConnections,
 		ConnectionLifetime: d.ConnectionLifetime, ConnectionLifetimeJitter: d.ConnectionLifetimeJitter,
 		ConnectionIdleTimeout: d.ConnectionIdleTimeout, AcquireTimeout: d.AcquireTimeout, StatementTimeout: d.StatementTimeout,
 		Migrate: migrate || d.Engine() == dburl.SQLite,
-		Cache:   storeCache(cfg, log),
+		Cache:   cache,
 	})
 	switch {
 	case err == nil:
@@ -137,7 +139,9 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, st model.Store, ln 
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
+	later := store.LaterOf(st)
 	srv, err := server.New(server.Deps{
+		Later:  laterOrNil(later),
 		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(), Cache: store.CacheOf(st),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})
@@ -157,6 +161,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, st model.Store, ln 
 	group.Go(func() error { return in.Run(beside) })
 	group.Go(func() error { return keeper.Run(beside) })
 	group.Go(func() error { return accounts.Run(beside) })
+	group.Go(func() error { return runLater(beside, later, cfg.Server.ShutdownTimeout) })
 	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log) })
 	if err := g.announce(log, cfg, st, ln.Addr()); err != nil {
 		log.WarnContext(g.Context, "cannot write to the terminal", slog.String("error", err.Error()))

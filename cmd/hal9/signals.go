@@ -67,7 +67,7 @@ func (c *SignalsLoadCmd) Run(g *Globals) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	st, err := openStore(g.Context, cfg, false)
+	st, err := openStore(g.Context, cfg)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/gen/cachedstore"
 	"github.com/hal9-ai/hal9/internal/config"
+	"github.com/hal9-ai/hal9/server"
 	"github.com/hal9-ai/hal9/store"
 )
 
@@ -43,4 +46,36 @@ func storeCache(cfg *config.Config, log *slog.Logger) *store.Cache {
 			return set
 		},
 	}
+}
+
+// behind is what serve stores later.
+func behind(cfg *config.Config) store.Behind {
+	return store.Behind{
+		NeuronState: cfg.Cache.Entities.NeuronState.Strategy == config.StrategyBehind,
+		LastUsed:    cfg.Cache.Entities.LastUsed.Strategy == config.StrategyBehind,
+	}
+}
+
+// laterOrNil keeps a nil pointer from becoming an interface that is not nil.
+func laterOrNil(l *store.Later) server.Later {
+	if l == nil {
+		return nil
+	}
+	return l
+}
+
+// runLater stores what was accepted until ctx ends, and then what is left.
+func runLater(ctx context.Context, l *store.Later, limit time.Duration) error {
+	if l == nil {
+		return nil
+	}
+	if err := l.Run(ctx); err != nil {
+		return fmt.Errorf("store what was accepted: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	if err := l.Drain(ctx); err != nil {
+		return fmt.Errorf("store what was accepted: %w", err)
+	}
+	return nil
 }

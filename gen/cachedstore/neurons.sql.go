@@ -239,6 +239,43 @@ func afterNeuronSetState(c *changes, arg *model.NeuronSetStateParams, row *model
 	stale(c, c.s.neuronState, keyNeuronState(row.ID), row.Version)
 }
 
+// NeuronApplyState answers model.Queries, and drops what it makes stale.
+func (s *Store) NeuronApplyState(ctx context.Context, arg model.NeuronApplyStateParams) (model.Neuron, error) {
+	out, err := s.Store.NeuronApplyState(ctx, arg)
+	switch {
+	case err == nil:
+		c := changes{s: s}
+		afterNeuronApplyState(&c, &arg, &out)
+		c.apply(ctx, true)
+	case uncertain(err):
+		c := changes{s: s}
+		afterNeuronApplyState(&c, &arg, nil)
+		c.apply(ctx, false)
+	}
+	return out, err
+}
+
+// NeuronApplyState answers model.Queries, and notes what it makes stale.
+func (t *Tx) NeuronApplyState(ctx context.Context, arg model.NeuronApplyStateParams) (model.Neuron, error) {
+	out, err := t.Tx.NeuronApplyState(ctx, arg)
+	if err == nil {
+		afterNeuronApplyState(t.c, &arg, &out)
+	}
+	return out, err
+}
+
+// afterNeuronApplyState notes what NeuronApplyState makes stale.
+func afterNeuronApplyState(c *changes, arg *model.NeuronApplyStateParams, row *model.Neuron) {
+	stale(c, c.s.neuron, keyNeuron(arg.ID), 0)
+	stale(c, c.s.neuronState, keyNeuronState(arg.ID), 0)
+	c.group("neurons")
+	if row == nil {
+		return
+	}
+	fresh(c, c.s.neuron, keyNeuron(row.ID), *row, row.Version)
+	stale(c, c.s.neuronState, keyNeuronState(row.ID), row.Version)
+}
+
 // NeuronDelete answers model.Queries, and drops what it makes stale.
 func (s *Store) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (model.NeuronDeleteRow, error) {
 	out, err := s.Store.NeuronDelete(ctx, arg)

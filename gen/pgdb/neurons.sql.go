@@ -12,6 +12,57 @@ import (
 	"github.com/hal9-ai/hal9/model"
 )
 
+const neuronApplyState = `-- name: NeuronApplyState :one
+UPDATE neurons
+SET state = $1,
+    errors_count = errors_count + CASE WHEN $2::text = 'failed' AND condition <> 'failed' THEN 1 ELSE 0 END,
+    running_since = CASE WHEN $2::text = 'running' AND condition <> 'running' THEN $3::timestamptz ELSE running_since END,
+    condition = $2::text,
+    state_set_at = $3::timestamptz,
+    updated_at = $3::timestamptz,
+    version = $4::bigint
+WHERE id = $5 AND version < $4::bigint
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
+`
+
+type NeuronApplyStateParams struct {
+	State     string
+	Condition string
+	UpdatedAt time.Time
+	Version   int64
+	ID        string
+}
+
+// NeuronApplyState is NeuronSetState of a change that was accepted earlier, when it took
+// its version from NeuronVersionNext: nothing that came later is undone. ErrNotFound if
+// the neuron is newer, or is not there any more.
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
+func (q *Queries) NeuronApplyState(ctx context.Context, arg NeuronApplyStateParams) (Neuron, error) {
+	row := q.db.QueryRow(ctx, neuronApplyState,
+		arg.State,
+		arg.Condition,
+		arg.UpdatedAt,
+		arg.Version,
+		arg.ID,
+	)
+	var i Neuron
+	err := row.Scan(
+		&i.ID,
+		&i.Layer,
+		&i.SystemPrompt,
+		&i.Settings,
+		&i.State,
+		&i.Condition,
+		&i.StateSetAt,
+		&i.RunningSince,
+		&i.ErrorsCount,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
 const neuronCountByState = `-- name: NeuronCountByState :many
 SELECT state, condition, count(*) AS neurons_count
 FROM neurons
@@ -432,4 +483,16 @@ func (q *Queries) NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neu
 		&i.Version,
 	)
 	return i, err
+}
+
+const neuronVersionNext = `-- name: NeuronVersionNext :one
+SELECT nextval('row_version_seq')::bigint AS version
+`
+
+// NeuronVersionNext takes the version of a change that is stored later.
+func (q *Queries) NeuronVersionNext(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, neuronVersionNext)
+	var version int64
+	err := row.Scan(&version)
+	return version, err
 }

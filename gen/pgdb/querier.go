@@ -157,6 +157,11 @@ type Querier interface {
 	// NeuronActivityRecount sets one neuron's traffic from the signals that are stored.
 	// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
 	NeuronActivityRecount(ctx context.Context, arg NeuronActivityRecountParams) (int64, error)
+	// NeuronApplyState is NeuronSetState of a change that was accepted earlier, when it took
+	// its version from NeuronVersionNext: nothing that came later is undone. ErrNotFound if
+	// the neuron is newer, or is not there any more.
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
+	NeuronApplyState(ctx context.Context, arg NeuronApplyStateParams) (Neuron, error)
 	// NeuronCountByState counts the neurons of each state.
 	// cache: neuron:states group neurons
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
@@ -198,6 +203,8 @@ type Querier interface {
 	// that has the id; its state stays. It was new if created_at equals updated_at.
 	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)
+	// NeuronVersionNext takes the version of a change that is stored later.
+	NeuronVersionNext(ctx context.Context) (int64, error)
 	// RefreshTokenDeleteExpired removes up to page_limit tokens past the given moment.
 	RefreshTokenDeleteExpired(ctx context.Context, arg RefreshTokenDeleteExpiredParams) (int64, error)
 	// RefreshTokenGetByHash returns a refresh token, spent or expired ones too: a spent

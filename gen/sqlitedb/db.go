@@ -156,6 +156,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.neuronActivityRecountStmt, err = db.PrepareContext(ctx, neuronActivityRecount); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronActivityRecount: %w", err)
 	}
+	if q.neuronApplyStateStmt, err = db.PrepareContext(ctx, neuronApplyState); err != nil {
+		return nil, fmt.Errorf("error preparing query NeuronApplyState: %w", err)
+	}
 	if q.neuronCountByStateStmt, err = db.PrepareContext(ctx, neuronCountByState); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronCountByState: %w", err)
 	}
@@ -185,6 +188,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.neuronUpsertStmt, err = db.PrepareContext(ctx, neuronUpsert); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronUpsert: %w", err)
+	}
+	if q.neuronVersionNextStmt, err = db.PrepareContext(ctx, neuronVersionNext); err != nil {
+		return nil, fmt.Errorf("error preparing query NeuronVersionNext: %w", err)
 	}
 	if q.refreshTokenDeleteExpiredStmt, err = db.PrepareContext(ctx, refreshTokenDeleteExpired); err != nil {
 		return nil, fmt.Errorf("error preparing query RefreshTokenDeleteExpired: %w", err)
@@ -543,6 +549,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing neuronActivityRecountStmt: %w", cerr)
 		}
 	}
+	if q.neuronApplyStateStmt != nil {
+		if cerr := q.neuronApplyStateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing neuronApplyStateStmt: %w", cerr)
+		}
+	}
 	if q.neuronCountByStateStmt != nil {
 		if cerr := q.neuronCountByStateStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing neuronCountByStateStmt: %w", cerr)
@@ -591,6 +602,11 @@ func (q *Queries) Close() error {
 	if q.neuronUpsertStmt != nil {
 		if cerr := q.neuronUpsertStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing neuronUpsertStmt: %w", cerr)
+		}
+	}
+	if q.neuronVersionNextStmt != nil {
+		if cerr := q.neuronVersionNextStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing neuronVersionNextStmt: %w", cerr)
 		}
 	}
 	if q.refreshTokenDeleteExpiredStmt != nil {
@@ -896,6 +912,7 @@ type Queries struct {
 	neuronActivityGetStmt           *sql.Stmt
 	neuronActivityListStmt          *sql.Stmt
 	neuronActivityRecountStmt       *sql.Stmt
+	neuronApplyStateStmt            *sql.Stmt
 	neuronCountByStateStmt          *sql.Stmt
 	neuronDeleteStmt                *sql.Stmt
 	neuronGetStmt                   *sql.Stmt
@@ -906,6 +923,7 @@ type Queries struct {
 	neuronSetStateStmt              *sql.Stmt
 	neuronUpdateStmt                *sql.Stmt
 	neuronUpsertStmt                *sql.Stmt
+	neuronVersionNextStmt           *sql.Stmt
 	refreshTokenDeleteExpiredStmt   *sql.Stmt
 	refreshTokenGetByHashStmt       *sql.Stmt
 	refreshTokenInsertStmt          *sql.Stmt
@@ -1000,6 +1018,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		neuronActivityGetStmt:           q.neuronActivityGetStmt,
 		neuronActivityListStmt:          q.neuronActivityListStmt,
 		neuronActivityRecountStmt:       q.neuronActivityRecountStmt,
+		neuronApplyStateStmt:            q.neuronApplyStateStmt,
 		neuronCountByStateStmt:          q.neuronCountByStateStmt,
 		neuronDeleteStmt:                q.neuronDeleteStmt,
 		neuronGetStmt:                   q.neuronGetStmt,
@@ -1010,6 +1029,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		neuronSetStateStmt:              q.neuronSetStateStmt,
 		neuronUpdateStmt:                q.neuronUpdateStmt,
 		neuronUpsertStmt:                q.neuronUpsertStmt,
+		neuronVersionNextStmt:           q.neuronVersionNextStmt,
 		refreshTokenDeleteExpiredStmt:   q.refreshTokenDeleteExpiredStmt,
 		refreshTokenGetByHashStmt:       q.refreshTokenGetByHashStmt,
 		refreshTokenInsertStmt:          q.refreshTokenInsertStmt,

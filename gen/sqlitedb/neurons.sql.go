@@ -12,6 +12,54 @@ import (
 	"github.com/hal9-ai/hal9/model"
 )
 
+const neuronApplyState = `-- name: NeuronApplyState :one
+UPDATE neurons
+SET state = ?1,
+    errors_count = errors_count + CASE WHEN CAST(?2 AS TEXT) = 'failed' AND condition <> 'failed' THEN 1 ELSE 0 END,
+    running_since = CASE WHEN CAST(?2 AS TEXT) = 'running' AND condition <> 'running' THEN CAST(?3 AS DATETIME) ELSE running_since END,
+    condition = CAST(?2 AS TEXT),
+    state_set_at = CAST(?3 AS DATETIME),
+    updated_at = CAST(?3 AS DATETIME),
+    version = CAST(?4 AS INTEGER)
+WHERE id = ?5 AND version < CAST(?4 AS INTEGER)
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
+`
+
+type NeuronApplyStateParams struct {
+	State     string
+	Condition string
+	UpdatedAt time.Time
+	Version   int64
+	ID        string
+}
+
+// invalidates: neuron:{id}, neuron:{id}:state, group neurons
+func (q *Queries) NeuronApplyState(ctx context.Context, arg NeuronApplyStateParams) (Neuron, error) {
+	row := q.queryRow(ctx, q.neuronApplyStateStmt, neuronApplyState,
+		arg.State,
+		arg.Condition,
+		arg.UpdatedAt,
+		arg.Version,
+		arg.ID,
+	)
+	var i Neuron
+	err := row.Scan(
+		&i.ID,
+		&i.Layer,
+		&i.SystemPrompt,
+		&i.Settings,
+		&i.State,
+		&i.Condition,
+		&i.StateSetAt,
+		&i.RunningSince,
+		&i.ErrorsCount,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
 const neuronCountByState = `-- name: NeuronCountByState :many
 SELECT state, condition, count(*) AS neurons_count
 FROM neurons
@@ -419,4 +467,17 @@ func (q *Queries) NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neu
 		&i.Version,
 	)
 	return i, err
+}
+
+const neuronVersionNext = `-- name: NeuronVersionNext :one
+UPDATE row_version
+SET value = value + 1
+RETURNING value AS version
+`
+
+func (q *Queries) NeuronVersionNext(ctx context.Context) (int64, error) {
+	row := q.queryRow(ctx, q.neuronVersionNextStmt, neuronVersionNext)
+	var value int64
+	err := row.Scan(&value)
+	return value, err
 }

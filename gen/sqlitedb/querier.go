@@ -79,6 +79,8 @@ type Querier interface {
 	NeuronActivityList(ctx context.Context, arg NeuronActivityListParams) ([]NeuronActivity, error)
 	// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
 	NeuronActivityRecount(ctx context.Context, arg NeuronActivityRecountParams) (int64, error)
+	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
+	NeuronApplyState(ctx context.Context, arg NeuronApplyStateParams) (Neuron, error)
 	// cache: neuron:states group neurons
 	NeuronCountByState(ctx context.Context) ([]NeuronCountByStateRow, error)
 	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
@@ -101,6 +103,7 @@ type Querier interface {
 	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
 	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)
+	NeuronVersionNext(ctx context.Context) (int64, error)
 	RefreshTokenDeleteExpired(ctx context.Context, arg RefreshTokenDeleteExpiredParams) (int64, error)
 	RefreshTokenGetByHash(ctx context.Context, arg RefreshTokenGetByHashParams) (RefreshToken, error)
 	RefreshTokenInsert(ctx context.Context, arg RefreshTokenInsertParams) error

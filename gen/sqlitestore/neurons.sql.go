@@ -157,6 +157,38 @@ func (s *Store) NeuronSetState(ctx context.Context, arg model.NeuronSetStatePara
 	return model.Neuron(row), nil
 }
 
+// NeuronApplyState answers model.Queries.
+func (s *Store) NeuronApplyState(ctx context.Context, arg model.NeuronApplyStateParams) (model.Neuron, error) {
+	if err := arg.Normalize(); err != nil {
+		return model.Neuron{}, err
+	}
+	params := sqlitedb.NeuronApplyStateParams(arg)
+	var row sqlitedb.Neuron
+	err := s.db.Write(ctx, "NeuronApplyState", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		row, err = q.NeuronApplyState(ctx, params)
+		return err
+	})
+	if err != nil {
+		return model.Neuron{}, s.translate("NeuronApplyState", err)
+	}
+	return model.Neuron(row), nil
+}
+
+// NeuronVersionNext answers model.Queries.
+func (s *Store) NeuronVersionNext(ctx context.Context) (int64, error) {
+	var out int64
+	err := s.db.Write(ctx, "NeuronVersionNext", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		out, err = q.NeuronVersionNext(ctx)
+		return err
+	})
+	if err != nil {
+		return 0, s.translate("NeuronVersionNext", err)
+	}
+	return out, nil
+}
+
 // NeuronDelete answers model.Queries.
 func (s *Store) NeuronDelete(ctx context.Context, arg model.NeuronDeleteParams) (model.NeuronDeleteRow, error) {
 	if err := arg.Normalize(); err != nil {

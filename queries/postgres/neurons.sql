@@ -81,6 +81,26 @@ WHERE id = @id
   AND (sqlc.narg('if_version')::bigint IS NULL OR version = sqlc.narg('if_version')::bigint)
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
+-- name: NeuronApplyState :one
+-- NeuronApplyState is NeuronSetState of a change that was accepted earlier, when it took
+-- its version from NeuronVersionNext: nothing that came later is undone. ErrNotFound if
+-- the neuron is newer, or is not there any more.
+-- invalidates: neuron:{id}, neuron:{id}:state, group neurons
+UPDATE neurons
+SET state = @state,
+    errors_count = errors_count + CASE WHEN @condition::text = 'failed' AND condition <> 'failed' THEN 1 ELSE 0 END,
+    running_since = CASE WHEN @condition::text = 'running' AND condition <> 'running' THEN @updated_at::timestamptz ELSE running_since END,
+    condition = @condition::text,
+    state_set_at = @updated_at::timestamptz,
+    updated_at = @updated_at::timestamptz,
+    version = @version::bigint
+WHERE id = @id AND version < @version::bigint
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
+
+-- name: NeuronVersionNext :one
+-- NeuronVersionNext takes the version of a change that is stored later.
+SELECT nextval('row_version_seq')::bigint AS version;
+
 -- name: NeuronDelete :one
 -- NeuronDelete removes a neuron, with if_version only at that version, and returns the
 -- version that it had; ErrNotFound if there is none such. Its signals and memories stay.

@@ -65,6 +65,24 @@ WHERE id = @id
   AND (version = sqlc.narg('if_version') OR sqlc.narg('if_version') IS NULL)
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
+-- name: NeuronApplyState :one
+-- invalidates: neuron:{id}, neuron:{id}:state, group neurons
+UPDATE neurons
+SET state = @state,
+    errors_count = errors_count + CASE WHEN CAST(@condition AS TEXT) = 'failed' AND condition <> 'failed' THEN 1 ELSE 0 END,
+    running_since = CASE WHEN CAST(@condition AS TEXT) = 'running' AND condition <> 'running' THEN CAST(@updated_at AS DATETIME) ELSE running_since END,
+    condition = CAST(@condition AS TEXT),
+    state_set_at = CAST(@updated_at AS DATETIME),
+    updated_at = CAST(@updated_at AS DATETIME),
+    version = CAST(@version AS INTEGER)
+WHERE id = @id AND version < CAST(@version AS INTEGER)
+RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
+
+-- name: NeuronVersionNext :one
+UPDATE row_version
+SET value = value + 1
+RETURNING value AS version;
+
 -- name: NeuronDelete :one
 -- invalidates: neuron:{id}, neuron:{id}:state, group neurons
 -- invalidates: neuron:{id}:metrics, group neuron_activity

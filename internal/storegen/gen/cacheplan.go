@@ -162,7 +162,7 @@ func (c *cachePlan) readHoles(r *cachedRead, refuse func(message, mend string)) 
 			if near := diag.Near(hole, fieldNames(m.fields)); near != "" {
 				mend = fmt.Sprintf("did you mean {%s}?", near)
 			}
-			refuse(fmt.Sprintf("the query has no parameter %s", hole), mend)
+			refuse("the query has no parameter "+hole, mend)
 			return false
 		}
 		if !keyable(m.fields[i].typ) {
@@ -233,7 +233,7 @@ func (c *cachePlan) join(r *cachedRead, pg *side, problems *diag.List) {
 		for _, other := range c.caches {
 			if other.name == known.name {
 				first := other.first()
-				problems.Add(withSee(pg.problem(r.note.Line, fmt.Sprintf("the words of the key are those of another one: metrics and settings call both %s", known.name),
+				problems.Add(withSee(pg.problem(r.note.Line, "the words of the key are those of another one: metrics and settings call both "+known.name,
 					"give one of them another word"),
 					first.place(), pg.place(r.note.Line, "")))
 				return

@@ -69,13 +69,13 @@ func (c *cachePlan) addStale(w *staleWrite, n *queryfile.Invalidation, named map
 			problems.Add(c.unknownKey(pg, n.Line, key))
 			continue
 		case known.group != "":
-			problems.Add(withSee(pg.problem(n.Line, fmt.Sprintf("%s is dropped with its group, not by itself", key.Text),
+			problems.Add(withSee(pg.problem(n.Line, key.Text+" is dropped with its group, not by itself",
 				"write `group "+known.group+"`"), pg.place(n.Line, ""), known.first().place()))
 			continue
 		}
 		k := &staleKey{cache: known, key: key}
 		if mend := w.resolve(k); mend != "" {
-			problems.Add(withSee(pg.problem(n.Line, fmt.Sprintf("the write does not know the key %s", key.Text), mend),
+			problems.Add(withSee(pg.problem(n.Line, "the write does not know the key "+key.Text, mend),
 				pg.place(n.Line, ""), known.first().place()))
 			continue
 		}
@@ -91,7 +91,7 @@ func (c *cachePlan) addStale(w *staleWrite, n *queryfile.Invalidation, named map
 					groups = append(groups, x.group)
 				}
 			}
-			problems.Add(pg.problem(n.Line, fmt.Sprintf("no cached read is in a group %s", group), "the groups are: "+orNone(groups)))
+			problems.Add(pg.problem(n.Line, "no cached read is in a group "+group, "the groups are: "+orNone(groups)))
 			continue
 		}
 		named["group "+group] = true
@@ -120,7 +120,7 @@ func (c *cachePlan) unknownKey(pg *side, line int, key queryfile.Key) diag.Probl
 	if near := diag.Near(key.Shape(), shapes); near != "" {
 		mend = fmt.Sprintf("did you mean %s?", c.byKey[near].key.Text)
 	}
-	return pg.problem(line, fmt.Sprintf("no read is cached under %s", key.Text), mend)
+	return pg.problem(line, "no read is cached under "+key.Text, mend)
 }
 
 // resolve finds what goes into the placeholders; mend is "" or says what is missing.

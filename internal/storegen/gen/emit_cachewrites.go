@@ -40,10 +40,10 @@ func (w *staleWrite) happened() string {
 }
 
 // effectsCall writes the call of the shared part; row is "nil" where none is known.
-func (w *staleWrite) effectsCall(c, arg, row string) string {
+func (w *staleWrite) effectsCall(c, row string) string {
 	args := []string{c}
 	if w.usesArg() {
-		args = append(args, arg)
+		args = append(args, "&arg")
 	}
 	if w.usesRow() {
 		args = append(args, row)
@@ -55,7 +55,7 @@ func (w *staleWrite) effectsName() string { return "after" + w.m.name }
 
 func (w *staleWrite) usesArg() bool {
 	return slices.ContainsFunc(w.keys, func(k *staleKey) bool {
-		return k.params != nil && len(k.params) > 0 || slices.ContainsFunc(k.columns, func(x string) bool { return strings.HasPrefix(x, "arg.") })
+		return len(k.params) > 0 || slices.ContainsFunc(k.columns, func(x string) bool { return strings.HasPrefix(x, "arg.") })
 	})
 }
 
@@ -91,14 +91,14 @@ func (e *cacheEmitter) storeWrite(s *source, w *staleWrite) {
 	s.printf("%s := s.Store.%s(ctx%s)\n", list, m.name, argOf(m))
 	nilRow := "nil"
 	s.printf("switch {\ncase err == nil%s:\nc := changes{s: s}\n%s\nc.apply(ctx, true)\ncase uncertain(err):\nc := changes{s: s}\n%s\nc.apply(ctx, false)\n}\nreturn %s\n}\n\n",
-		w.happened(), w.effectsCall("&c", "&arg", w.rowArg()), w.effectsCall("&c", "&arg", nilRow), list)
+		w.happened(), w.effectsCall("&c", w.rowArg()), w.effectsCall("&c", nilRow), list)
 }
 
 func (e *cacheEmitter) txWrite(s *source, w *staleWrite) {
 	m := w.m
 	s.printf("// %s answers model.Queries, and notes what it makes stale.\nfunc (t *Tx) %s%s {\n", m.name, m.name, m.signature(s, e.p, "model."))
 	list := strings.TrimPrefix(w.results()+", err", ", ")
-	s.printf("%s := t.Tx.%s(ctx%s)\nif err == nil%s {\n%s\n}\nreturn %s\n}\n\n", list, m.name, argOf(m), w.happened(), w.effectsCall("t.c", "&arg", w.rowArg()), list)
+	s.printf("%s := t.Tx.%s(ctx%s)\nif err == nil%s {\n%s\n}\nreturn %s\n}\n\n", list, m.name, argOf(m), w.happened(), w.effectsCall("t.c", w.rowArg()), list)
 }
 
 // effects writes what a write makes stale.
@@ -267,6 +267,6 @@ type imports struct {
 		}
 		w := e.c.writes[i]
 		s.printf("// %s answers model.Imports.\nfunc (q *imports) %s%s {\nout, err := q.Imports.%s(ctx%s)\nif err == nil {\n%s\n}\nreturn out, err\n}\n\n",
-			hm.name, hm.name, w.m.signature(s, e.p, "model."), hm.name, argOf(w.m), w.effectsCall("q.t.c", "&arg", w.rowArg()))
+			hm.name, hm.name, w.m.signature(s, e.p, "model."), hm.name, argOf(w.m), w.effectsCall("q.t.c", w.rowArg()))
 	}
 }

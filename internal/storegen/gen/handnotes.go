@@ -195,7 +195,7 @@ func checkHand(in *input, p *plan, c *cachePlan, problems *diag.List) {
 			continue
 		}
 		problems.Add(withSee(diag.Problem{
-			At: diag.Place{File: handFile}, Message: fmt.Sprintf("%s is written by hand, and nobody says what it makes stale", name),
+			At: diag.Place{File: handFile}, Message: name + " is written by hand, and nobody says what it makes stale",
 			Mend: fmt.Sprintf("add `%s: nothing, because …`, or the groups that it drops", name),
 		}, at))
 	}

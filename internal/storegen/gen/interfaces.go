@@ -105,8 +105,7 @@ func (i *interfaces) methods(name string) []handMethod {
 // signature writes a method's parameters and results for another package, and the
 // names of the parameters. Types of model that are generated end with Params.
 func (i *interfaces) signature(s *source, m handMethod) (text string, args []string, err error) {
-	var list func(fields *ast.FieldList, named bool) ([]string, error)
-	list = func(fields *ast.FieldList, named bool) ([]string, error) {
+	list := func(fields *ast.FieldList, named bool) ([]string, error) {
 		var out []string
 		if fields == nil {
 			return nil, nil

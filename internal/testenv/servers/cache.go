@@ -34,12 +34,18 @@ func cacheRecipe(program string) recipe {
 			if err != nil {
 				return err
 			}
-			if !strings.Contains(info, fmt.Sprintf("\nprocess_id:%d\r\n", s.pid)) {
-				return fmt.Errorf("another server answers at %s", s.url)
-			}
-			return nil
+			return isProcess(info, s)
 		},
 	}
+}
+
+// isProcess fails if the information is of another process: one that took the
+// port first.
+func isProcess(info string, s *Server) error {
+	if !strings.Contains(info, fmt.Sprintf("\nprocess_id:%d\r\n", s.pid)) {
+		return fmt.Errorf("another server answers at %s", s.url)
+	}
+	return nil
 }
 
 // checkCache tells whether the tests can work with the server at the URL.

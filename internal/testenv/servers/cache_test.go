@@ -19,6 +19,7 @@ func ask(t *testing.T, url string, command ...string) string {
 		t.Fatal(err)
 	}
 	option.DisableCache = true
+	option.ForceSingleClient = true
 	client, err := valkey.NewClient(option)
 	if err != nil {
 		t.Fatal(err)

@@ -103,6 +103,10 @@ func startOnce(ctx context.Context, r recipe) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return startAt(ctx, r, port)
+}
+
+func startAt(ctx context.Context, r recipe, port int) (*Server, error) {
 	account, err := findAccount()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,171 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hal9-ai/hal9/cacheutil"
+	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/store"
+)
+
+// newBehind opens a store that stores states and last uses later, and a way around it.
+func newBehind(t *testing.T, database, cacheURL string) (st, engine model.Store, later *store.Later) {
+	t.Helper()
+	cache := cacheWith(cacheURL, cacheutil.CacheAside)
+	cache.CallTimeout = 10 * time.Second // a busy machine
+	cache.Behind = store.Behind{NeuronState: true, LastUsed: true}
+	st = openCached(t, database, cache)
+	return st, open(t, database), store.LaterOf(st)
+}
+
+func run(t *testing.T, later *store.Later) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- later.Run(ctx) }()
+	return func() {
+		t.Helper()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestWriteBehind: what is accepted is stored a moment later, never over what was
+// written after it, and is found by the next read then.
+func TestWriteBehind(t *testing.T) {
+	t.Parallel()
+	for name, database := range map[string]string{"sqlite": "sqlite://" + t.TempDir() + "/hal9.db", "postgres": testenv.PostgresDatabase(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st, engine, later := newBehind(t, database, testenv.CacheURL(t))
+			accept := func(what string) model.Neuron {
+				t.Helper()
+				n, queued, err := later.NeuronSetState(t.Context(), setState(what))
+				if err != nil || !queued || n.State != what {
+					t.Fatalf("%s: %+v, queued: %v, %v", what, n, queued, err)
+				}
+				return n
+			}
+			if got := state(t, st); got != "idle" {
+				t.Fatal(got)
+			}
+			accept("first")
+			promised := accept("second")
+			if got := state(t, engine); got != "idle" {
+				t.Errorf("nobody runs the queue, and %q is stored", got)
+			}
+			stop := run(t, later)
+			eventually(t, "the state in the database", func() bool { return state(t, engine) == "second" })
+			eventually(t, "the state by the cache", func() bool { return state(t, st) == "second" })
+			stop()
+			if n, err := engine.NeuronGet(t.Context(), model.NeuronGetParams{ID: "neuron-l1"}); err != nil || n.Version != promised.Version {
+				t.Errorf("it was to have version %d: %+v, %v", promised.Version, n, err)
+			}
+
+			// What is written while a change waits is newer, and stays.
+			accept("overtaken")
+			if _, err := st.NeuronSetState(t.Context(), setState("direct")); err != nil {
+				t.Fatal(err)
+			}
+			accept("of a neuron that goes")
+			if _, err := st.NeuronDelete(t.Context(), model.NeuronDeleteParams{ID: "neuron-l1"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := later.Drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for what, s := range map[string]model.Store{"cached": st, "engine": engine} {
+				if _, err := s.NeuronGet(t.Context(), model.NeuronGetParams{ID: "neuron-l1"}); !errors.Is(err, model.ErrNotFound) {
+					t.Errorf("%s: a deleted neuron came back: %v", what, err)
+				}
+			}
+			if _, _, err := later.NeuronSetState(t.Context(), setState("x")); !errors.Is(err, model.ErrNotFound) {
+				t.Errorf("a state of nobody: %v", err)
+			}
+		})
+	}
+}
+
+// TestWriteBehindKeepsTheLaterWrite: an accepted change that is stored after a direct
+// one that came later changes nothing.
+func TestWriteBehindKeepsTheLaterWrite(t *testing.T) {
+	t.Parallel()
+	st, engine, later := newBehind(t, "sqlite://"+t.TempDir()+"/hal9.db", testenv.CacheURL(t))
+	if _, queued, err := later.NeuronSetState(t.Context(), setState("accepted")); err != nil || !queued {
+		t.Fatal(queued, err)
+	}
+	direct, err := st.NeuronSetState(t.Context(), setState("direct"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := later.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := engine.NeuronGet(t.Context(), model.NeuronGetParams{ID: "neuron-l1"}); err != nil || n.State != "direct" || n.Version != direct.Version {
+		t.Errorf("%+v, %v", n, err)
+	}
+	// A condition is for what is stored.
+	arg := setState("conditional")
+	arg.IfVersion = &direct.Version
+	if _, queued, err := later.NeuronSetState(t.Context(), arg); err != nil || queued {
+		t.Errorf("a write with a condition was queued: %v, %v", queued, err)
+	}
+}
+
+// TestLastUsesBehind: uses of keys are noted later; without the cache server at once.
+func TestLastUsesBehind(t *testing.T) {
+	t.Parallel()
+	for name, cacheURL := range map[string]string{"valkey": testenv.CacheURL(t), "away": "redis://127.0.0.1:1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st, engine, later := newBehind(t, "sqlite://"+t.TempDir()+"/hal9.db", cacheURL)
+			user, err := st.UserInsert(t.Context(), model.UserInsertParams{ID: uuid.New(), Username: "ann", PasswordHash: "h", Role: "user", CreatedAt: epoch, UpdatedAt: epoch})
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, err := st.APIKeyInsert(t.Context(), model.APIKeyInsertParams{ID: uuid.New(), UserID: user.ID, Name: "k", KeyHash: "k", Permissions: model.JSON(`[]`), IsActive: true, CreatedAt: epoch})
+			if err != nil {
+				t.Fatal(err)
+			}
+			used := func(s model.Store) *time.Time {
+				t.Helper()
+				k, err := s.APIKeyGetByHash(t.Context(), model.APIKeyGetByHashParams{KeyHash: "k"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return k.LastUsedAt
+			}
+			if used(st) != nil {
+				t.Fatal("it was used")
+			}
+			at := epoch.Add(time.Hour)
+			if _, err := st.APIKeySetLastUsed(t.Context(), model.APIKeySetLastUsedParams{ID: key.ID, LastUsedAt: at}); err != nil {
+				t.Fatal(err)
+			}
+			if early := used(engine); (early == nil) != (name == "valkey") {
+				t.Errorf("stored before the queue ran: %v", early)
+			}
+			if name == "valkey" {
+				if err := later.Drain(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for what, s := range map[string]model.Store{"cached": st, "engine": engine} {
+				if got := used(s); got == nil || !got.Equal(at) {
+					t.Errorf("%s: %v", what, got)
+				}
+			}
+			if _, queued, err := later.NeuronSetState(t.Context(), setState("x")); err != nil || queued != (name == "valkey") {
+				t.Errorf("queued: %v, %v", queued, err)
+			}
+		})
+	}
+}
