@@ -65,6 +65,11 @@ cache-races: ## look for stale values in 100,000 races of two processes (minutes
 bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)
 	PKG='$(PKG)' BENCH='$(BENCH)' BENCHTIME='$(BENCHTIME)' COUNT='$(COUNT)' bin/testenv run --durable -- sh tools/bench-compare.sh '$(BASE)'
 
+.PHONY: bench-baseline
+bench-baseline: build bin/testenv ## set the service beside bare gin and plain servers (ARGS="--rounds 3 --seconds 6")
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/ ./bench/baseline/... ./bench/ratios
+	bin/testenv run --durable -- bin/ratios $(ARGS)
+
 .PHONY: growth
 growth: bin/testenv ## measure what operations cost as the data grows, on PostgreSQL (ARGS="--signals 10000,10000000")
 	@mkdir -p bin && CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/growth ./bench/growth

@@ -69,7 +69,7 @@ func (q *Queue[T]) Drain(ctx context.Context) error {
 	}
 	w := q.newWorker()
 	defer w.leave(ctx)
-	limit, left := "", int64(0)
+	limit, left := "", "an unknown number of"
 	for failures := 0; ; {
 		pass, err := w.pass(ctx)
 		if err == nil {
@@ -81,7 +81,7 @@ func (q *Queue[T]) Drain(ctx context.Context) error {
 			}
 		}
 		if pass.fetched {
-			left = pass.length
+			left = "about " + format(pass.length)
 		}
 		var pause time.Duration
 		if failures++; err == nil || pass.progress {
@@ -90,7 +90,7 @@ func (q *Queue[T]) Drain(ctx context.Context) error {
 			pause = backoff(q.options.Interval, failures)
 		}
 		if pauseFor(ctx, pause) != nil {
-			return fmt.Errorf("queue %s: about %d entries are left in Valkey: %w", q.options.Name, left, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("queue %s: %s entries are left in Valkey: %w", q.options.Name, left, errors.Join(ctx.Err(), err))
 		}
 	}
 }

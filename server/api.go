@@ -25,7 +25,12 @@ type envelope[T any] struct {
 	Success bool    `json:"success" doc:"Always true; a failure is a problem document." example:"true"`
 	Data    T       `json:"data"`
 	Error   nothing `json:"error"`
+
+	// encoded is the JSON of it all, if that is known already.
+	encoded []byte
 }
+
+func (e envelope[T]) encodedJSON() []byte { return e.encoded }
 
 // pageEnvelope is an envelope around one page of a list.
 type pageEnvelope[T any] struct {
@@ -33,7 +38,11 @@ type pageEnvelope[T any] struct {
 	Data       []T     `json:"data" nullable:"false"`
 	NextCursor *string `json:"next_cursor" doc:"Where the next page begins: give it as cursor. Null at the end of the list." nullable:"true"`
 	Error      nothing `json:"error"`
+
+	encoded []byte // as in envelope
 }
+
+func (e pageEnvelope[T]) encodedJSON() []byte { return e.encoded }
 
 // nothing is null.
 type nothing struct{}

@@ -246,6 +246,24 @@ func TestContractHealth(t *testing.T) {
 				IsHealthy bool `json:"is_healthy"`
 			}](s.ask("GET", neuronPath, "").want(200)).IsHealthy
 		}
+		// Two more routes tell, and keep what they have encoded.
+		listed := func() (inList, inStatus bool) {
+			for _, n := range data[[]struct {
+				ID        string `json:"id"`
+				IsHealthy bool   `json:"is_healthy"`
+			}](s.ask("GET", "/api/v1/neurons", "").want(200)) {
+				inList = inList || strings.HasSuffix(neuronPath, "/"+n.ID) && n.IsHealthy
+			}
+			for _, n := range data[struct {
+				Neurons []struct {
+					ID     string `json:"id"`
+					Health string `json:"health"`
+				} `json:"neurons"`
+			}](s.ask("GET", "/api/v1/status", "").want(200)).Neurons {
+				inStatus = inStatus || strings.HasSuffix(neuronPath, "/"+n.ID) && n.Health == "healthy"
+			}
+			return inList, inStatus
+		}
 		active := func() int64 {
 			return data[struct {
 				NeuronsActive int64 `json:"neurons_active"`
@@ -265,13 +283,19 @@ func TestContractHealth(t *testing.T) {
 			if h := s.neuronHealth(id); isHealthy() != step.healthy || h.Errors != step.errors || active() != step.active || !strings.EqualFold(h.State, step.state) {
 				t.Errorf("step %d, %s: healthy %v, %d active, %+v; want %+v", i, step.state, isHealthy(), active(), h, step)
 			}
+			if inList, inStatus := listed(); inList != step.healthy || inStatus != step.healthy {
+				t.Errorf("step %d, %s: healthy in the list %v, in the status %v", i, step.state, inList, inStatus)
+			}
 		}
 		s.clock.advance(5*time.Minute + time.Second)
-		if isHealthy() {
-			t.Error("healthy after five silent minutes")
+		if inList, inStatus := listed(); isHealthy() || inList || inStatus {
+			t.Errorf("healthy after five silent minutes: %v, in the list %v, in the status %v", isHealthy(), inList, inStatus)
 		}
 		s.ask("POST", "/api/v1/signals", fmt.Sprintf(`{"content":"I live","layer_to":"L3","from_neuron":%q}`, id)).want(201)
-		eventually(t, isHealthy)
+		eventually(t, func() bool {
+			inList, inStatus := listed()
+			return isHealthy() && inList && inStatus
+		})
 	})
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -146,11 +147,30 @@ func (s *Server) neuronList(ctx context.Context, in *neuronListInput) (*pageAnsw
 	if err != nil {
 		return nil, err
 	}
-	return page(rows, in.Limit, func(n model.Neuron) neuron {
-		return s.neuronOf(n, heard[n.ID].LastSignalAt)
-	}, func(n model.Neuron) string {
-		return encodeTextCursor(cursorNeurons, n.ID)
-	}), nil
+	key := fmt.Sprintf("list\x00%d\x00%s\x00%s\x00%s", in.Limit, in.Layer, in.State, after)
+	body, err := s.encoded.page(key, s.now(), rows, heard, func() ([]byte, time.Time, error) {
+		last, until := lastSignals(heard), time.Time{}
+		answer := page(rows, in.Limit, func(n model.Neuron) neuron {
+			until = sooner(until, s.staleAt(&n, last[n.ID]))
+			return s.neuronOf(n, last[n.ID])
+		}, func(n model.Neuron) string {
+			return encodeTextCursor(cursorNeurons, n.ID)
+		})
+		body, err := marshalAnswer(answer.Body)
+		return body, until, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pageAnswer[neuron]{Body: pageEnvelope[neuron]{encoded: body}}, nil
+}
+
+// sooner is the earlier of two moments of which zero is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (s *Server) neuronGet(ctx context.Context, in *struct {
@@ -163,6 +183,10 @@ func (s *Server) neuronGet(ctx context.Context, in *struct {
 		return nil, err
 	}
 	a, err := s.neuronAnswer(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	a.Body.encoded, err = s.encoded.neuron(n.ID, n.Version, a.Body.Data.IsHealthy, func() ([]byte, error) { return marshalAnswer(a.Body) })
 	if err != nil {
 		return nil, err
 	}

@@ -173,6 +173,11 @@ func answerOptions() json.Options {
 }
 
 func marshalAnswer(v any) ([]byte, error) {
+	if e, ok := v.(interface{ encodedJSON() []byte }); ok {
+		if body := e.encodedJSON(); body != nil {
+			return body, nil
+		}
+	}
 	var b bytes.Buffer
 	if err := json.MarshalWrite(&b, v, answerOptions()); err != nil {
 		return nil, err //nolint:wrapcheck // the caller says what it was writing

@@ -124,6 +124,7 @@ type Server struct {
 	log        *slog.Logger
 	metrics    *metrics.Set
 	cache      *cacheRates
+	encoded    encodedAnswers
 	later      Later // nil: nothing is stored later
 	build      Build
 
@@ -161,6 +162,10 @@ func New(d Deps) (*Server, error) {
 		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, build: d.Build, started: d.Clock(),
 		access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
 		secureHeaders: secureHeaders(),
+	}
+	var err error
+	if s.encoded, err = newEncodedAnswers(); err != nil {
+		return nil, fmt.Errorf("make the server: %w", err)
 	}
 	if err := s.prepareTLS(); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)

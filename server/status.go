@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/hal9-ai/hal9/auth"
@@ -47,18 +48,55 @@ func (s *Server) statusGet(ctx context.Context, _ *struct{}) (*answer[status], e
 	if err != nil {
 		return nil, err
 	}
-	neurons := make([]statusNeuron, len(rows))
+	neurons, err := s.encoded.page("status", s.now(), rows, heard, func() ([]byte, time.Time, error) {
+		neurons, until := s.statusNeurons(rows, heard)
+		body, err := marshalAnswer(neurons)
+		return body, until, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	a := ok(status{Running: s.ready.Load(), UptimeSeconds: secondsSince(s.started, s.now()), Metrics: s.signalFigures()})
+	if a.Body.encoded, err = encodeStatus(&a.Body.Data, neurons); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// statusNeurons tells of all neurons, and until when that holds.
+func (s *Server) statusNeurons(rows []model.Neuron, heard [][]model.NeuronActivity) (neurons []statusNeuron, until time.Time) {
+	last := lastSignals(heard)
+	neurons = make([]statusNeuron, len(rows))
 	for i := range rows {
 		n := &rows[i]
 		neurons[i] = statusNeuron{ID: n.ID, Layer: n.Layer, State: n.State, Health: healthy}
-		if !s.isHealthy(n, heard[n.ID].LastSignalAt) {
+		if !s.isHealthy(n, last[n.ID]) {
 			neurons[i].Health = unhealthy
 		}
+		until = sooner(until, s.staleAt(n, last[n.ID]))
 	}
-	return ok(status{
-		Running: s.ready.Load(), UptimeSeconds: secondsSince(s.started, s.now()),
-		Neurons: neurons, Metrics: s.signalFigures(),
-	}), nil
+	return neurons, until
+}
+
+// encodeStatus puts the neurons, which may be a thousand and are encoded already, among
+// what is new in each answer. An encoder would read through them once more.
+func encodeStatus(st *status, neurons []byte) ([]byte, error) {
+	uptime, err := marshalAnswer(st.UptimeSeconds)
+	if err != nil {
+		return nil, err
+	}
+	figures, err := marshalAnswer(st.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	const punctuation = 128
+	body := make([]byte, 0, len(neurons)+len(uptime)+len(figures)+punctuation)
+	body = append(body, `{"success":true,"data":{"running":`...)
+	body = strconv.AppendBool(body, st.Running)
+	body = append(append(body, `,"uptime_seconds":`...), uptime...)
+	body = append(append(body, `,"neurons":`...), neurons...)
+	body = append(append(body, `,"metrics":`...), figures...)
+	return append(body, `},"error":null}`...), nil
 }
 
 func (s *Server) signalFigures() StatusMetrics {
