@@ -195,7 +195,17 @@ func TestKeysAreNotMistaken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range 2 { // cold and warm
+	loads := func() (sum int64) {
+		for _, s := range st.Manager().Stats() {
+			sum += s.Loads
+		}
+		return sum
+	}
+	var cold int64
+	for round := range 2 {
+		if round == 1 {
+			cold = loads()
+		}
 		for _, id := range []string{"a", "a:state", "a%3Astate", "{a}", "list:x", "a:metrics"} {
 			n, err := st.NeuronGet(t.Context(), model.NeuronGetParams{ID: id})
 			if err != nil || n.ID != id {
@@ -206,6 +216,9 @@ func TestKeysAreNotMistaken(t *testing.T) {
 				t.Errorf("state of %q: %q, %v", id, s.ID, err)
 			}
 		}
+	}
+	if warm := loads(); warm != cold { // they push each other out
+		t.Errorf("%d loads of warm entries: keys are shared", warm-cold)
 	}
 }
 
