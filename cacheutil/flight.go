@@ -101,6 +101,12 @@ func (c *Cache[T]) await(ctx context.Context, f *flight[T], old *item[T]) (*item
 // landed counts what the flight has brought to one caller.
 func (c *Cache[T]) landed(ctx context.Context, f *flight[T]) (*item[T], error) {
 	switch f.from {
+	case fromLocal:
+		c.stats.beyond.Add(-1)
+		c.stats.hitsLocal.add(1)
+		if f.item.stale {
+			c.serveStale(ctx)
+		}
 	case fromRemote:
 		c.stats.hitsRemote.Add(1)
 	case fromStale:

@@ -85,6 +85,9 @@ func jitter(ttl time.Duration) time.Duration {
 
 // fill gets what the first tier does not have.
 func (c *Cache[T]) fill(ctx context.Context, f *flight[T], old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
+	if it, ok := c.again(f.place); ok {
+		return it, fromLocal, nil
+	}
 	switch {
 	case f.place.adrift:
 		return c.alone(ctx, f.place, old, load)
@@ -93,6 +96,16 @@ func (c *Cache[T]) fill(ctx context.Context, f *flight[T], old *item[T], load fu
 	}
 	got := c.load(ctx, load)
 	return c.result(f.place, f.at, c.keepLoaded(f.place, got, f.at), got, old)
+}
+
+// again looks into the first tier once more: a flight that has just landed may have
+// stored the value after its reader had missed it.
+func (c *Cache[T]) again(p place) (*item[T], bool) {
+	if p.adrift {
+		return nil, false
+	}
+	it, ok := c.lookup(p.key, p.generation)
+	return it, ok && (!it.timed || c.m.clock.NowNano() < it.end)
 }
 
 // keepLoaded stores what was loaded without Valkey.

@@ -105,7 +105,17 @@ func (c *Cache[T]) launchMany(ctx context.Context, mine []seat[T], load bulkLoad
 	flying, cancel := c.m.detached(ctx, c.o.HardTimeout)
 	c.m.spawn(func() {
 		defer cancel()
-		c.fillMany(flying, mine, load)
+		missing := mine[:0]
+		for _, s := range mine {
+			if it, ok := c.again(s.flight.place); ok {
+				c.flights.land(s.flight, it, fromLocal, nil)
+			} else {
+				missing = append(missing, s)
+			}
+		}
+		if len(missing) > 0 {
+			c.fillMany(flying, missing, load)
+		}
 	})
 }
 
