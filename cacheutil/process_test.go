@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	}
 	role, ok := roles[os.Getenv(roleVariable)]
 	if !ok {
-		goleak.VerifyTestMain(m)
+		goleak.VerifyTestMain(m, clientsOwn())
 		return
 	}
 	if err := role(newConversation(os.Stdin, os.Stdout)); err != nil {

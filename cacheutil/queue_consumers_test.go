@@ -95,7 +95,7 @@ func startHelper(t *testing.T, kind, cache, prefix string, db *things) *helper {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestQueueHelperProcess$") //nolint:gosec // this very test binary
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestQueueHelperProcess$")
 	cmd.Env = append(os.Environ(), helperVariable+"="+kind, helperCache+"="+cache,
 		helperDatabase+"="+db.pool.Config().ConnString(), helperPrefix+"="+prefix)
 	cmd.Stderr = os.Stderr

@@ -1,4 +1,4 @@
-package cacheutil_test
+package cacheutil_test //nolint:testableexamples // it needs two servers
 
 import (
 	"context"
@@ -78,7 +78,9 @@ func ExampleQueue() {
 	}
 
 	stop()
-	<-ended
+	if err := <-ended; err != nil {
+		fmt.Println(err)
+	}
 	last, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := queue.Drain(last); err != nil {
