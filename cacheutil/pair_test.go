@@ -1,6 +1,7 @@
 package cacheutil_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -35,6 +36,8 @@ func newPair(t *testing.T, cfg cacheutil.Config) *pair {
 	t.Helper()
 	p := &pair{t: t, server: testenv.StartCache(t)}
 	cfg.URL, cfg.Prefix = p.server.URL(), "pair:"
+	// What a busy machine does not take in time is told later, and shows until then.
+	cfg.CallTimeout = cmp.Or(cfg.CallTimeout, 5*time.Second)
 	p.cfg = cfg
 	p.raw = connect(t, cfg.URL)
 	p.ma, p.mb = openLive(t, cfg), openLive(t, cfg)
