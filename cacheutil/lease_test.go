@@ -22,7 +22,7 @@ func (p *pair) leases() int {
 // A lease whose grant was not heard of is given back, and nothing is stored under
 // it: the load may have begun before an invalidation that came first.
 func TestUnheardLease(t *testing.T) {
-	p := newPair(t, cacheutil.Config{CallTimeout: 20 * time.Millisecond})
+	p := newPair(t, cacheutil.Config{CallTimeout: 300 * time.Millisecond})
 	through := wordCache(t, p.ma, func(o *cacheutil.Options[string]) { o.Name, o.LeaseTTL = "patient", time.Minute })
 	p.get(through, "first") // Valkey knows the scripts
 	thaw := p.freeze()
