@@ -139,6 +139,7 @@ func TestHandlersLeaveCachedValuesAlone(t *testing.T) {
 	})
 	admin := s.user("root", auth.RoleAdmin)
 	key := []string{"X-API-Key", s.key(admin)}
+	s.ask("POST", "/api/v1/auth/login", fmt.Sprintf(`{"username":"root","password":%q}`, testPassword)).want(200)
 	for i := range 5 {
 		s.ask("PUT", fmt.Sprintf("/api/v1/neurons/n%d", i), `{"layer":"L1","settings":{"a":[1,2]}}`, key...).want(201)
 		s.ask("POST", "/api/v1/memories", fmt.Sprintf(`{"neuron_id":"n1","content":"old ships %d","context":{"b":{}}}`, i), key...).want(201)
