@@ -121,6 +121,7 @@ func (p *pair) killTracking() {
 		p.t.Fatal(err)
 	}
 	killed := 0
+	list = strings.TrimPrefix(list, "txt:") // RESP3 says of what kind a text is
 	for line := range strings.Lines(list) {
 		fields := strings.Fields(line)
 		flags := slices.IndexFunc(fields, func(f string) bool { return strings.HasPrefix(f, "flags=") })
