@@ -223,7 +223,7 @@ func (r *remote) state() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := State{Valkey: stateDown, Tracking: r.live, BreakerOpen: r.breaker.open(), Pending: int(r.journal.count.Load())}
-	if r.client.Load() != nil && !s.BreakerOpen {
+	if _, _, err := r.usable(); err == nil { // connected, and it is known to be the same as before
 		s.Valkey = stateUp
 	}
 	return s
