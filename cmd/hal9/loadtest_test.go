@@ -36,7 +36,8 @@ func loadRun(t *testing.T, name, url string, args ...string) *loadtest.Report {
 		t.Errorf("exit %d, passed: %v\n%s", got.code, report.Passed, got.errors)
 	}
 	for _, c := range report.Calls {
-		if c.Failed > 0 || c.Requests == 0 && c.Call != "POST login" {
+		// A short run that draws its journeys may draw none of a rare kind.
+		if c.Failed > 0 || c.Requests == 0 && c.Call != "POST login" && report.Pick == "deck" {
 			t.Errorf("%s: %d requests, %d failed: %v %v", c.Call, c.Requests, c.Failed, c.Statuses, c.Errors)
 		}
 		for _, check := range c.Checks {
