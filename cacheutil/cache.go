@@ -57,7 +57,7 @@ func New[T any](m *Manager, o Options[T]) (*Cache[T], error) {
 func (c *Cache[T]) Get(ctx context.Context, key string, load func(context.Context) (T, error)) (T, error) {
 	it, ok := c.lookup(key, "")
 	if ok && !it.timed {
-		c.stats.hitsLocal.add(1)
+		c.stats.hitsLocal.inc()
 		return it.value, it.absent
 	}
 	it, err := c.get(ctx, place{key: key}, it, load)
@@ -109,7 +109,7 @@ func (c *Cache[T]) get(ctx context.Context, p place, it *item[T], load func(cont
 				c.refreshAhead(ctx, p, it, now, load)
 			}
 		}
-		c.stats.hitsLocal.add(1)
+		c.stats.hitsLocal.inc()
 		if it.stale {
 			c.serveStale(ctx)
 		}

@@ -103,7 +103,7 @@ func (c *Cache[T]) landed(ctx context.Context, f *flight[T]) (*item[T], error) {
 	switch f.from {
 	case fromLocal:
 		c.stats.beyond.Add(-1)
-		c.stats.hitsLocal.add(1)
+		c.stats.hitsLocal.inc()
 		if f.item.stale {
 			c.serveStale(ctx)
 		}

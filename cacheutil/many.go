@@ -67,7 +67,7 @@ func (c *Cache[T]) glance(ctx context.Context, key string, load bulkLoad[T]) (it
 			c.refreshAhead(ctx, place{key: key}, it, now, c.single(key, load))
 		}
 	}
-	c.stats.hitsLocal.add(1)
+	c.stats.hitsLocal.inc()
 	if it.stale {
 		c.serveStale(ctx)
 	}

@@ -49,7 +49,7 @@ func child(job string) error {
 }
 
 func childCommand(ctx context.Context, kind, url string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, os.Args[0]) //nolint:gosec // this very program
+	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), childVariable+"="+kind+" "+url)
 	cmd.Stderr = os.Stderr
 	return cmd
