@@ -45,7 +45,7 @@ func cacheKeys() []Key {
 			Help: "The most memory that the entries in this process take.",
 		},
 		{
-			Name: "cache.call_timeout", CacheServerOnly: true, Default: "50ms", check: atLeast(time.Millisecond),
+			Name: "cache.call_timeout", CacheServerOnly: true, Default: "250ms", check: atLeast(time.Millisecond),
 			Help: "The longest that a request waits for the cache server; after it the database is asked.",
 		},
 		{

@@ -58,7 +58,7 @@ func TestDefaults(t *testing.T) {
 		},
 		Cache: config.Cache{
 			MaxConnections: 50, DefaultTTL: time.Hour, Strategy: "cache_aside", KeyPrefix: "hal9:", LocalMaxTTL: 2 * time.Second,
-			LocalMaxBytes: 64 << 20, CallTimeout: 50 * time.Millisecond, EpochInterval: 5 * time.Second, Entities: defaultEntities(),
+			LocalMaxBytes: 64 << 20, CallTimeout: 250 * time.Millisecond, EpochInterval: 5 * time.Second, Entities: defaultEntities(),
 		},
 		Neurons:     config.Neurons{StaleAfter: 5 * time.Minute},
 		Idempotency: config.Idempotency{TTL: 24 * time.Hour},
@@ -206,7 +206,7 @@ cache:
 	want := config.Cache{
 		URL: "redis://localhost:6379", MaxConnections: 50, DefaultTTL: time.Hour,
 		Strategy: "cache_aside", KeyPrefix: "hal9:", LocalMaxTTL: 2 * time.Second,
-		LocalMaxBytes: 64 << 20, CallTimeout: 50 * time.Millisecond, EpochInterval: 5 * time.Second, Entities: defaultEntities(),
+		LocalMaxBytes: 64 << 20, CallTimeout: 250 * time.Millisecond, EpochInterval: 5 * time.Second, Entities: defaultEntities(),
 	}
 	if c.Cache != want {
 		t.Errorf("cache:\n got %+v\nwant %+v", c.Cache, want)
