@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hal9-ai/hal9/bench/benchdb"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 )
@@ -34,7 +34,7 @@ func newSubject(ctx context.Context, server, name string) (*subject, error) {
 	address := server + "-" + name
 	if strings.HasPrefix(server, "postgres") {
 		var err error
-		if address, s.drop, err = newDatabase(ctx, server, name); err != nil {
+		if address, s.drop, err = benchdb.New(ctx, server, "growth_"+name); err != nil {
 			return nil, err
 		}
 	}
@@ -51,27 +51,6 @@ func (s *subject) close() error {
 		return fmt.Errorf("close the database: %w", err)
 	}
 	return s.drop()
-}
-
-func newDatabase(ctx context.Context, server, name string) (address string, drop func() error, err error) {
-	name = "hal9_growth_" + name + "_" + strconv.FormatInt(time.Now().Unix(), 36)
-	admin := func(statement string) error {
-		conn, err := pgx.Connect(context.WithoutCancel(ctx), server)
-		if err != nil {
-			return fmt.Errorf("connect: %w", err)
-		}
-		_, err = conn.Exec(context.WithoutCancel(ctx), statement+" "+pgx.Identifier{name}.Sanitize())
-		return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
-	}
-	if err := admin("CREATE DATABASE"); err != nil {
-		return "", nil, err
-	}
-	u, err := url.Parse(server)
-	if err != nil {
-		return "", nil, errors.New("the URL of the server cannot be read")
-	}
-	u.Path = "/" + name
-	return u.String(), func() error { return admin("DROP DATABASE") }, nil
 }
 
 const chunk = 10_000

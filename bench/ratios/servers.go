@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hal9-ai/hal9/bench/benchdb"
 )
 
 // servers are all servers that are compared, running side by side: who is asked nothing
@@ -208,25 +209,12 @@ func (s *servers) stop() error {
 
 // newDatabase makes a database that stop drops.
 func (s *servers) newDatabase(ctx context.Context, server, name string) (string, error) {
-	name = "hal9_ratios_" + name + "_" + strconv.Itoa(os.Getpid())
-	admin := func(ctx context.Context, statement string) error {
-		conn, err := pgx.Connect(ctx, server)
-		if err != nil {
-			return fmt.Errorf("connect: %w", err)
-		}
-		_, err = conn.Exec(ctx, statement)
-		return errors.Join(err, conn.Close(ctx))
-	}
-	if err := admin(ctx, "CREATE DATABASE "+name); err != nil {
-		return "", err
-	}
-	s.drop = append(s.drop, func() error { return admin(context.WithoutCancel(ctx), "DROP DATABASE "+name+" WITH (FORCE)") })
-	u, err := url.Parse(server)
+	address, drop, err := benchdb.New(ctx, server, "ratios_"+name)
 	if err != nil {
-		return "", errors.New("HAL9_TEST_POSTGRES_URL cannot be read")
+		return "", fmt.Errorf("make a database: %w", err)
 	}
-	u.Path = "/" + name
-	return u.String(), nil
+	s.drop = append(s.drop, drop)
+	return address, nil
 }
 
 // fillSignals stores 50,000 signals with ids of this moment, and returns the ids.
