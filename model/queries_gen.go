@@ -2728,7 +2728,8 @@ func EntityOf(query string) string {
 		"MemorySearch",
 		"MemoryUpdate",
 		"MemoryDelete",
-		"MemoryListStoredIDs":
+		"MemoryListStoredIDs",
+		"MemoryListByReferences":
 		return "memory"
 	case "MetricInsert",
 		"MetricList",
@@ -2779,7 +2780,9 @@ func EntityOf(query string) string {
 		"SignalList",
 		"SignalListByNeuron",
 		"SignalListByReference",
-		"SignalInsertUnnest":
+		"SignalInsertUnnest",
+		"SignalListByKeys",
+		"SignalListByReferences":
 		return "signal"
 	case "UpkeepLeaseAcquire",
 		"UpkeepLeaseGet",

@@ -20,8 +20,8 @@ func (s *Server) identify(r *http.Request) (auth.Principal, *problem) {
 	if !shown || refusal != nil {
 		return auth.Principal{}, refusal
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.RequestTimeout)
-	defer cancel()
+	ctx := withTimeout(r.Context(), s.cfg.RequestTimeout)
+	defer ctx.end()
 	p, err := s.auth.Authenticate(ctx, credential)
 	switch {
 	case err == nil:

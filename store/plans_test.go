@@ -59,6 +59,15 @@ func planArgument(query, name string) (value string, ok bool) {
 		return "", false
 	case "NeuronID":
 		return "n7", query != "MemorySearch"
+	case "WantedReferences":
+		return "{" + planID + "}", true
+	case "Ids":
+		if query == "SignalListByKeys" {
+			return "{" + planID + "}", true
+		}
+		return planValue(name), true
+	case "Timestamps":
+		return "{" + planValue("Timestamp") + "}", true
 	case "UserID":
 		return planID, query != "AuditList"
 	default:

@@ -20,6 +20,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	cfg     Config
 	waiting atomic.Int64
+	reads   *reads
 }
 
 var _ model.Store = (*Store)(nil)
@@ -38,6 +39,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{pool: pool, cfg: cfg}
 	s.Store = pgstore.New(s, translate)
+	s.reads = newReads(s)
 	if err := s.Ping(ctx); err != nil {
 		pool.Close()
 		c := pc.ConnConfig
