@@ -269,6 +269,7 @@ func (c *copier) pass(ctx context.Context, final bool) error {
 // follow catches up until a pass is short, then holds the writers off for the last one.
 func (c *copier) follow(ctx context.Context) error {
 	const short, most = time.Second, 10
+	last := time.Duration(1<<63 - 1)
 	for n := 1; ; n++ {
 		began, before := time.Now(), c.changes()
 		if err := c.pass(ctx, false); err != nil {
@@ -276,9 +277,11 @@ func (c *copier) follow(ctx context.Context) error {
 		}
 		took := time.Since(began)
 		c.tell(fmt.Sprintf("pass %d caught up with %d rows in %.2f s", n, c.changes()-before, took.Seconds()))
-		if took < short || n == most || c.changes() == before {
+		// Another pass that takes as long as this one would shorten nothing.
+		if took < short || n == most || took > last/10*7 {
 			break
 		}
+		last = took
 	}
 	began := time.Now()
 	if err := c.source.fenceOn(ctx, fencedTables(c.tables), "the database was moved to "+c.options.ToName); err != nil {

@@ -76,7 +76,7 @@ func (db *pgDatabase) fenceOn(ctx context.Context, tables []string, reason strin
 			return err
 		}
 		for _, t := range tables {
-			if err := db.exec(ctx, fmt.Sprintf("CREATE OR REPLACE TRIGGER %s BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION %[1]s(%s)",
+			if err := db.exec(ctx, fmt.Sprintf("CREATE OR REPLACE TRIGGER %s BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION %[1]s(%[3]s)",
 				fenceName, quote(t), literal(reason))); err != nil {
 				return err
 			}

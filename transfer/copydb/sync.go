@@ -33,7 +33,7 @@ func (c *copier) sync(ctx context.Context, t *Table, final bool) error {
 		if err := s.run(ctx, query{table: t}); err != nil {
 			return err
 		}
-		return s.settleRefused(ctx)
+		return s.end(ctx)
 	}
 	return s.byDays(ctx)
 }
@@ -70,6 +70,14 @@ func (s *syncer) byDays(ctx context.Context) error {
 			return err
 		}
 	}
+	return s.end(ctx)
+}
+
+// end writes what is left.
+func (s *syncer) end(ctx context.Context) error {
+	if err := s.write(ctx); err != nil {
+		return err
+	}
 	return s.settleRefused(ctx)
 }
 
@@ -84,6 +92,7 @@ type syncer struct {
 	bounds  query // the part of the table that is compared
 	wanted  []Row // keys of rows to be fetched and stored
 	rows    []Row // rows to be stored, where they are read whole
+	size    int   // of rows, in bytes
 	gone    []Row // keys of rows to be deleted
 	before  Row   // the source's key before the first one wanted, or nil
 	refused []Row // rows that could not be stored at once
@@ -106,13 +115,14 @@ func (s *syncer) equal(a, b Row) bool {
 	return true
 }
 
-// page reads the next rows of one side.
-func (s *syncer) page(ctx context.Context, db database, after Row) ([]Row, error) {
+// page reads the next rows of one side, and tells whether they are the last ones. One
+// that is not full ends the table: what a writer appends meanwhile is for the next pass,
+// or this one would run after him for ever.
+func (s *syncer) page(ctx context.Context, db database, after Row) (rows []Row, last bool, err error) {
 	q := s.bounds
 	q.columns, q.after, q.limit = s.columns, after, syncRows
-	var rows []Row
 	size := 0
-	err := db.read(ctx, q, func(r Row) error {
+	err = db.read(ctx, q, func(r Row) error {
 		if len(s.columns) == len(s.t.Columns) {
 			s.t.derive(r)
 		}
@@ -122,30 +132,30 @@ func (s *syncer) page(ctx context.Context, db database, after Row) ([]Row, error
 		}
 		return nil
 	})
-	return rows, err
+	return rows, len(rows) < syncRows && size < chunkBytes, err
 }
 
 // stream hands out the rows of one side, one after the other.
 type stream struct {
-	next  func(after Row) ([]Row, error)
+	next  func(after Row) (rows []Row, last bool, err error)
 	keyOf func(Row) Row
 	page  []Row
 	last  Row
-	ended bool
+	ended bool // no page comes after the one at hand
 }
 
 // peek returns the row at hand, nil behind the last one.
 func (s *stream) peek() (Row, error) {
 	for len(s.page) == 0 && !s.ended {
 		var err error
-		if s.page, err = s.next(s.last); err != nil {
+		if s.page, s.ended, err = s.next(s.last); err != nil {
 			return nil, err
 		}
-		if s.ended = len(s.page) == 0; !s.ended {
+		if len(s.page) > 0 {
 			s.last = s.keyOf(s.page[len(s.page)-1])
 		}
 	}
-	if s.ended {
+	if len(s.page) == 0 {
 		return nil, nil
 	}
 	return s.page[0], nil
@@ -156,8 +166,8 @@ func (s *stream) drop() { s.page = s.page[1:] }
 // run merges both sides of a part of the table.
 func (s *syncer) run(ctx context.Context, bounds query) error {
 	s.bounds, s.before = bounds, nil
-	source := &stream{next: func(after Row) ([]Row, error) { return s.page(ctx, s.source, after) }, keyOf: s.keyOf}
-	target := &stream{next: func(after Row) ([]Row, error) { return s.page(ctx, s.target, after) }, keyOf: s.keyOf}
+	source := &stream{next: func(after Row) ([]Row, bool, error) { return s.page(ctx, s.source, after) }, keyOf: s.keyOf}
+	target := &stream{next: func(after Row) ([]Row, bool, error) { return s.page(ctx, s.target, after) }, keyOf: s.keyOf}
 	var last Row
 	for {
 		// Before a page is fetched: what is fetched again lies within one.
@@ -205,6 +215,7 @@ func (s *syncer) run(ctx context.Context, bounds query) error {
 func (s *syncer) want(r, last Row) {
 	if len(s.columns) == len(s.t.Columns) {
 		s.rows = append(s.rows, r)
+		s.size += r.size()
 		return
 	}
 	if len(s.wanted) == 0 {
@@ -213,22 +224,23 @@ func (s *syncer) want(r, last Row) {
 	s.wanted = append(s.wanted, s.keyOf(r))
 }
 
-// flush fetches what is wanted and writes it.
+// flush fetches what is wanted, and writes when there is enough: days with a few rows
+// each are written together.
 func (s *syncer) flush(ctx context.Context) error {
 	if err := s.fetch(ctx); err != nil {
 		return err
 	}
-	if len(s.rows) == 0 && len(s.gone) == 0 {
+	if len(s.rows)+len(s.gone) < syncRows && s.size < chunkBytes {
 		return nil
 	}
-	if err := s.write(ctx); err != nil {
-		return fmt.Errorf("catch up with %s: %w", s.t.Name, err)
-	}
-	return nil
+	return s.write(ctx)
 }
 
 // write deletes and stores in one transaction.
 func (s *syncer) write(ctx context.Context) error {
+	if len(s.rows)+len(s.gone) == 0 {
+		return nil
+	}
 	err := inTx(ctx, s.target, func() error {
 		if len(s.gone) > 0 {
 			if err := s.target.remove(ctx, s.t, s.gone); err != nil {
@@ -242,15 +254,15 @@ func (s *syncer) write(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("catch up with %s: %w", s.t.Name, err)
 	}
 	s.changed(s.t, int64(len(s.rows)+len(s.gone)))
-	s.rows, s.gone = nil, nil
+	s.rows, s.gone, s.size = nil, nil, 0
 	return nil
 }
 
 // few is up to how many rows are fetched one by one.
-const few = 50
+const few = 20
 
 // fetch reads the rows that are wanted; of those that are gone by now the next pass
 // tells.
@@ -268,33 +280,31 @@ func (s *syncer) fetch(ctx context.Context) error {
 	}
 	q := s.bounds
 	q.columns, q.after = s.t.all(), s.before
-	size := 0
 	for len(keys) > 0 {
+		full := false
 		err := s.source.read(ctx, q, func(r Row) error {
-			key := s.t.keyOf(r)
-			q.after = key
-			for len(keys) > 0 && s.t.compareKeys(keys[0], key) < 0 {
+			q.after = s.t.keyOf(r)
+			for len(keys) > 0 && s.t.compareKeys(keys[0], q.after) < 0 {
 				keys = keys[1:]
 			}
 			if len(keys) == 0 {
 				return errStop
 			}
-			if s.t.compareKeys(keys[0], key) == 0 {
-				keys = keys[1:]
-				if size += r.size(); size >= chunkBytes {
-					return errorsOf(s.take(r), errStop)
-				}
-				return s.take(r)
+			if s.t.compareKeys(keys[0], q.after) > 0 {
+				return nil
+			}
+			keys = keys[1:]
+			if err := s.take(r); err != nil {
+				return err
+			}
+			if full = s.size >= chunkBytes; full {
+				return errStop
 			}
 			return nil
 		})
-		if err != nil {
+		if err != nil || !full {
 			return err
 		}
-		if size < chunkBytes {
-			return nil
-		}
-		size = 0
 		if err := s.write(ctx); err != nil {
 			return err
 		}
@@ -302,16 +312,10 @@ func (s *syncer) fetch(ctx context.Context) error {
 	return nil
 }
 
-func errorsOf(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
-}
-
 func (s *syncer) take(r Row) error {
 	s.t.derive(r)
 	s.rows = append(s.rows, r)
+	s.size += r.size()
 	return nil
 }
 

@@ -28,7 +28,10 @@ func compareTable(ctx context.Context, t *Table, source, target rowsFrom, report
 			defer close(ready)
 			return pagesOf(inner, t, rows, derive, ready)
 		})
-		return &stream{keyOf: t.keyOf, next: func(Row) ([]Row, error) { return <-ready, nil }}
+		return &stream{keyOf: t.keyOf, next: func(Row) ([]Row, bool, error) {
+			page, more := <-ready
+			return page, !more, nil
+		}}
 	}
 	a, b := pages(source, true), pages(target, false)
 	group.Go(func() error { return merge(t, a, b, report, step) })
