@@ -130,15 +130,17 @@ func (c *copier) transfer(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
-	if !c.options.Follow {
-		if err := c.source.snapshot(ctx); err != nil {
-			return fmt.Errorf("the source: %w", err)
-		}
+	// Each pass sees one moment, or children would come whose parents were not there yet.
+	if err := c.source.snapshot(ctx); err != nil {
+		return fmt.Errorf("the source: %w", err)
 	}
 	if err := c.first(ctx); err != nil {
 		return err
 	}
 	if c.options.Follow {
+		if err := c.source.endSnapshot(ctx); err != nil {
+			return fmt.Errorf("the source: %w", err)
+		}
 		return c.follow(ctx)
 	}
 	if c.report.Resumed {
@@ -272,8 +274,14 @@ func (c *copier) follow(ctx context.Context) error {
 	last := time.Duration(1<<63 - 1)
 	for n := 1; ; n++ {
 		began, before := time.Now(), c.changes()
+		if err := c.source.snapshot(ctx); err != nil {
+			return fmt.Errorf("the source: %w", err)
+		}
 		if err := c.pass(ctx, false); err != nil {
 			return err
+		}
+		if err := c.source.endSnapshot(ctx); err != nil {
+			return fmt.Errorf("the source: %w", err)
 		}
 		took := time.Since(began)
 		c.tell(fmt.Sprintf("pass %d caught up with %d rows in %.2f s", n, c.changes()-before, took.Seconds()))
