@@ -80,7 +80,7 @@ func TestLeastRights(t *testing.T) {
 		run(t, owner, statement)
 	}
 	asRole := connect(t, as(t, address, role))
-	for _, table := range []string{"users", "sessions", "refresh_tokens", "api_keys", "legacy_details", "idempotency_keys", "upkeep_leases", "neurons", "memories", "metrics_aggregate", "audit_log"} {
+	for _, table := range []string{"schema_compatibility", "users", "sessions", "refresh_tokens", "api_keys", "legacy_details", "idempotency_keys", "upkeep_leases", "neurons", "memories", "metrics_aggregate", "audit_log"} {
 		query[int](t, asRole, "SELECT count(*) FROM "+table)
 	}
 	fill(t, asRole, schema.Postgres)
