@@ -31,6 +31,10 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 			return own
 		})
 	})
+	if errors.Is(own, model.ErrReadOnly) {
+		// The function may have done what cannot be done twice: the next caller profits.
+		s.leaveStandby()
+	}
 	if own != nil {
 		return own
 	}
@@ -73,12 +77,21 @@ type tx struct {
 	failed error // the first statement's error; nothing runs after it
 }
 
+// beforeCommit says of a statement's error that nothing took effect: what is not told
+// to commit does not.
+func beforeCommit(err error) error {
+	if err == nil {
+		return nil
+	}
+	return withoutEffect{err}
+}
+
 // Read runs one generated query in the transaction.
 func (t *tx) Read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
 	if t.failed != nil {
 		return model.AbortedTx(query)
 	}
-	err := translate(query, fn(ctx, pgdb.New(t.pgTx)))
+	err := translate(query, beforeCommit(fn(ctx, pgdb.New(t.pgTx))))
 	if err != nil && !errors.Is(err, model.ErrNotFound) {
 		t.failed = err
 	}
