@@ -30,11 +30,11 @@ func Check(ctx context.Context, db SQLQuerier, engine Engine) error {
 	if err != nil {
 		return err
 	}
-	return compare(engine, all, applied)
+	return compareWith(engine, all, applied, func() (int64, error) { return oldestByHandle(ctx, db, engine) })
 }
 
-// CheckPostgres does the same over pgx. It needs the right to read the table
-// goose_db_version.
+// CheckPostgres does the same over pgx. It needs the right to read the tables
+// goose_db_version and schema_compatibility.
 func CheckPostgres(ctx context.Context, db PostgresQuerier) error {
 	all, err := loadEmbedded(Postgres)
 	if err != nil {
@@ -44,7 +44,7 @@ func CheckPostgres(ctx context.Context, db PostgresQuerier) error {
 	if err != nil {
 		return err
 	}
-	return compare(Postgres, all, applied)
+	return compareWith(Postgres, all, applied, func() (int64, error) { return oldestByPool(ctx, db) })
 }
 
 // Version returns the newest migration that a database has, 0 for none, and the newest

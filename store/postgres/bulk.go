@@ -30,7 +30,7 @@ func (s *Store) SignalInsertMany(ctx context.Context, signals []model.SignalInse
 		return result, nil
 	}
 	sortSignals(batch)
-	err := s.withConn(ctx, bulkQuery, func(ctx context.Context, conn *pgxpool.Conn) error {
+	err := s.onPrimaryConn(ctx, bulkQuery, func(ctx context.Context, conn *pgxpool.Conn) error {
 		err := insertAtOnce(ctx, conn, batch, &result)
 		if err == nil || !rowAtFault(err) {
 			return err
@@ -63,7 +63,7 @@ func (t *tx) SignalInsertMany(ctx context.Context, signals []model.SignalInsertP
 	}
 	sortSignals(batch)
 	err := model.ObserveQuery(ctx, t.observer, bulkQuery, func(ctx context.Context) error {
-		return translate(bulkQuery, insertSignals(ctx, t.pgTx, batch, &result))
+		return translate(bulkQuery, beforeCommit(insertSignals(ctx, t.pgTx, batch, &result)))
 	})
 	if err != nil {
 		t.failed = err

@@ -21,6 +21,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	cfg     Config
 	waiting atomic.Int64
+	standby standby
 }
 
 var _ model.Store = (*Store)(nil)
@@ -98,7 +99,7 @@ func (s *Store) Read(ctx context.Context, query string, fn func(context.Context,
 
 // Write runs one generated query that writes.
 func (s *Store) Write(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
-	return s.Read(ctx, query, fn)
+	return s.onPrimary(func() error { return s.Read(ctx, query, fn) })
 }
 
 // withConn lends a connection to fn, within the bounds on waiting and running.
@@ -143,6 +144,6 @@ func (s *Store) acquire(ctx context.Context, query string) (*pgxpool.Conn, error
 			Reason: fmt.Sprintf("no connection was free within %s", s.cfg.AcquireTimeout),
 		}
 	default:
-		return nil, translate(query, err)
+		return nil, translate(query, withoutEffect{err})
 	}
 }

@@ -25,7 +25,7 @@ func insideTx(ctx context.Context, s *Store) bool {
 // InTx runs fn in one transaction and commits it when fn returns nil.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
 	var own error // fn's error comes back as it is
-	return model.ObserveQuery(ctx, s.cfg.Observer, model.TxQuery, func(ctx context.Context) error {
+	err := model.ObserveQuery(ctx, s.cfg.Observer, model.TxQuery, func(ctx context.Context) error {
 		err := s.lend(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) error {
 			return s.runTx(ctx, conn, func(ctx context.Context, tx model.Tx) error {
 				own = fn(ctx, tx)
@@ -37,6 +37,11 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 		}
 		return err
 	})
+	if errors.Is(own, model.ErrReadOnly) {
+		// The function may have done what cannot be done twice: the next caller profits.
+		s.leaveStandby()
+	}
+	return err
 }
 
 func (s *Store) runTx(ctx context.Context, conn *pgxpool.Conn, fn func(ctx context.Context, tx model.Tx) error) error {
@@ -76,13 +81,22 @@ type tx struct {
 	failed   error // the first statement's error; nothing runs after it
 }
 
+// beforeCommit says of a statement's error that nothing took effect: what is not told
+// to commit does not.
+func beforeCommit(err error) error {
+	if err == nil {
+		return nil
+	}
+	return withoutEffect{err}
+}
+
 // Read runs one generated query in the transaction.
 func (t *tx) Read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
 	if t.failed != nil {
 		return model.AbortedTx(query)
 	}
 	err := model.ObserveQuery(ctx, t.observer, query, func(ctx context.Context) error {
-		return translate(query, fn(ctx, pgdb.New(t.pgTx)))
+		return translate(query, beforeCommit(fn(ctx, pgdb.New(t.pgTx))))
 	})
 	if err != nil && !errors.Is(err, model.ErrNotFound) {
 		t.failed = err
