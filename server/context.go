@@ -12,8 +12,7 @@ import (
 type requestContext struct {
 	context.Context //nolint:containedctx // it is a context, one step further down
 
-	info  requestInfo
-	begun time.Time
+	info requestInfo
 	// header is what the answer's X-Request-Id has: the id, in the shape of a header.
 	header [1]string
 }

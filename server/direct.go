@@ -105,8 +105,8 @@ func (s *Server) plainBody(c *gin.Context) bool {
 	}
 	// huma takes the connection's read deadline away, which would cancel the work: it is
 	// not needed as long as the work ends before.
-	begun, ok := r.Context().(*requestContext)
-	return ok && time.Since(begun.begun) < s.cfg.ReadTimeout-s.cfg.ReadHeaderTimeout-s.cfg.RequestTimeout
+	info, ok := r.Context().Value(requestInfoKey{}).(*requestInfo)
+	return ok && time.Since(info.begun) < s.cfg.ReadTimeout-s.cfg.ReadHeaderTimeout-s.cfg.RequestTimeout
 }
 
 func (a *answer[T]) writeDirect(c *gin.Context) error {

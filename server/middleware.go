@@ -26,8 +26,8 @@ func (s *Server) observe(c *gin.Context) {
 		id = newRequestID()
 	}
 	ctx := &requestContext{
-		Context: c.Request.Context(), header: [1]string{id}, begun: begin,
-		info: requestInfo{id: id, address: s.clientAddress(c.Request), userAgent: c.Request.UserAgent()},
+		Context: c.Request.Context(), header: [1]string{id},
+		info: requestInfo{id: id, address: s.clientAddress(c.Request), userAgent: c.Request.UserAgent(), begun: begin},
 	}
 	c.Writer.Header()[headerRequestID] = ctx.header[:]
 	c.Request = c.Request.WithContext(ctx)

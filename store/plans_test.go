@@ -66,6 +66,8 @@ func planArgument(query, name string) (value string, ok bool) {
 			return "{" + planID + "}", true
 		}
 		return planValue(name), true
+	case "Places":
+		return "{0}", true
 	case "Timestamps":
 		return "{" + planValue("Timestamp") + "}", true
 	case "UserID":

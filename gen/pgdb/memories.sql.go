@@ -445,7 +445,7 @@ func (q *Queries) MemoryListByReference(ctx context.Context, arg MemoryListByRef
 
 const memoryListByReferences = `-- name: MemoryListByReferences :many
 SELECT wanted.place::bigint AS place, m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version
-FROM (SELECT unnest($1::uuid[]) AS reference, generate_series(1, cardinality($1::uuid[])) AS place) AS wanted
+FROM (SELECT unnest($1::uuid[]) AS reference, unnest($2::bigint[]) AS place) AS wanted
 CROSS JOIN LATERAL (
     SELECT found.id, found.neuron_id, found.layer, found.entry_type, found.content, found.importance, found.context, found.metadata, found.embedding, found.access_count, found.last_accessed, found.created_at, found.updated_at, found.version
     FROM (
@@ -455,13 +455,14 @@ CROSS JOIN LATERAL (
         OFFSET 0
     ) AS found
     ORDER BY found.created_at, found.id
-    LIMIT $2::bigint
+    LIMIT $3::bigint
 ) AS m
 ORDER BY wanted.place, m.created_at, m.id
 `
 
 type MemoryListByReferencesParams struct {
 	WantedReferences []uuid.UUID
+	Places           []int64
 	PageLimit        int64
 }
 
@@ -483,11 +484,11 @@ type MemoryListByReferencesRow struct {
 	Version      int64
 }
 
-// MemoryListByReferences is MemoryListByReference for several callers, of which place,
-// from 1, tells whose a row is.
+// MemoryListByReferences is MemoryListByReference for several callers, of which places,
+// from 0, tell whose a row is.
 // engine: postgres
 func (q *Queries) MemoryListByReferences(ctx context.Context, arg MemoryListByReferencesParams) ([]MemoryListByReferencesRow, error) {
-	rows, err := q.db.Query(ctx, memoryListByReferences, arg.WantedReferences, arg.PageLimit)
+	rows, err := q.db.Query(ctx, memoryListByReferences, arg.WantedReferences, arg.Places, arg.PageLimit)
 	if err != nil {
 		return nil, err
 	}

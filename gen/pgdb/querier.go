@@ -112,8 +112,8 @@ type Querier interface {
 	// signal_id or parent_id, the oldest first.
 	// returns: Memory
 	MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]MemoryListByReferenceRow, error)
-	// MemoryListByReferences is MemoryListByReference for several callers, of which place,
-	// from 1, tells whose a row is.
+	// MemoryListByReferences is MemoryListByReference for several callers, of which places,
+	// from 0, tell whose a row is.
 	// engine: postgres
 	MemoryListByReferences(ctx context.Context, arg MemoryListByReferencesParams) ([]MemoryListByReferencesRow, error)
 	// MemoryListRecent is the first page of MemoryListByNeuron without filters: a neuron's
@@ -285,8 +285,8 @@ type Querier interface {
 	// SignalListByReference returns the signals whose metadata names the given id as
 	// signal_id or parent_id, the oldest first.
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)
-	// SignalListByReferences is SignalListByReference for several callers, of which place,
-	// from 1, tells whose a row is.
+	// SignalListByReferences is SignalListByReference for several callers, of which places,
+	// from 0, tell whose a row is.
 	// engine: postgres
 	SignalListByReferences(ctx context.Context, arg SignalListByReferencesParams) ([]SignalListByReferencesRow, error)
 	// SignalListStoredIDs returns those of the given ids, a JSON array of strings, that

@@ -467,7 +467,7 @@ func (q *Queries) SignalListByReference(ctx context.Context, arg SignalListByRef
 
 const signalListByReferences = `-- name: SignalListByReferences :many
 SELECT wanted.place::bigint AS place, s.id, s.from_neuron, s.to_neuron, s.layer_from, s.layer_to, s.propagation_type, s.content, s.metadata, s.timestamp
-FROM (SELECT unnest($1::uuid[]) AS reference, generate_series(1, cardinality($1::uuid[])) AS place) AS wanted
+FROM (SELECT unnest($1::uuid[]) AS reference, unnest($2::bigint[]) AS place) AS wanted
 CROSS JOIN LATERAL (
     SELECT found.id, found.from_neuron, found.to_neuron, found.layer_from, found.layer_to, found.propagation_type, found.content, found.metadata, found.timestamp
     FROM (
@@ -477,13 +477,14 @@ CROSS JOIN LATERAL (
         OFFSET 0
     ) AS found
     ORDER BY found.timestamp, found.id
-    LIMIT $2::bigint
+    LIMIT $3::bigint
 ) AS s
 ORDER BY wanted.place, s.timestamp, s.id
 `
 
 type SignalListByReferencesParams struct {
 	WantedReferences []uuid.UUID
+	Places           []int64
 	PageLimit        int64
 }
 
@@ -500,11 +501,11 @@ type SignalListByReferencesRow struct {
 	Timestamp       time.Time
 }
 
-// SignalListByReferences is SignalListByReference for several callers, of which place,
-// from 1, tells whose a row is.
+// SignalListByReferences is SignalListByReference for several callers, of which places,
+// from 0, tell whose a row is.
 // engine: postgres
 func (q *Queries) SignalListByReferences(ctx context.Context, arg SignalListByReferencesParams) ([]SignalListByReferencesRow, error) {
-	rows, err := q.db.Query(ctx, signalListByReferences, arg.WantedReferences, arg.PageLimit)
+	rows, err := q.db.Query(ctx, signalListByReferences, arg.WantedReferences, arg.Places, arg.PageLimit)
 	if err != nil {
 		return nil, err
 	}

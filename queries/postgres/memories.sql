@@ -121,11 +121,11 @@ WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text
 ORDER BY id;
 
 -- name: MemoryListByReferences :many
--- MemoryListByReferences is MemoryListByReference for several callers, of which place,
--- from 1, tells whose a row is.
+-- MemoryListByReferences is MemoryListByReference for several callers, of which places,
+-- from 0, tell whose a row is.
 -- engine: postgres
 SELECT wanted.place::bigint AS place, m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version
-FROM (SELECT unnest(@wanted_references::uuid[]) AS reference, generate_series(1, cardinality(@wanted_references::uuid[])) AS place) AS wanted
+FROM (SELECT unnest(@wanted_references::uuid[]) AS reference, unnest(@places::bigint[]) AS place) AS wanted
 CROSS JOIN LATERAL (
     SELECT found.id, found.neuron_id, found.layer, found.entry_type, found.content, found.importance, found.context, found.metadata, found.embedding, found.access_count, found.last_accessed, found.created_at, found.updated_at, found.version
     FROM (

@@ -130,11 +130,11 @@ CROSS JOIN LATERAL (
 ) AS s;
 
 -- name: SignalListByReferences :many
--- SignalListByReferences is SignalListByReference for several callers, of which place,
--- from 1, tells whose a row is.
+-- SignalListByReferences is SignalListByReference for several callers, of which places,
+-- from 0, tell whose a row is.
 -- engine: postgres
 SELECT wanted.place::bigint AS place, s.id, s.from_neuron, s.to_neuron, s.layer_from, s.layer_to, s.propagation_type, s.content, s.metadata, s.timestamp
-FROM (SELECT unnest(@wanted_references::uuid[]) AS reference, generate_series(1, cardinality(@wanted_references::uuid[])) AS place) AS wanted
+FROM (SELECT unnest(@wanted_references::uuid[]) AS reference, unnest(@places::bigint[]) AS place) AS wanted
 CROSS JOIN LATERAL (
     SELECT found.id, found.from_neuron, found.to_neuron, found.layer_from, found.layer_to, found.propagation_type, found.content, found.metadata, found.timestamp
     FROM (

@@ -190,15 +190,15 @@ func (s *Store) signalsByKeys(ctx context.Context, keys []model.SignalGetParams)
 }
 
 func (s *Store) signalsByReferences(ctx context.Context, keys []model.SignalListByReferenceParams) ([][]model.Signal, error) {
-	arg := pgdb.SignalListByReferencesParams{WantedReferences: make([]uuid.UUID, len(keys))}
+	arg := pgdb.SignalListByReferencesParams{WantedReferences: make([]uuid.UUID, len(keys)), Places: make([]int64, len(keys))}
 	for i, k := range keys {
-		arg.WantedReferences[i], arg.PageLimit = k.Reference, max(arg.PageLimit, k.PageLimit)
+		arg.WantedReferences[i], arg.Places[i], arg.PageLimit = k.Reference, int64(i), max(arg.PageLimit, k.PageLimit)
 	}
 	found := make([][]model.Signal, len(keys))
 	err := s.Read(ctx, "SignalListByReference", func(ctx context.Context, q *pgdb.Queries) error {
 		rows, err := q.SignalListByReferences(ctx, arg)
 		for _, r := range rows {
-			if i := int(r.Place) - 1; int64(len(found[i])) < keys[i].PageLimit {
+			if i := int(r.Place); int64(len(found[i])) < keys[i].PageLimit {
 				found[i] = append(found[i], model.Signal{
 					ID: r.ID, FromNeuron: r.FromNeuron, ToNeuron: r.ToNeuron, LayerFrom: r.LayerFrom, LayerTo: r.LayerTo,
 					PropagationType: r.PropagationType, Content: r.Content, Metadata: r.Metadata, Timestamp: r.Timestamp,
@@ -211,15 +211,15 @@ func (s *Store) signalsByReferences(ctx context.Context, keys []model.SignalList
 }
 
 func (s *Store) memoriesByReferences(ctx context.Context, keys []model.MemoryListByReferenceParams) ([][]model.Memory, error) {
-	arg := pgdb.MemoryListByReferencesParams{WantedReferences: make([]uuid.UUID, len(keys))}
+	arg := pgdb.MemoryListByReferencesParams{WantedReferences: make([]uuid.UUID, len(keys)), Places: make([]int64, len(keys))}
 	for i, k := range keys {
-		arg.WantedReferences[i], arg.PageLimit = k.Reference, max(arg.PageLimit, k.PageLimit)
+		arg.WantedReferences[i], arg.Places[i], arg.PageLimit = k.Reference, int64(i), max(arg.PageLimit, k.PageLimit)
 	}
 	found := make([][]model.Memory, len(keys))
 	err := s.Read(ctx, "MemoryListByReference", func(ctx context.Context, q *pgdb.Queries) error {
 		rows, err := q.MemoryListByReferences(ctx, arg)
 		for _, r := range rows {
-			if i := int(r.Place) - 1; int64(len(found[i])) < keys[i].PageLimit {
+			if i := int(r.Place); int64(len(found[i])) < keys[i].PageLimit {
 				found[i] = append(found[i], model.Memory{
 					ID: r.ID, NeuronID: r.NeuronID, Layer: r.Layer, EntryType: r.EntryType, Content: r.Content,
 					Importance: r.Importance, Context: r.Context, Metadata: r.Metadata, Embedding: r.Embedding, AccessCount: r.AccessCount,
