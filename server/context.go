@@ -102,7 +102,7 @@ func (c *deadlineContext) Err() error {
 		}
 		t = c.timer()
 	}
-	return t.Err() //nolint:wrapcheck // it is this context's own
+	return t.Err()
 }
 
 // Value implements context.Context. Once there is a timer its context is asked, since

@@ -71,7 +71,7 @@ func newDirect[I, O any](s *Server, op *operation, fill func(*gin.Context, *I) b
 			return true
 		}
 		// What is left to fail is the client's connection, as in huma.
-		_ = any(out).(directAnswer).writeDirect(c) //nolint:errcheck,forcetypeassert // the operation would not have it otherwise
+		_ = any(out).(directAnswer).writeDirect(c) //nolint:forcetypeassert // the operation would not have it otherwise
 		return true
 	}
 }

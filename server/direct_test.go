@@ -13,6 +13,7 @@ import (
 // TestDirect holds the answers to plain requests to those that huma gives: an Accept with
 // a weight, which asks for the same, is not plain.
 func TestDirect(t *testing.T) {
+	t.Parallel()
 	onEnginesWith(t, testDirect, func(d *server.Deps) {
 		// A body is not plain where the work may last until the connection's deadline.
 		d.Config.ReadTimeout = 2 * patience

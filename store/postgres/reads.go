@@ -47,7 +47,7 @@ func (l *lookUps[K, V]) get(ctx context.Context, entity string, key K) (V, error
 	if l.working < readers {
 		l.working++
 		l.mu.Unlock()
-		defer l.leave() //nolint:contextcheck // who waits has contexts of their own
+		defer l.leave()
 		return l.one(ctx, key)
 	}
 	mine := &lookUp[K, V]{key: key, done: make(chan struct{})}
