@@ -38,7 +38,6 @@ func accessTable() map[string]rights {
 		routes string
 	}{
 		{everybody, "GET /health, GET /livez, GET /readyz, GET /version"},
-		{everybody, "GET /openapi.json, GET /docs, GET /docs/docs.js, GET /docs/swagger-ui.css, GET /docs/swagger-ui-bundle.js"},
 		{view(auth.ScopeViewMetrics), "GET /metrics, GET /api/v1/status, GET /api/v1/metrics, GET /api/v1/metrics/export"},
 		{view(auth.ScopeViewNeuron), "GET /api/v1/neurons, GET /api/v1/neurons/:id, GET /api/v1/neurons/:id/health"},
 		{view(auth.ScopeViewSignals), "GET /api/v1/signal/:id, GET /api/v1/signals, GET /api/v1/signals/:id, GET /api/v1/signals/stream"},
@@ -58,10 +57,14 @@ func accessTable() map[string]rights {
 		{admins(auth.ScopeManageUsers), "GET /api/v1/users/:id/sessions, DELETE /api/v1/users/:id/sessions/:owned_id"},
 		{admins(auth.ScopeManageUsers), "GET /api/v1/users/:id/api-keys, PUT /api/v1/users/:id/api-keys/:owned_id, DELETE /api/v1/users/:id/api-keys/:owned_id"},
 		{admins(auth.ScopeSystemAdmin), "GET /api/v1/audit, GET /health/detailed"},
+		{view(auth.ScopeViewMetrics), "GET /api/v1/partitions"},
 	} {
 		for name := range strings.SplitSeq(row.routes, ", ") {
 			table[name] = row.rights
 		}
+	}
+	for _, route := range server.UndocumentedRoutes() {
+		table[route] = everybody
 	}
 	return table
 }

@@ -228,6 +228,10 @@ func (s *Server) register() error {
 	s.registerAccounts()
 	s.registerUsers()
 	s.registerAudit()
+	s.registerPartitions()
+	if err := s.registerConsole(); err != nil {
+		return err
+	}
 	return s.registerDocs()
 }
 

@@ -224,6 +224,7 @@ func welcome(w io.Writer, url, database string) error {
 HAL9 serves from %[2]s
 
   API      %[1]s/api/v1
+  Console  %[1]s/console
   Docs     %[1]s/docs
   Health   %[1]s/health
   Metrics  %[1]s/metrics
