@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -40,7 +41,8 @@ func newNode(t *testing.T, url string, bus func(st model.Store) stream.Bus, chan
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := stream.Config{Store: st}
+	set := metrics.NewSet()
+	cfg := stream.Config{Store: st, Metrics: set}
 	if bus != nil {
 		cfg.Bus = bus(st)
 	}
@@ -64,6 +66,15 @@ func newNode(t *testing.T, url string, bus func(st model.Store) stream.Bus, chan
 			t.Error(err)
 		}
 	})
+	for began := time.Now(); cfg.Bus != nil; time.Sleep(time.Millisecond) { // until notices arrive
+		var b strings.Builder
+		if set.WritePrometheus(&b); strings.Contains(b.String(), "hal9_signal_stream_bus_up 1") {
+			break
+		}
+		if time.Since(began) > patience {
+			t.Fatal("the bus does not come up")
+		}
+	}
 	return n
 }
 

@@ -20,6 +20,14 @@ const send = (i, more = {}) => post('/api/v1/signals', {
   from_neuron: neurons[i % 4][0], layer_from: neurons[i % 4][1], to_neuron: neurons[(i + 1) % 4][0], layer_to: neurons[(i + 1) % 4][1], content: texts[i % texts.length], ...more,
 });
 
+/** Sends signals for a while, more and fewer, so that there is something to draw. */
+async function busy(ms) {
+  const began = Date.now();
+  for (let i = 0; Date.now() - began < ms; i++) {
+    await Promise.all([...Array(1 + Math.round(4 + 4 * Math.sin((Date.now() - began) / 2500)))].map((_, n) => send(i + n)));
+  }
+}
+
 async function seed() {
   for (const [id, layer] of neurons) await post('/api/v1/neurons', { id, layer, system_prompt: `You are ${id}.`, settings: { temperature: 0.2 } });
   await post('/api/v1/neurons/executor/state', { state: 'Failed' }, 'PUT');
@@ -160,7 +168,7 @@ step('the overview draws what the server does', async () => {
   await page.getByRole('link', { name: 'Overview', exact: true }).click();
   await page.locator('canvas').nth(5).waitFor();
   await page.locator('meter').first().waitFor();
-  for (let i = 0; i < (PICTURES ? 4000 : 40); i++) await Promise.all([send(i), send(i + 1), send(i + 2)]);
+  await busy(PICTURES ? 15_000 : 500);
   await wait(async () => Number((await page.locator('.plot', { hasText: 'committed' }).locator('dd').first().textContent()).replace(/[^0-9.]/g, '')) > 0, 'a rate of signals');
   await picture(page, 'overview');
   await accessible(page, 'the overview');
@@ -217,8 +225,7 @@ step('dark follows the system, and the switch stays', async () => {
   await wait(async () => await back() === 'rgb(19, 20, 23)', 'a dark page');
   await page.goto(`${BASE}/console#/overview`);
   await page.locator('canvas').nth(5).waitFor();
-  for (let i = 0; i < (PICTURES ? 4000 : 1); i++) await Promise.all([send(i), send(i + 1)]);
-  if (PICTURES) await page.waitForTimeout(2500);
+  if (PICTURES) await busy(12_000);
   await picture(page, 'overview-dark');
   await page.getByRole('button', { name: 'Change to the light theme' }).click();
   assert.equal(await back(), 'rgb(250, 250, 249)');
