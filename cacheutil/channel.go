@@ -66,7 +66,7 @@ func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)
 			}
 		},
 	})
-	limited, cancel := context.WithTimeout(ctx, pingTimeout)
+	limited, cancel := context.WithTimeout(ctx, linkTimeout)
 	err := conn.Do(limited, conn.B().Subscribe().Channel(c.name).Build()).Error()
 	cancel()
 	if err != nil {
@@ -83,7 +83,7 @@ func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)
 		case err := <-lost:
 			return errors.Join(errConnectionLost, err)
 		case <-ticker.C:
-			if err := ping(ctx, conn, pingTimeout); err != nil {
+			if err := ping(ctx, conn, linkTimeout); err != nil {
 				return err
 			}
 		}
