@@ -73,7 +73,7 @@ cluster-test: build bin/cluster ## kill its parts under load and tell what was l
 
 .PHONY: scaling
 scaling: build bin/cluster ## measure what a request costs with 1, 2 and 4 servers (ARGS="--duration 15s")
-	timeout -s INT -k 60 600 bin/cluster scaling $(ARGS)
+	timeout -s INT -k 60 600 taskset -c 1 bin/cluster scaling $(ARGS)
 
 .PHONY: bench-compare
 bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)

@@ -28,6 +28,8 @@ type Options struct {
 	Cache string
 	// Environment is added to that of each server: NAME=value.
 	Environment []string
+	// ServerCPU is the core that the servers run on, "" for any.
+	ServerCPU string
 	// Out is told what happens.
 	Out io.Writer
 }

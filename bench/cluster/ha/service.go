@@ -33,6 +33,9 @@ func (c *Cluster) startServices(ctx context.Context) error {
 func (c *Cluster) StartService(ctx context.Context, s *Service, program string) error {
 	// A shell changes the environment and the directory, and becomes the server.
 	command := append([]string{"/usr/bin/env", "-C", c.home.Dir()}, c.environment()...)
+	if c.options.ServerCPU != "" {
+		command = append(command, "taskset", "-c", c.options.ServerCPU)
+	}
 	p, err := servers.StartProgram(ctx, servers.Program{
 		Name: s.Name, Log: c.log(s.Name), AsCaller: true,
 		Command: append(command, program, "serve", "--server-listen", s.listen),
