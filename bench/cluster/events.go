@@ -30,7 +30,10 @@ func (t *trial) events() []event {
 		{name: "rolling restart", harmless: true, quick: true, do: rollingRestart},
 		{name: "rolling migration", harmless: true, quick: true, do: t.rollingMigration},
 		{name: "kill -9 a server", quick: true, do: killServer},
-		{name: "kill -9 the primary's postgres", quick: true, do: onPrimary(func(_ context.Context, n *ha.Node) error { return n.KillPostgres() })},
+		{name: "kill -9 the primary's postgres", quick: true, do: onPrimary(func(ctx context.Context, n *ha.Node) error {
+			pid := n.PostgresPID()
+			return errors.Join(n.KillPostgres(), n.AwaitRestart(ctx, pid))
+		})},
 		{name: "kill -9 the primary's Patroni", do: onPrimary(func(ctx context.Context, n *ha.Node) error {
 			return errors.Join(n.Patroni.Kill(), startAgain(ctx, n))
 		})},

@@ -125,8 +125,11 @@ func (t *trial) try(ctx context.Context, e event) row {
 	}
 	r.whole = time.Since(begin)
 	pause(ctx, after)
-	var err error
-	if r.Account, err = t.account(ctx, begin, time.Now()); err != nil {
+	err := ha.Until(ctx, func() (err error) {
+		r.Account, err = t.account(ctx, begin, time.Now())
+		return err
+	})
+	if err != nil {
 		r.err = errors.Join(r.err, err)
 	}
 	return r

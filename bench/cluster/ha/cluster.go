@@ -211,7 +211,7 @@ func (c *Cluster) startHAProxy(ctx context.Context) error {
 
 // prepareDatabase makes the database, behind HAProxy, and its schema.
 func (c *Cluster) prepareDatabase(ctx context.Context) error {
-	err := until(ctx, func() error {
+	err := Until(ctx, func() error {
 		conn, err := pgx.Connect(ctx, "postgres://postgres@"+c.proxy.Primary+"/postgres?sslmode=disable")
 		if err != nil {
 			return fmt.Errorf("connect to the primary: %w", err)

@@ -37,7 +37,7 @@ func (c *Cluster) startNodes(ctx context.Context) error {
 			continue
 		}
 		// The first one makes the cluster; the others copy it.
-		if err := until(ctx, func() error { return n.is(ctx, "primary") }); err != nil {
+		if err := Until(ctx, func() error { return n.is(ctx, "primary") }); err != nil {
 			return err
 		}
 	}
@@ -99,6 +99,20 @@ func (n *Node) PostgresPID() int {
 	return pid
 }
 
+// AwaitRestart returns when the node runs another postmaster than the given one, or is
+// the primary no longer: Patroni takes a moment to notice that one is gone.
+func (n *Node) AwaitRestart(ctx context.Context, pid int) error {
+	return Until(ctx, func() error {
+		if now := n.PostgresPID(); now != 0 && now != pid {
+			return nil
+		}
+		if n.is(ctx, "primary") != nil {
+			return nil
+		}
+		return fmt.Errorf("%s runs no new PostgreSQL yet", n.Name)
+	})
+}
+
 // KillPostgres ends the node's postmaster by SIGKILL.
 func (n *Node) KillPostgres() error {
 	pid := n.PostgresPID()
@@ -139,7 +153,7 @@ func (c *Cluster) Standby(ctx context.Context) *Node {
 // AwaitWhole returns when there are one primary, a standby that is synchronous, all other
 // nodes as replicas, and every server ready.
 func (c *Cluster) AwaitWhole(ctx context.Context) error {
-	return until(ctx, func() error {
+	return Until(ctx, func() error {
 		primary := c.Primary(ctx)
 		if primary == nil {
 			return errors.New("there is no primary")
@@ -191,8 +205,8 @@ func (c *Cluster) Switchover(ctx context.Context) error {
 
 const pollInterval = 100 * time.Millisecond
 
-// until repeats the attempt until it succeeds or the context ends.
-func until(ctx context.Context, attempt func() error) error {
+// Until repeats the attempt until it succeeds or the context ends.
+func Until(ctx context.Context, attempt func() error) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
