@@ -31,7 +31,7 @@ func newCLI() *CLI {
 	c.Config.Print.Settings = newSettings()
 	c.Config.Check.Settings = newSettings()
 	c.Healthcheck.Settings = newSettings("server.listen")
-	c.Serve.Settings = newSettings("server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "upkeep", "log")
+	c.Serve.Settings = newSettings("server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "tracing", "upkeep", "log")
 	for _, s := range []*Settings{
 		&c.Migrate.Up.Settings, &c.Migrate.Down.Settings, &c.Migrate.Status.Settings, &c.Migrate.Redo.Settings,
 		&c.Partitions.List.Settings,

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/VictoriaMetrics/metrics"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hal9-ai/hal9/ingest"
@@ -20,7 +19,6 @@ import (
 	"github.com/hal9-ai/hal9/schema"
 	"github.com/hal9-ai/hal9/server"
 	"github.com/hal9-ai/hal9/store"
-	"github.com/hal9-ai/hal9/telemetry"
 )
 
 // ServeCmd serves the API.
@@ -59,12 +57,16 @@ func (c *ServeCmd) Run(g *Globals) error {
 	log := g.Logger(cfg.Log)
 	cache := storeCache(cfg, log)
 	cache.Behind = behind(cfg) // this process runs the queues
-	set := metrics.NewSet()
-	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, telemetry.NewQueries(set))
+	seen, err := observe(g.Context, cfg, log, cache)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	return errors.Join(serve(g, cfg, log, set, st, ln), closeStore(st))
+	defer seen.close(g.Context)
+	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, seen.queries)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	return errors.Join(serve(g, cfg, seen, st, ln), closeStore(st))
 }
 
 func closeStore(st model.Store) error {
@@ -130,10 +132,11 @@ func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *
 
 // serve runs the server and what works beside it. At the end the order is: no more
 // requests, then the signals under way, then the upkeep.
-func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, st model.Store, ln net.Listener) error {
+func serve(g *Globals, cfg *config.Config, seen *observation, st model.Store, ln net.Listener) error {
+	log, set := seen.log, seen.set
 	ids := model.NewIDGenerator(time.Now)
 	in := ingest.New(ingest.Config{
-		Store: st, Logger: log, Metrics: set,
+		Store: st, Logger: log, Metrics: set, Tracer: seen.tracer(),
 		Committers: cfg.Ingest.Committers, MaxBatch: cfg.Ingest.MaxBatch, MaxQueue: cfg.Ingest.QueueLength,
 	})
 	accounts, err := newAccounts(cfg, st, ids, log, set)
@@ -143,7 +146,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, s
 	later := store.LaterOf(st)
 	srv, err := server.New(server.Deps{
 		Later:  laterOrNil(later),
-		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(), Cache: store.CacheOf(st),
+		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(), Cache: store.CacheOf(st), Tracer: seen.tracer(),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})
 	if err != nil {
