@@ -66,6 +66,20 @@ test-observe: bin/testenv ## dashboards, alerts and /metrics with a real Prometh
 	sh tools/prometheus.sh
 	bin/testenv run -- $(GO) test -tags observe -count 1 -v -timeout 5m -run '^TestObserve$$' ./cmd/hal9
 
+.PHONY: cluster
+cluster: build bin/cluster ## run servers, PostgreSQL under Patroni, etcd, HAProxy, Redis on loopback (ARGS="--servers 3 --cache cluster")
+	@exec bin/cluster up $(ARGS)
+
+# Bounded by each event's own limit, and by this one.
+.PHONY: cluster-test
+cluster-test: build bin/cluster ## kill its parts under load and tell what was lost, up to 10 minutes (QUICK=1 two; ARGS="--async")
+	sh tools/cluster-next.sh
+	timeout -s INT -k 60 600 bin/cluster test --next bin/hal9-next $(if $(QUICK),--quick) $(ARGS)
+
+.PHONY: scaling
+scaling: build bin/cluster ## measure what a request costs with 1, 2 and 4 servers (ARGS="--duration 15s")
+	timeout -s INT -k 60 600 taskset -c 1 bin/cluster scaling $(ARGS)
+
 .PHONY: bench-compare
 bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)
 	PKG='$(PKG)' BENCH='$(BENCH)' BENCHTIME='$(BENCHTIME)' COUNT='$(COUNT)' bin/testenv run --durable -- sh tools/bench-compare.sh '$(BASE)'
@@ -128,6 +142,10 @@ tools: ## build the pinned tools ahead of their first use (minutes)
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin
+
+.PHONY: bin/cluster
+bin/cluster:
+	@CGO_ENABLED=0 $(GO) build -buildvcs=false -o $@ ./bench/cluster
 
 # go build knows best whether there is something to do.
 .PHONY: bin/testenv
