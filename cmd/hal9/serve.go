@@ -20,6 +20,7 @@ import (
 	"github.com/hal9-ai/hal9/schema"
 	"github.com/hal9-ai/hal9/server"
 	"github.com/hal9-ai/hal9/store"
+	"github.com/hal9-ai/hal9/stream"
 	"github.com/hal9-ai/hal9/telemetry"
 )
 
@@ -31,7 +32,7 @@ type ServeCmd struct {
 
 // Help describes the command.
 func (ServeCmd) Help() string {
-	return `Serves until SIGTERM or Ctrl+C, then finishes the requests under way; at SIGTERM it first says for server.drain_delay that it is not ready, so that a balancer turns elsewhere. A second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes, and asks for no accounts; --auth-mode required does, and lets other machines in. With TLS the certificate is read again when its files change, and at SIGHUP.
+	return `Serves until SIGTERM or Ctrl+C, then finishes the requests under way; at SIGTERM it first says for server.drain_delay that it is not ready, so that a balancer turns elsewhere. A second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes, and asks for no accounts; --auth-mode required does, and lets other machines in. With TLS the certificate is read again when its files change, and at SIGHUP; so is database.read_only where there is a configuration file.
 
 Exits with 0 after a clean shutdown, 1 if it cannot serve, 2 if the configuration is wrong, 3 if the database does not answer, and 4 if migrations are pending: 'hal9 migrate up' runs them.
 
@@ -60,11 +61,12 @@ func (c *ServeCmd) Run(g *Globals) error {
 	cache := storeCache(cfg, log)
 	cache.Behind = behind(cfg) // this process runs the queues
 	set := metrics.NewSet()
-	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, telemetry.NewQueries(set))
+	readOnly := newReadOnly(cfg, set)
+	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, telemetry.NewQueries(set), readOnly.Load)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	return errors.Join(serve(g, cfg, log, set, st, ln), closeStore(st))
+	return errors.Join(serve(g, cfg, log, set, st, ln, c.reload(g, readOnly, log)), closeStore(st))
 }
 
 func closeStore(st model.Store) error {
@@ -99,18 +101,18 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // openStore opens the database for a command, whose writes the servers that run
 // beside it have to hear of; its errors carry their exit codes.
 func openStore(ctx context.Context, cfg *config.Config) (model.Store, error) {
-	return openStoreFor(ctx, cfg, false, storeCache(cfg, slog.New(slog.DiscardHandler)), nil)
+	return openStoreFor(ctx, cfg, false, storeCache(cfg, slog.New(slog.DiscardHandler)), nil, nil)
 }
 
 // openStoreFor is openStore with a cache and an observer that its caller has set up.
-func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache, observer model.QueryObserver) (model.Store, error) {
+func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache, observer model.QueryObserver, readOnly func() bool) (model.Store, error) {
 	d := cfg.Database
 	st, err := store.Open(ctx, store.Config{
 		URL: d.URL, AdminURL: d.AdminURL, MaxConnections: d.MaxConnections, MinConnections: d.MinConnections,
 		ConnectionLifetime: d.ConnectionLifetime, ConnectionLifetimeJitter: d.ConnectionLifetimeJitter,
 		ConnectionIdleTimeout: d.ConnectionIdleTimeout, AcquireTimeout: d.AcquireTimeout, StatementTimeout: d.StatementTimeout,
 		Migrate: migrate || d.Engine() == dburl.SQLite,
-		Cache:   cache, Observer: observer,
+		Cache:   cache, Observer: observer, ReadOnly: readOnly,
 	})
 	switch {
 	case err == nil:
@@ -130,11 +132,14 @@ func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *
 
 // serve runs the server and what works beside it. At the end the order is: no more
 // requests, then the signals under way, then the upkeep.
-func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, st model.Store, ln net.Listener) error {
+func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, st model.Store, ln net.Listener, reload func(context.Context)) error {
+	bus, closeBus := newBus(cfg, st)
+	feed := stream.New(stream.Config{Store: st, Bus: bus, Logger: log, Metrics: set, MaxBytes: int(cfg.Stream.BufferBytes)})
 	ids := model.NewIDGenerator(time.Now)
 	in := ingest.New(ingest.Config{
 		Store: st, Logger: log, Metrics: set,
 		Committers: cfg.Ingest.Committers, MaxBatch: cfg.Ingest.MaxBatch, MaxQueue: cfg.Ingest.QueueLength,
+		Committed: feed.Publish,
 	})
 	accounts, err := newAccounts(cfg, st, ids, log, set)
 	if err != nil {
@@ -142,7 +147,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, s
 	}
 	later := store.LaterOf(st)
 	srv, err := server.New(server.Deps{
-		Later:  laterOrNil(later),
+		Later: laterOrNil(later), Stream: feed,
 		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(), Cache: store.CacheOf(st),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})
@@ -160,10 +165,11 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, s
 	defer stop()
 	var group errgroup.Group
 	group.Go(func() error { return in.Run(beside) })
+	group.Go(func() error { return feed.Run(beside) })
 	group.Go(func() error { return keeper.Run(beside) })
 	group.Go(func() error { return accounts.Run(beside) })
 	group.Go(func() error { return runLater(beside, later, cfg.Server.ShutdownTimeout) })
-	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log) })
+	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log, reload) })
 	if err := g.announce(log, cfg, st, ln.Addr()); err != nil {
 		log.WarnContext(g.Context, "cannot write to the terminal", slog.String("error", err.Error()))
 	}
@@ -174,7 +180,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, s
 	defer cancel()
 	closed := in.Close(closing)
 	stop()
-	err = errors.Join(served, closed, group.Wait())
+	err = errors.Join(served, closed, group.Wait(), closeBus(closing))
 	if err == nil {
 		log.InfoContext(g.Context, "stopped")
 	}
@@ -188,6 +194,7 @@ func serverConfig(cfg *config.Config) server.Config {
 		ReadTimeout: s.ReadTimeout, IdleTimeout: s.IdleTimeout, ShutdownTimeout: s.ShutdownTimeout, DrainDelay: s.DrainDelay,
 		MaxBodyBytes: int64(s.MaxBodyBytes), MaxJSONDepth: s.MaxJSONDepth, MaxPage: s.MaxPage,
 		BulkStreams: cfg.Ingest.BulkStreams, BulkChunkRows: cfg.Ingest.BulkChunkRows, BulkIdleTimeout: cfg.Ingest.BulkIdleTimeout,
+		Streams: cfg.Limits.Streams, StreamsPerClient: cfg.Limits.StreamsPerClient, StreamHeartbeat: cfg.Stream.Heartbeat,
 		StaleAfter: cfg.Neurons.StaleAfter, IdempotencyTTL: cfg.Idempotency.TTL, AccessSample: cfg.Log.AccessSample,
 		MetricsPublic: cfg.Metrics.Public, TLSCert: s.TLSCert, TLSKey: s.TLSKey, HSTSMaxAge: s.HSTSMaxAge,
 		TrustedProxies: s.TrustedPrefixes(), CORSOrigins: s.CORSOrigins.Items(),
@@ -219,6 +226,7 @@ func welcome(w io.Writer, url, database string) error {
 HAL9 serves from %[2]s
 
   API      %[1]s/api/v1
+  Console  %[1]s/console
   Docs     %[1]s/docs
   Health   %[1]s/health
   Metrics  %[1]s/metrics

@@ -57,6 +57,7 @@ func Sections() []Section {
 		{"cache", "Cache"},
 		{"signals", "Signals"},
 		{"ingest", "Taking signals in"},
+		{"stream", "Stream of committed signals"},
 		{"neurons", "Neurons"},
 		{"idempotency", "Repeated requests"},
 		{"auth", "Access"},
@@ -83,6 +84,7 @@ func keyTable() []Key {
 	rows = append(rows, cacheKeys()...)
 	rows = append(rows, entityKeys()...)
 	rows = append(rows, ingestKeys()...)
+	rows = append(rows, streamKeys()...)
 	rows = append(rows, otherKeys()...)
 	rows = append(rows, accessKeys()...)
 	rows = append(rows, accountKeys()...)
@@ -221,6 +223,10 @@ func databaseKeys() []Key {
 		{
 			Name: "database.partitions_ahead", PostgresOnly: true, Default: "3", check: between(1, 120),
 			Help: "For how many months ahead partitions of signals are made.",
+		},
+		{
+			Name: "database.read_only", Default: wordFalse, check: anyValue(),
+			Help: "Hold writes off: a request that writes is answered 503 with Retry-After, logging in among them; reads, open sessions and API keys work on, and this server does no housekeeping. Read again from the configuration file at SIGHUP. To hold off all servers and commands at once: hal9 fence on.",
 		},
 	}
 }
