@@ -10,6 +10,8 @@ BENCHTIME ?= 1s
 # For `make bench-compare`: with which revision, and how many rounds.
 BASE      ?=
 COUNT     ?= 6
+# For `make test-console`: an absolute folder for pictures.
+PICTURES  ?=
 # Further arguments for `make run`.
 ARGS      ?=
 
@@ -47,6 +49,10 @@ test: bin/testenv ## run the tests with PostgreSQL and Valkey or Redis (PKG=./st
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)
+
+.PHONY: test-console
+test-console: build ## test the console in Chromium (needs node and chromium; PICTURES=folder keeps pictures)
+	PICTURES='$(PICTURES)' sh tools/console/run.sh
 
 # Bounded by the tests' own time-outs and the two limits here.
 .PHONY: cache-faults
