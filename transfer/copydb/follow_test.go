@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -163,7 +164,7 @@ func (w *writers) memories(ctx context.Context) func() error {
 			_, err := w.st.MemoryDelete(ctx, model.MemoryDeleteParams{ID: id})
 			return err
 		}
-		if _, err := w.st.NeuronSetState(ctx, model.NeuronSetStateParams{ID: "neuron-l2", State: fmt.Sprint(n), Condition: "running", UpdatedAt: start}); err != nil {
+		if _, err := w.st.NeuronSetState(ctx, model.NeuronSetStateParams{ID: "neuron-l2", State: strconv.Itoa(n), Condition: "running", UpdatedAt: start}); err != nil {
 			return err
 		}
 		_, err := w.st.NeuronActivityAdd(ctx, model.NeuronActivityAddParams{SignalsAdded: 1, LastSignalAt: &start, NeuronID: "neuron-l2"})

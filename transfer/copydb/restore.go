@@ -353,7 +353,7 @@ func (v *Value) fromJSON(raw json.RawMessage, k Kind) error {
 	if err := json.Unmarshal(raw, &text); err != nil {
 		return err //nolint:wrapcheck // as above
 	}
-	switch k {
+	switch k { //nolint:exhaustive // those above are done
 	case Time:
 		at, err := time.Parse(time.RFC3339Nano, text)
 		v.n = at.UnixMicro()
