@@ -333,7 +333,7 @@ func (v *Value) fromJSON(raw json.RawMessage, k Kind) error {
 		v.null = true
 		return nil
 	}
-	switch k {
+	switch k { //nolint:exhaustive // the others are written as text
 	case Bool:
 		var b bool
 		err := json.Unmarshal(raw, &b)
@@ -353,7 +353,7 @@ func (v *Value) fromJSON(raw json.RawMessage, k Kind) error {
 	if err := json.Unmarshal(raw, &text); err != nil {
 		return err //nolint:wrapcheck // as above
 	}
-	switch k { //nolint:exhaustive // those above are done
+	switch k {
 	case Time:
 		at, err := time.Parse(time.RFC3339Nano, text)
 		v.n = at.UnixMicro()
