@@ -54,6 +54,10 @@ test-go-client: ## run the tests of clients/go and examples/go against a service
 	$(if $(RACE),CGO_ENABLED=1) $(GO) build $(RACE) -buildvcs=false -o bin/hal9-tested ./cmd/hal9
 	HAL9_TEST_PROGRAM=$(CURDIR)/bin/hal9-tested $(if $(RACE),CGO_ENABLED=1) $(GO) -C clients/go test $(RACE) -timeout 2m $(TESTFLAGS) ./...
 
+.PHONY: test-clients
+test-clients: build test-go-client ## check and run both clients and all examples (needs npm and the network)
+	sh tools/typescript-check.sh
+
 
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
@@ -122,6 +126,7 @@ verify: ## fail if generated code or go.mod is stale
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
 	$(GO) -C clients/go mod tidy -diff
+	$(GO) -C examples/go mod tidy -diff
 
 .PHONY: lint
 lint: ## check the code with golangci-lint, gofmt and go vet
@@ -130,6 +135,7 @@ lint: ## check the code with golangci-lint, gofmt and go vet
 		printf 'not formatted, run make fmt:\n%s\n' "$$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
 	$(GO) -C clients/go vet ./...
+	$(GO) -C examples/go vet ./...
 
 .PHONY: lint-openapi
 lint-openapi: build ## check the OpenAPI document with redocly (needs npx and the network)
@@ -146,6 +152,10 @@ check-k6: ## check the types of loadtest/k6.js (needs npm and the network)
 .PHONY: check-deploy
 check-deploy: ## check deploy/ by the schemas of Kubernetes, Compose and Docker (needs the network)
 	sh tools/deploy-check.sh
+
+.PHONY: release-snapshot
+release-snapshot: ## build the archives of a release into dist/ (minutes, needs the network)
+	sh tools/release-snapshot.sh
 
 .PHONY: fmt
 fmt: ## format the code

@@ -3,9 +3,11 @@
 
 import type { components, paths } from "./schema.js";
 import { Problem, problemOf } from "./problem.js";
-import { pauseBefore, repeatable, sleep, takesKey, withDefaults, type Retries } from "./retries.js";
+import { pauseBefore, repeatable, sleep, takesKey, withDefaults, type Repetition, type Retries } from "./retries.js";
+import { addResult, emptyResult, eventsOf, StreamEnd, streamOf, type Event } from "./streams.js";
 
 export { Problem, type Field } from "./problem.js";
+export { StreamEnd, type Event } from "./streams.js";
 export type { Retries } from "./retries.js";
 export type { components, paths } from "./schema.js";
 
@@ -53,7 +55,7 @@ interface Untyped {
   signal?: AbortSignal;
 }
 
-type Sent = RequestInit & { method: string; headers: Headers };
+type Sent = RequestInit & { method: string; headers: Headers; duplex?: "half" };
 
 // renewBefore is how long before its end an access token is renewed, in milliseconds.
 const renewBefore = 30_000;
@@ -100,18 +102,72 @@ export class Client {
   }
 
   /**
-   * Sends signals, one JSON object a line, in one request. It is not repeated: give each
-   * signal an id (UUIDv7), and send all again after a failure. A Problem's stream tells
-   * what was decided. For streams of any length there is Load of the Go client.
+   * Sends a stream of signals and goes on where the service stopped reading: either
+   * signals, or what opens their lines (NDJSON, bytes) from an offset on. The result counts
+   * all lines; bad ones take no other along. If a connection breaks before the answer, what
+   * was stored is unknown, and the error is thrown: signals that have an id (UUIDv7) may
+   * then all be sent again.
    */
-  async load(signals: Iterable<Schema<"SignalFields">>, signal?: AbortSignal): Promise<Schema<"BulkResult">> {
-    let lines = "";
-    for (const s of signals) lines += JSON.stringify(s) + "\n";
-    const answer = (await this.#call("POST", "/api/v1/signals/bulk", { ...(signal ? { signal } : {}) }, lines)) as { data: Schema<"BulkResult"> };
-    return answer.data;
+  async load(
+    source: Iterable<Schema<"SignalFields">> | ((offset: number) => AsyncIterable<Uint8Array>),
+    signal?: AbortSignal,
+  ): Promise<Schema<"BulkResult">> {
+    const open = typeof source === "function" ? source : linesOf(source);
+    const total = emptyResult();
+    for (let failures = 0; ; ) {
+      try {
+        const request = signal ? { signal } : {};
+        const answer = (await this.#call("POST", "/api/v1/signals/bulk", request, streamOf(open(total.resume.offset)))) as { data: Schema<"BulkResult"> };
+        addResult(total, answer.data);
+        return total;
+      } catch (failure) {
+        if (failure instanceof Problem && failure.stream) {
+          if (failure.stream.resume.offset > 0) failures = 0; // it goes on, so patience begins anew
+          addResult(total, failure.stream);
+        }
+        await this.#rest(++failures, failure, "refused", signal);
+      }
+    }
   }
 
-  async #call(method: string, template: string, request: Untyped | undefined, lines?: string): Promise<unknown> {
+  /**
+   * Listens to signals as they are committed, until the caller breaks off. It comes back
+   * where it was when the connection breaks or the service restarts; at another server
+   * signals of the last 90 seconds may come again.
+   */
+  async *tail(request: Request<"/api/v1/signals/stream", "get"> = {}): AsyncGenerator<Event> {
+    const headers: Record<string, string> = { ...request.headers };
+    for (let failures = 0; ; ) {
+      let failure: unknown = new TypeError("the stream ended");
+      try {
+        const response = await this.#response("GET", "/api/v1/signals/stream", { ...request, headers } as Untyped);
+        for await (const event of eventsOf(response.body as ReadableStream<Uint8Array>)) {
+          failures = 0;
+          if (event.id) headers["Last-Event-ID"] = event.id;
+          if (event.signal || event.gap) yield event;
+        }
+      } catch (error) {
+        failure = error;
+      }
+      if (failure instanceof StreamEnd && failure.reason === "revoked") throw failure;
+      await this.#rest(++failures, failure, "always", request.signal);
+    }
+  }
+
+  // rest waits before a stream is begun again, or throws why it must not be.
+  async #rest(failures: number, failure: unknown, again: Repetition, signal?: AbortSignal): Promise<void> {
+    const pause = signal?.aborted || failures >= this.#retries.attempts ? undefined : pauseBefore(failures, failure, again, this.#retries);
+    if (pause === undefined) throw failure;
+    await sleep(pause, signal);
+  }
+
+  async #call(method: string, template: string, request?: Untyped, lines?: ReadableStream<Uint8Array>): Promise<unknown> {
+    const response = await this.#response(method, template, request, lines);
+    if (response.status === 304) return undefined;
+    return response.headers.get("Content-Type")?.includes("json") ? response.json() : response.text();
+  }
+
+  async #response(method: string, template: string, request?: Untyped, lines?: ReadableStream<Uint8Array>): Promise<Response> {
     const r = request ?? {};
     const path = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(r.path?.[name])));
     const query = new URLSearchParams();
@@ -125,12 +181,10 @@ export class Client {
     const init: Sent = { method, headers };
     const body = lines ?? (r.body === undefined ? undefined : JSON.stringify(r.body));
     if (body !== undefined) init.body = body;
+    if (lines !== undefined) init.duplex = "half";
     if (r.signal) init.signal = r.signal;
     const suffix = query.size > 0 ? `?${query}` : "";
-    const response = await this.#send(this.#base + path + suffix, init, template);
-    if (response.status === 304) return undefined;
-    const isJSON = response.headers.get("Content-Type")?.includes("json");
-    return isJSON ? response.json() : response.text();
+    return this.#send(this.#base + path + suffix, init, template);
   }
 
   // send sends a request, again where that does no harm, and throws a Problem for a failure.
@@ -150,7 +204,7 @@ export class Client {
       } catch (error) {
         failure = error;
       }
-      if (failure instanceof Problem && failure.status === 401 && token !== undefined && this.#options.login && !renewed) {
+      if (failure instanceof Problem && failure.status === 401 && token !== undefined && this.#options.login && !renewed && !(init.body instanceof ReadableStream)) {
         // Refused before it had any effect, so any request may come again.
         renewed = true;
         if (this.#grant?.access === token) this.#grant = { ...this.#grant, expires: 0 };
@@ -187,3 +241,17 @@ export class Client {
 }
 
 type Item<A> = A extends { data: (infer T)[] } ? T : never;
+
+// linesOf writes signals as lines, and passes over the bytes before an offset.
+function linesOf(signals: Iterable<Schema<"SignalFields">>): (offset: number) => AsyncIterable<Uint8Array> {
+  const encoder = new TextEncoder();
+  const all = [...signals];
+  return async function* (offset) {
+    let at = 0;
+    for (const s of all) {
+      const line = encoder.encode(JSON.stringify(s) + "\n");
+      if (at >= offset) yield line;
+      at += line.length;
+    }
+  };
+}
