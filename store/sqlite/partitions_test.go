@@ -1,19 +1,19 @@
 package sqlite_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 )
 
 func TestPartitionDropDeletesInChunks(t *testing.T) {
 	t.Parallel()
-	st, err := store.Open(t.Context(), store.Config{URL: "sqlite://" + filepath.Join(t.TempDir(), "hal9.db"), Migrate: true})
+	st, err := store.Open(t.Context(), store.Config{URL: migrated.SQLiteDatabase(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
