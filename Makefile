@@ -79,6 +79,15 @@ growth: bin/testenv ## measure what operations cost as the data grows, on Postgr
 	bin/testenv run --durable -- sh -c 'bin/growth --url "$$HAL9_TEST_POSTGRES_URL" --svg bin/growth.svg $(ARGS)'
 	@echo "the plot is in bin/growth.svg"
 
+# Bounded: five kinds of work on PostgreSQL and two on SQLite, 5 s each.
+.PHONY: partitions-pause
+partitions-pause: bin/testenv ## measure how long inserts wait while months are made, moved and dropped (ARGS="--seconds 5")
+	@mkdir -p bin && CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/partitions ./bench/partitions
+	bin/testenv run --durable -- sh -c 'bin/partitions --url "$$HAL9_TEST_POSTGRES_URL" $(ARGS)'
+	@rm -f bin/partitions.db bin/partitions.db-* bin/partitions.db.*
+	bin/partitions --url sqlite://bin/partitions.db $(ARGS)
+	@rm -f bin/partitions.db bin/partitions.db-* bin/partitions.db.*
+
 .PHONY: generate
 generate: ## compile queries/ into Go
 	$(GO) generate ./tools.go
