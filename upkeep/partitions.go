@@ -49,11 +49,11 @@ func (k *Keeper) ensurePartition(ctx context.Context, month time.Time) error {
 func (k *Keeper) bringHome(ctx context.Context, now time.Time) error {
 	months, err := k.cfg.Store.SignalPartitionDefaultMonths(ctx, int64(k.cfg.MoveLimit)+1)
 	if err != nil || len(months) == 0 {
-		return err //nolint:wrapcheck // it names what was being done
+		return err
 	}
 	all, err := k.cfg.Store.SignalPartitionList(ctx)
 	if err != nil {
-		return err //nolint:wrapcheck // as above
+		return err
 	}
 	room := min(mostBroughtHome, mostPartitions-len(all))
 	for _, m := range months {
@@ -104,11 +104,11 @@ func (k *Keeper) observe(ctx context.Context) (ahead int, err error) {
 	}
 	all, err := k.cfg.Store.SignalPartitionList(ctx)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // it names what was being done
+		return 0, err
 	}
 	months, err := k.cfg.Store.SignalPartitionDefaultMonths(ctx, int64(k.cfg.MoveLimit)+1)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // as above
+		return 0, err
 	}
 	var rows int64
 	for _, m := range months {

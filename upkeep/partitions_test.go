@@ -158,13 +158,13 @@ func TestManyMaintainers(t *testing.T) {
 	if leaders.Load() != 1 || made.Load() != 1 {
 		t.Errorf("%d servers acted, %d made the same month", leaders.Load(), made.Load())
 	}
-	var all string
+	var told strings.Builder
 	for _, set := range sets {
-		all += exposition(set)
+		told.WriteString(exposition(set))
 	}
 	// The migration has made this month and three more.
 	for line, want := range map[string]int{"hal9_partition_made_total 4\n": 1, "hal9_partition_dropped_total 1\n": 1, "hal9_partition_failures_total 0\n": servers} {
-		if n := strings.Count(all, line); n != want {
+		if n := strings.Count(told.String(), line); n != want {
 			t.Errorf("%d servers tell %s", n, line)
 		}
 	}

@@ -164,5 +164,5 @@ func insert(ctx context.Context, st model.Store, at time.Time, rows int) error {
 	if err == nil && result.Inserted != rows {
 		err = fmt.Errorf("%d of %d rows were inserted", result.Inserted, rows)
 	}
-	return err //nolint:wrapcheck // the caller tells what was done
+	return err
 }

@@ -44,12 +44,12 @@ func filled(rows int, ensure bool) func(context.Context, model.Store, int) error
 
 func ensure(ctx context.Context, st model.Store, month time.Time) error {
 	_, err := st.SignalPartitionEnsure(ctx, month)
-	return err //nolint:wrapcheck // the phase is told
+	return err
 }
 
 func drop(ctx context.Context, st model.Store, month time.Time) error {
 	_, err := st.SignalPartitionDrop(ctx, month.AddDate(0, 1, 0))
-	return err //nolint:wrapcheck // the phase is told
+	return err
 }
 
 func alone() phase {

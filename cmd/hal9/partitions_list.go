@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hal9-ai/hal9/internal/config"
@@ -141,21 +142,21 @@ func (p *partitionJSON) count() string {
 func partitionsSummary(all []partitionJSON, now time.Time) string {
 	const shown = 6
 	months := make([]model.SignalPartition, 0, len(all))
-	var text string
+	var text strings.Builder
 	for _, p := range all {
 		if !p.Default {
 			months = append(months, model.SignalPartition{Start: *p.Start})
 			continue
 		}
+		if len(p.Months) > 0 {
+			text.WriteString("\nIn the default partition:\n")
+		}
 		for i, m := range p.Months {
 			if i == shown {
-				text += fmt.Sprintf("  and %d more\n", len(p.Months)-shown)
+				fmt.Fprintf(&text, "  and %d more\n", len(p.Months)-shown)
 				break
 			}
-			text += fmt.Sprintf("  %s  %d rows; 'hal9 partitions ensure --month %s' moves them home\n", m.Month, m.Rows, m.Month)
-		}
-		if text != "" {
-			text = "\nIn the default partition:\n" + text
+			fmt.Fprintf(&text, "  %s  %d rows; 'hal9 partitions ensure --month %s' moves them home\n", m.Month, m.Rows, m.Month)
 		}
 	}
 	ahead := model.SignalMonthsAhead(months, now)
@@ -166,7 +167,7 @@ func partitionsSummary(all []partitionJSON, now time.Time) string {
 	case ahead < model.LeastMonthsAhead:
 		line = fmt.Sprintf("\nOnly %d of the months ahead have their partition: run 'hal9 partitions ensure'.\n", ahead)
 	}
-	return line + text
+	return line + text.String()
 }
 
 // sizeText is a number of bytes for a person.

@@ -153,8 +153,11 @@ func templateName(now time.Time) (string, error) {
 			return err
 		}
 		content, err := fs.ReadFile(files, path)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
 		_, _ = fmt.Fprintf(digest, "%s %d\n%s", path, len(content), content)
-		return err
+		return nil
 	})
 	if err != nil {
 		return "", fmt.Errorf("read the migrations: %w", err)

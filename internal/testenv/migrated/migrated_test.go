@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-
 	_ "modernc.org/sqlite"
 
 	"github.com/hal9-ai/hal9/internal/testenv"
