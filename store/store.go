@@ -43,6 +43,8 @@ type Config struct {
 	// that is not up to date is an error, but for a database in memory, which is
 	// always new.
 	Migrate bool
+	// Observer is told of every query that the engine runs. Nobody.
+	Observer model.QueryObserver
 	// Cache says how the store is cached; without it every call asks the engine.
 	Cache *Cache
 }
@@ -87,6 +89,7 @@ func openPostgres(ctx context.Context, cfg Config) (model.Store, error) {
 		ConnectionIdleTimeout:    cfg.ConnectionIdleTimeout,
 		AcquireTimeout:           cfg.AcquireTimeout,
 		StatementTimeout:         cfg.StatementTimeout,
+		Observer:                 cfg.Observer,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -113,6 +116,7 @@ func openSQLite(ctx context.Context, cfg Config) (model.Store, error) {
 		MaxConnections:   cfg.MaxConnections,
 		AcquireTimeout:   cfg.AcquireTimeout,
 		StatementTimeout: cfg.StatementTimeout,
+		Observer:         cfg.Observer,
 	})
 	if err != nil {
 		return nil, err

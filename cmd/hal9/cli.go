@@ -19,11 +19,14 @@ type CLI struct {
 	Import      ImportCmd      `cmd:"" help:"Import a database of the original HAL9 server."`
 	Backup      BackupCmd      `cmd:"" help:"Copy an SQLite database while it is in use."`
 	Restore     RestoreCmd     `cmd:"" help:"Put a backup in place."`
+	Copy        CopyCmd        `cmd:"" help:"Copy a database into another one, of either engine."`
+	Fence       FenceCmd       `cmd:"" help:"Hold off all who write to a database."`
 	Cache       CacheCmd       `cmd:"" help:"Look after what is cached."`
 	Admin       AdminCmd       `cmd:"" help:"Get into a deployment, or back into it."`
 	User        UserCmd        `cmd:"" help:"Make, show and change users."`
 	APIKey      APIKeyCmd      `cmd:"" name:"apikey" help:"Make, show and revoke API keys."`
 	Loadtest    LoadtestCmd    `cmd:"" help:"Put a server under load, and judge its answers."`
+	Metrics     MetricsCmd     `cmd:"" help:"Describe what a server tells at /metrics."`
 	Completion  CompletionCmd  `cmd:"" help:"Write a script that completes commands in a shell."`
 	Commands    CommandsCmd    `cmd:"" help:"Write the reference of all commands as Markdown."`
 	Version     VersionCmd     `cmd:"" help:"Show the version."`
@@ -50,11 +53,13 @@ func (c *CLI) settings() []settingsOf {
 		{"signals load", &c.Signals.Load.Settings, []string{"database", "cache", "signals", "ingest"}},
 		{"backup", &c.Backup.Settings, []string{"database.url"}},
 		{"restore", &c.Restore.Settings, []string{"database.url"}},
+		{"copy", &c.Copy.Settings, []string{"database.url"}},
 	}
 	for command, s := range map[string]*Settings{
 		"migrate up": &c.Migrate.Up.Settings, "migrate down": &c.Migrate.Down.Settings,
 		"migrate status": &c.Migrate.Status.Settings, "migrate redo": &c.Migrate.Redo.Settings,
 		"partitions list": &c.Partitions.List.Settings,
+		"fence on":        &c.Fence.On.Settings, "fence off": &c.Fence.Off.Settings, "fence status": &c.Fence.Status.Settings,
 	} {
 		all = append(all, settingsOf{command, s, []string{"database.url", "database.admin_url"}})
 	}

@@ -157,8 +157,8 @@ func serverKeys() []Key {
 			Help: "The longest that a shutdown may take, server.drain_delay included.",
 		},
 		{
-			Name: "server.drain_delay", Default: "0s", check: atLeast(0),
-			Help: "How long the server goes on serving at shutdown after it said that it is not ready. Behind a balancer at least 1.5s, or longer than its health check's interval. Less than server.shutdown_timeout.",
+			Name: "server.drain_delay", Default: "1.5s", check: atLeast(0),
+			Help: "How long the server goes on serving after SIGTERM, saying by /readyz that it is not ready: longer than a balancer takes to notice, which is the interval of its health check times the failures that it waits for. Ctrl+C does not wait. Less than server.shutdown_timeout.",
 		},
 		{
 			Name: "server.max_body_bytes", Default: "16MiB", check: sizeBetween(KiB, GiB),

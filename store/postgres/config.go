@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hal9-ai/hal9/model"
 )
 
 // Config says which database to open and how its connections are used. Zero values
@@ -34,6 +36,8 @@ type Config struct {
 	// StatementTimeout bounds one statement, in the engine and, should the engine
 	// not answer at all, a second later here. 10 s.
 	StatementTimeout time.Duration
+	// Observer is told of every query. Nobody.
+	Observer model.QueryObserver
 }
 
 // WithDefaults returns the configuration with its zero values replaced.

@@ -12,6 +12,7 @@ import (
 	"github.com/hal9-ai/hal9/gen/pgdb"
 	"github.com/hal9-ai/hal9/gen/pgstore"
 	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/schema"
 )
 
 // Store is a PostgreSQL database behind the shared interface.
@@ -20,6 +21,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	cfg     Config
 	waiting atomic.Int64
+	standby standby
 }
 
 var _ model.Store = (*Store)(nil)
@@ -78,6 +80,16 @@ func (s *Store) PoolStats() model.PoolStats {
 	}
 }
 
+// SchemaVersion tells how far the database has been migrated.
+func (s *Store) SchemaVersion(ctx context.Context) (model.SchemaVersion, error) {
+	var v model.SchemaVersion
+	err := s.withConn(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) (err error) {
+		v.Applied, v.Latest, err = schema.VersionPostgres(ctx, conn)
+		return err
+	})
+	return v, err
+}
+
 // Read runs one generated query that writes nothing.
 func (s *Store) Read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
 	return s.withConn(ctx, query, func(ctx context.Context, conn *pgxpool.Conn) error {
@@ -87,11 +99,17 @@ func (s *Store) Read(ctx context.Context, query string, fn func(context.Context,
 
 // Write runs one generated query that writes.
 func (s *Store) Write(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
-	return s.Read(ctx, query, fn)
+	return s.onPrimary(func() error { return s.Read(ctx, query, fn) })
 }
 
 // withConn lends a connection to fn, within the bounds on waiting and running.
 func (s *Store) withConn(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
+		return s.lend(ctx, query, fn)
+	})
+}
+
+func (s *Store) lend(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
 	if insideTx(ctx, s) {
 		return &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
 	}
@@ -126,6 +144,6 @@ func (s *Store) acquire(ctx context.Context, query string) (*pgxpool.Conn, error
 			Reason: fmt.Sprintf("no connection was free within %s", s.cfg.AcquireTimeout),
 		}
 	default:
-		return nil, translate(query, err)
+		return nil, translate(query, withoutEffect{err})
 	}
 }

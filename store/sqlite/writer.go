@@ -60,6 +60,21 @@ type writer struct {
 	closed bool
 	queue  chan *write
 	done   chan struct{}
+
+	busy            atomic.Bool
+	commits, writes atomic.Int64
+}
+
+func (w *writer) stats() *model.WriterStats {
+	return &model.WriterStats{
+		Waiting: len(w.queue), Busy: w.busy.Load(), Commits: w.commits.Load(), Writes: w.writes.Load(),
+	}
+}
+
+// committed counts a commit of so many writes.
+func (w *writer) committed(writes int) {
+	w.commits.Add(1)
+	w.writes.Add(int64(writes))
 }
 
 func newWriter(ctx context.Context, db *sql.DB, timeout time.Duration) (*writer, error) {
@@ -149,12 +164,14 @@ func (w *writer) loop() {
 				return
 			}
 		}
+		w.busy.Store(true)
 		if next.turn != nil {
 			w.lend(next)
 			next = nil
 		} else {
 			next = w.commitTogether(next)
 		}
+		w.busy.Store(false)
 	}
 }
 
@@ -209,6 +226,7 @@ func (w *writer) commitTogether(first *write) (next *write) {
 		}
 		return next
 	}
+	w.committed(len(batch))
 	for _, wr := range batch {
 		wr.finish(wr.err)
 	}
@@ -292,6 +310,7 @@ func (w *writer) retryAlone(batch []*write) {
 			wr.finish(err)
 			continue
 		}
+		w.committed(1)
 		wr.finish(wr.err)
 	}
 }
