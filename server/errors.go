@@ -55,7 +55,7 @@ func errorRules() []errorRule {
 		},
 		{
 			kind: model.ErrReadOnly, status: http.StatusServiceUnavailable, name: "read_only",
-			detail: "the database takes no writes at the moment; try again later", retryAfter: "5",
+			detail: "writes are held off at the moment, for maintenance or while the database moves; reading works; try again later", retryAfter: "5",
 		},
 		{
 			kind: model.ErrTimeout, status: http.StatusGatewayTimeout, name: "timeout", unknown: true,

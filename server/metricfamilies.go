@@ -112,6 +112,7 @@ func serviceFamilies() []MetricFamily {
 		{Name: "hal9_db_query_errors_total", Kind: counter, Labels: "query", When: "after the first query of a name", Help: "Queries that the database did not answer as it should; that a row is missing, taken or refused is no such error."},
 		{Name: "hal9_database_schema_version", Kind: gauge, When: "while the database answers", Help: "The newest migration that the database has."},
 		{Name: "hal9_database_schema_version_latest", Kind: gauge, When: "while the database answers", Help: "The newest migration that this program knows."},
+		{Name: "hal9_database_read_only", Kind: gauge, Help: "1 while database.read_only holds writes off in this server."},
 		{Name: "hal9_neurons_active", Kind: gauge, When: "while the database answers", Help: "Neurons whose state is neither Failed nor Stopped."},
 		{Name: "hal9_neurons_by_state", Kind: gauge, Labels: "state, condition", When: "while the database answers", Help: "Neurons by their state and what it means."},
 		{Name: "hal9_signals_sent_total", Kind: counter, Help: "Signals accepted."},

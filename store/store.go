@@ -43,6 +43,8 @@ type Config struct {
 	// that is not up to date is an error, but for a database in memory, which is
 	// always new.
 	Migrate bool
+	// ReadOnly tells at each write whether it is refused with ErrReadOnly. Never.
+	ReadOnly func() bool
 	// Observer is told of every query that the engine runs. Nobody.
 	Observer model.QueryObserver
 	// Cache says how the store is cached; without it every call asks the engine.
@@ -90,6 +92,7 @@ func openPostgres(ctx context.Context, cfg Config) (model.Store, error) {
 		AcquireTimeout:           cfg.AcquireTimeout,
 		StatementTimeout:         cfg.StatementTimeout,
 		Observer:                 cfg.Observer,
+		ReadOnly:                 cfg.ReadOnly,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -117,6 +120,7 @@ func openSQLite(ctx context.Context, cfg Config) (model.Store, error) {
 		AcquireTimeout:   cfg.AcquireTimeout,
 		StatementTimeout: cfg.StatementTimeout,
 		Observer:         cfg.Observer,
+		ReadOnly:         cfg.ReadOnly,
 	})
 	if err != nil {
 		return nil, err

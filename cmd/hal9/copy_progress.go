@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-
 	"github.com/hal9-ai/hal9/transfer/copydb"
 )
 
@@ -62,7 +61,6 @@ func (b *barProgress) show(name string, done, total int64) {
 	}
 	b.bar.SetCurrent(done)
 }
-
 
 func newLineEncoder(w io.Writer) *json.Encoder {
 	e := json.NewEncoder(w)

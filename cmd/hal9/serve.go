@@ -31,7 +31,7 @@ type ServeCmd struct {
 
 // Help describes the command.
 func (ServeCmd) Help() string {
-	return `Serves until SIGTERM or Ctrl+C, then finishes the requests under way; at SIGTERM it first says for server.drain_delay that it is not ready, so that a balancer turns elsewhere. A second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes, and asks for no accounts; --auth-mode required does, and lets other machines in. With TLS the certificate is read again when its files change, and at SIGHUP.
+	return `Serves until SIGTERM or Ctrl+C, then finishes the requests under way; at SIGTERM it first says for server.drain_delay that it is not ready, so that a balancer turns elsewhere. A second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes, and asks for no accounts; --auth-mode required does, and lets other machines in. With TLS the certificate is read again when its files change, and at SIGHUP; so is database.read_only where there is a configuration file.
 
 Exits with 0 after a clean shutdown, 1 if it cannot serve, 2 if the configuration is wrong, 3 if the database does not answer, and 4 if migrations are pending: 'hal9 migrate up' runs them.
 
@@ -60,11 +60,12 @@ func (c *ServeCmd) Run(g *Globals) error {
 	cache := storeCache(cfg, log)
 	cache.Behind = behind(cfg) // this process runs the queues
 	set := metrics.NewSet()
-	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, telemetry.NewQueries(set))
+	readOnly := newReadOnly(cfg, set)
+	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, telemetry.NewQueries(set), readOnly.Load)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	return errors.Join(serve(g, cfg, log, set, st, ln), closeStore(st))
+	return errors.Join(serve(g, cfg, log, set, st, ln, c.reload(g, readOnly, log)), closeStore(st))
 }
 
 func closeStore(st model.Store) error {
@@ -99,18 +100,18 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // openStore opens the database for a command, whose writes the servers that run
 // beside it have to hear of; its errors carry their exit codes.
 func openStore(ctx context.Context, cfg *config.Config) (model.Store, error) {
-	return openStoreFor(ctx, cfg, false, storeCache(cfg, slog.New(slog.DiscardHandler)), nil)
+	return openStoreFor(ctx, cfg, false, storeCache(cfg, slog.New(slog.DiscardHandler)), nil, nil)
 }
 
 // openStoreFor is openStore with a cache and an observer that its caller has set up.
-func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache, observer model.QueryObserver) (model.Store, error) {
+func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache, observer model.QueryObserver, readOnly func() bool) (model.Store, error) {
 	d := cfg.Database
 	st, err := store.Open(ctx, store.Config{
 		URL: d.URL, AdminURL: d.AdminURL, MaxConnections: d.MaxConnections, MinConnections: d.MinConnections,
 		ConnectionLifetime: d.ConnectionLifetime, ConnectionLifetimeJitter: d.ConnectionLifetimeJitter,
 		ConnectionIdleTimeout: d.ConnectionIdleTimeout, AcquireTimeout: d.AcquireTimeout, StatementTimeout: d.StatementTimeout,
 		Migrate: migrate || d.Engine() == dburl.SQLite,
-		Cache:   cache, Observer: observer,
+		Cache:   cache, Observer: observer, ReadOnly: readOnly,
 	})
 	switch {
 	case err == nil:
@@ -130,7 +131,7 @@ func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *
 
 // serve runs the server and what works beside it. At the end the order is: no more
 // requests, then the signals under way, then the upkeep.
-func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, st model.Store, ln net.Listener) error {
+func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, st model.Store, ln net.Listener, reload func(context.Context)) error {
 	ids := model.NewIDGenerator(time.Now)
 	in := ingest.New(ingest.Config{
 		Store: st, Logger: log, Metrics: set,
@@ -163,7 +164,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, s
 	group.Go(func() error { return keeper.Run(beside) })
 	group.Go(func() error { return accounts.Run(beside) })
 	group.Go(func() error { return runLater(beside, later, cfg.Server.ShutdownTimeout) })
-	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log) })
+	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log, reload) })
 	if err := g.announce(log, cfg, st, ln.Addr()); err != nil {
 		log.WarnContext(g.Context, "cannot write to the terminal", slog.String("error", err.Error()))
 	}

@@ -71,6 +71,7 @@ type Database struct {
 	AcquireTimeout           time.Duration `koanf:"acquire_timeout"`
 	StatementTimeout         time.Duration `koanf:"statement_timeout"`
 	PartitionsAhead          int           `koanf:"partitions_ahead"`
+	ReadOnly                 bool          `koanf:"read_only"`
 }
 
 // Cache holds the settings of the cache.

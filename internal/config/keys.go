@@ -222,6 +222,10 @@ func databaseKeys() []Key {
 			Name: "database.partitions_ahead", PostgresOnly: true, Default: "3", check: between(2, 120),
 			Help: "For how many months ahead partitions of signals are made.",
 		},
+		{
+			Name: "database.read_only", Default: wordFalse, check: anyValue(),
+			Help: "Hold writes off: a request that writes is answered 503 with Retry-After, logging in among them; reads, open sessions and API keys work on, and this server does no housekeeping. Read again from the configuration file at SIGHUP. To hold off all servers and commands at once: hal9 fence on.",
+		},
 	}
 }
 

@@ -36,6 +36,8 @@ type Config struct {
 	// StatementTimeout bounds one statement, in the engine and, should the engine
 	// not answer at all, a second later here. 10 s.
 	StatementTimeout time.Duration
+	// ReadOnly tells at each write whether writes are refused. Never.
+	ReadOnly func() bool
 	// Observer is told of every query. Nobody.
 	Observer model.QueryObserver
 }

@@ -14,6 +14,9 @@ const dropTimeout = time.Hour
 
 // SignalPartitionEnsure makes the partition of the month that holds the moment.
 func (s *Store) SignalPartitionEnsure(ctx context.Context, moment time.Time) (made bool, err error) {
+	if s.heldOff() {
+		return false, &model.Error{Kind: model.ErrReadOnly, Entity: "signal"}
+	}
 	err = s.withConn(ctx, "SignalPartitionEnsure", func(ctx context.Context, conn *pgxpool.Conn) error {
 		made, err = PartitionEnsure(ctx, conn, moment)
 		return err
@@ -42,6 +45,9 @@ func (s *Store) SignalPartitionDefaultMonths(ctx context.Context, most int64) (m
 // SignalPartitionDrop drops the months that end at or before the given moment. Beside
 // an error it returns those that are gone already.
 func (s *Store) SignalPartitionDrop(ctx context.Context, before time.Time) (gone []model.SignalPartition, err error) {
+	if s.heldOff() {
+		return nil, &model.Error{Kind: model.ErrReadOnly, Entity: "signal"}
+	}
 	ctx, cancel := context.WithTimeout(ctx, dropTimeout)
 	defer cancel()
 	err = s.withConn(ctx, "SignalPartitionDrop", func(ctx context.Context, conn *pgxpool.Conn) error {

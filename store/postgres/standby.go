@@ -27,6 +27,9 @@ type standby struct {
 // a pool may hold connections to what is a standby now, and would keep them until they
 // grow old. A refused statement had no effect, so that it may be repeated.
 func (s *Store) onPrimary(write func() error) error {
+	if s.heldOff() {
+		return &model.Error{Kind: model.ErrReadOnly}
+	}
 	err := write()
 	if !errors.Is(err, model.ErrReadOnly) {
 		return err
@@ -34,6 +37,9 @@ func (s *Store) onPrimary(write func() error) error {
 	s.leaveStandby()
 	return write()
 }
+
+// heldOff tells whether this process writes nothing at the moment.
+func (s *Store) heldOff() bool { return s.cfg.ReadOnly != nil && s.cfg.ReadOnly() }
 
 func (s *Store) onPrimaryConn(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
 	return s.onPrimary(func() error { return s.withConn(ctx, query, fn) })

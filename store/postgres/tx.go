@@ -24,6 +24,9 @@ func insideTx(ctx context.Context, s *Store) bool {
 
 // InTx runs fn in one transaction and commits it when fn returns nil.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
+	if s.heldOff() {
+		return &model.Error{Kind: model.ErrReadOnly}
+	}
 	var own error // fn's error comes back as it is
 	err := model.ObserveQuery(ctx, s.cfg.Observer, model.TxQuery, func(ctx context.Context) error {
 		err := s.lend(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) error {

@@ -23,6 +23,8 @@ type Config struct {
 	AcquireTimeout time.Duration
 	// StatementTimeout bounds a read and a transaction. 10 s.
 	StatementTimeout time.Duration
+	// ReadOnly tells at each write whether writes are refused. Never.
+	ReadOnly func() bool
 	// Observer is told of every query. Nobody.
 	Observer model.QueryObserver
 }

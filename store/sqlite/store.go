@@ -120,6 +120,7 @@ func (h *Handle) Store(ctx context.Context) (*Store, error) {
 	if err != nil {
 		return nil, translate("", err)
 	}
+	w.readOnly = h.cfg.ReadOnly
 	readDB, err := sql.Open("sqlite", h.cfg.dsn(h.memoryName, true))
 	if err != nil {
 		return nil, errors.Join(translate("", err), w.close())

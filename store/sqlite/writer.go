@@ -55,6 +55,8 @@ type writer struct {
 	conn    *sql.Conn
 	queries *sqlitedb.Queries
 	timeout time.Duration
+	// readOnly tells whether writes are refused; nil: never.
+	readOnly func() bool
 
 	mu     sync.RWMutex // held for reading while a write enters the queue
 	closed bool
@@ -129,6 +131,9 @@ func (w *writer) do(wr *write) error {
 }
 
 func (w *writer) enter(wr *write) error {
+	if w.readOnly != nil && w.readOnly() {
+		return &model.Error{Kind: model.ErrReadOnly, Entity: model.EntityOf(wr.query)}
+	}
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	if w.closed {

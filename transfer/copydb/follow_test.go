@@ -19,7 +19,7 @@ import (
 // was acknowledged to them is in the target, and nothing else.
 func TestFollowLosesNothing(t *testing.T) {
 	t.Parallel()
-	for _, engines := range [][2]string{{"sqlite", "postgres"}, {"postgres", "sqlite"}, {"postgres", "postgres"}} {
+	for _, engines := range [][2]string{{"sqlite", "postgres"}, {"postgres", "sqlite"}} {
 		t.Run(engines[0]+" to "+engines[1], func(t *testing.T) {
 			t.Parallel()
 			from, to := newDatabase(t, engines[0]), newDatabase(t, engines[1])
@@ -202,4 +202,3 @@ func (w *writers) progress(t *testing.T) error {
 	}
 	return nil
 }
-

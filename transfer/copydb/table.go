@@ -64,7 +64,7 @@ type Row []Value
 // left stays where it is: it belongs to one database alone, or is kept apart.
 func left(table string) bool {
 	switch table {
-	case "goose_db_version", "row_version", "database_epoch", "upkeep_leases", progressTable, refusedTable:
+	case "goose_db_version", "schema_compatibility", "row_version", "database_epoch", "upkeep_leases", progressTable, refusedTable:
 		return true
 	}
 	return false
