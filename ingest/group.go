@@ -158,6 +158,7 @@ func (g *group) commit(batch []*submission) {
 	for _, s := range batch {
 		close(s.answered)
 	}
+	i.told(stored)
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()
 	i.activity.note(ctx, stored...)

@@ -135,6 +135,7 @@ type Querier interface {
 	// invalidates: nothing, because rows never change and the absence of one is not remembered
 	SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error)
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
+	SignalListAfter(ctx context.Context, arg SignalListAfterParams) ([]Signal, error)
 	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)
