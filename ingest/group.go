@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -29,6 +31,7 @@ type submission struct {
 	result   Result
 	err      error
 	answered chan struct{}
+	span     trace.Span // the request's, nil if it is not traced
 }
 
 // group commits signals of concurrent callers together. A committer is started when
@@ -38,7 +41,8 @@ type submission struct {
 // gathers: there is no timer to tune.
 type group struct {
 	ingest   *Ingest
-	size     int // committers at the most
+	tracer   trace.Tracer // nil: no spans
+	size     int          // committers at the most
 	maxBatch int
 	maxQueue int
 
@@ -52,6 +56,9 @@ type group struct {
 // be stored with the others, and does not learn of it.
 func (g *group) submit(ctx context.Context, signal model.SignalInsertParams, accepted time.Time) (Result, error) {
 	s := &submission{signal: signal, accepted: accepted, answered: make(chan struct{})}
+	if g.tracer != nil {
+		s.span = recording(ctx)
+	}
 	if err := g.enter(s); err != nil { //nolint:contextcheck // the committers serve many callers, and end when nothing waits
 		return 0, err
 	}
@@ -135,7 +142,9 @@ func (g *group) take() []*submission {
 func (g *group) commit(batch []*submission) {
 	i, ctx := g.ingest, context.Background()
 	begin := time.Now()
-	outcomes := i.storeBatch(ctx, batch)
+	traced, end := g.spanOf(ctx, batch)
+	outcomes := i.storeBatch(traced, batch)
+	end(outcomes)
 	i.figures.batch(len(batch), time.Since(begin))
 
 	committed := i.clock()

@@ -152,6 +152,7 @@ func serviceFamilies() []MetricFamily {
 		{Name: "hal9_partition_dropped_total", Kind: counter, Help: "Months of signals dropped by this server."},
 		{Name: "hal9_partition_failures_total", Kind: counter, Help: "Runs of this server on the partitions of signals that failed."},
 		{Name: "hal9_partition_last_run_timestamp_seconds", Kind: gauge, Help: "When this server last worked on the partitions of signals, 0 if never."},
+		{Name: "hal9_tracing_spans_total", Kind: counter, Labels: "status", When: "with tracing.endpoint", Help: "Spans handed to the collector: exported, or failed and dropped."},
 		{Name: "hal9_tls_certificate_expiry_timestamp_seconds", Kind: gauge, When: "with server.tls_cert", Help: "When the certificate in service expires, in seconds since 1970."},
 	}
 }

@@ -26,6 +26,7 @@ type CLI struct {
 	User        UserCmd        `cmd:"" help:"Make, show and change users."`
 	APIKey      APIKeyCmd      `cmd:"" name:"apikey" help:"Make, show and revoke API keys."`
 	Loadtest    LoadtestCmd    `cmd:"" help:"Put a server under load, and judge its answers."`
+	OpenAPI     OpenAPICmd     `cmd:"" name:"openapi" help:"Write the OpenAPI document of the API."`
 	Metrics     MetricsCmd     `cmd:"" help:"Describe what a server tells at /metrics."`
 	Completion  CompletionCmd  `cmd:"" help:"Write a script that completes commands in a shell."`
 	Commands    CommandsCmd    `cmd:"" help:"Write the reference of all commands as Markdown."`
@@ -46,7 +47,7 @@ func (c *CLI) settings() []settingsOf {
 		{"config check", &c.Config.Check.Settings, nil},
 		{"healthcheck", &c.Healthcheck.Settings, []string{"server.listen"}},
 		{"serve", &c.Serve.Settings, []string{
-			"server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "upkeep", "log",
+			"server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "tracing", "upkeep", "log",
 		}},
 		{"partitions drop", &c.Partitions.Drop.Settings, []string{"database.url", "database.admin_url", "cache"}},
 		{"partitions ensure", &c.Partitions.Ensure.Settings, []string{"database.url", "database.admin_url", "database.partitions_ahead"}},
