@@ -18,8 +18,9 @@ type CLI struct {
 	Signals     SignalsCmd     `cmd:"" help:"Load signals from files."`
 	Import      ImportCmd      `cmd:"" help:"Import a database of the original HAL9 server."`
 	Backup      BackupCmd      `cmd:"" help:"Copy an SQLite database while it is in use."`
-	Restore     RestoreCmd     `cmd:"" help:"Put a backup in place."`
+	Restore     RestoreCmd     `cmd:"" help:"Put a backup or an export in place."`
 	Copy        CopyCmd        `cmd:"" help:"Copy a database into another one, of either engine."`
+	Export      ExportCmd      `cmd:"" help:"Write a database into a file that either engine restores."`
 	Fence       FenceCmd       `cmd:"" help:"Hold off all who write to a database."`
 	Cache       CacheCmd       `cmd:"" help:"Look after what is cached."`
 	Admin       AdminCmd       `cmd:"" help:"Get into a deployment, or back into it."`
@@ -53,14 +54,14 @@ func (c *CLI) settings() []settingsOf {
 		{"partitions ensure", &c.Partitions.Ensure.Settings, []string{"database.url", "database.admin_url", "database.partitions_ahead"}},
 		{"signals load", &c.Signals.Load.Settings, []string{"database", "cache", "signals", "ingest"}},
 		{"backup", &c.Backup.Settings, []string{"database.url"}},
-		{"restore", &c.Restore.Settings, []string{"database.url"}},
 		{"copy", &c.Copy.Settings, []string{"database.url"}},
 	}
 	for command, s := range map[string]*Settings{
 		"migrate up": &c.Migrate.Up.Settings, "migrate down": &c.Migrate.Down.Settings,
 		"migrate status": &c.Migrate.Status.Settings, "migrate redo": &c.Migrate.Redo.Settings,
 		"partitions list": &c.Partitions.List.Settings,
-		"fence on":        &c.Fence.On.Settings, "fence off": &c.Fence.Off.Settings, "fence status": &c.Fence.Status.Settings,
+		"export":          &c.Export.Settings, "restore": &c.Restore.Settings,
+		"fence on": &c.Fence.On.Settings, "fence off": &c.Fence.Off.Settings, "fence status": &c.Fence.Status.Settings,
 	} {
 		all = append(all, settingsOf{command, s, []string{"database.url", "database.admin_url"}})
 	}
