@@ -94,6 +94,9 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	// plan each call anew: for a page of signals over ten years that takes several times
 	// as long as to read it. The queries are written so that one plan is good.
 	setDefault(params, "plan_cache_mode", "force_generic_plan")
+	// One plan for all values is taken to cost enough for compiling it to pay, and does
+	// not: a look-up of a millisecond took a second of compiling.
+	setDefault(params, "jit", "off")
 	// A transaction that its owner forgot must not hold locks for ever.
 	setDefault(params, "idle_in_transaction_session_timeout", strconv.FormatInt((2*c.StatementTimeout).Milliseconds(), 10))
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
