@@ -44,6 +44,10 @@ test: bin/testenv ## run the tests with PostgreSQL and Valkey or Redis (PKG=./st
 	@$(if $(RACE),,echo "no C compiler: testing without the race detector" >&2)
 	$(if $(RACE),CGO_ENABLED=1) bin/testenv run -- $(GO) test $(RACE) -timeout 9m $(TESTFLAGS) $(PKG)
 
+.PHONY: test-pooler
+test-pooler: bin/testenv ## run the store's conformance suite through a PgBouncer in transaction mode
+	bin/testenv run --pooler -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongPgBouncer' $(TESTFLAGS) ./store
+
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)

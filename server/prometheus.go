@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ func (s *Server) prometheus(ctx context.Context) *text {
 	var raw bytes.Buffer
 	s.metrics.WritePrometheus(&raw)
 	s.writeGauges(&raw)
+	s.writeReplicas(&raw)
 	s.writeNeurons(ctx, &raw)
 	metrics.WriteProcessMetrics(&raw)
 	body := bytes.NewBuffer(withMetadata(raw.String()))
@@ -53,6 +56,39 @@ func (s *Server) writeGauges(b *bytes.Buffer) {
 	_, _ = fmt.Fprintf(b, "hal9_db_pool_waiting_calls %d\n", p.Waiting)
 	_, _ = fmt.Fprintf(b, "hal9_db_pool_waits_total %d\n", p.Waits)
 	_, _ = fmt.Fprintf(b, "hal9_db_pool_wait_seconds_total %g\n", p.WaitTime.Seconds())
+}
+
+// writeReplicas has no lines where there are no replicas.
+func (s *Server) writeReplicas(b *bytes.Buffer) {
+	if s.consistency == nil {
+		return
+	}
+	st := s.consistency.Stats()
+	each := func(name string, value func(r *model.ReplicaStat) (float64, bool)) {
+		for i := range st.Replicas {
+			if v, ok := value(&st.Replicas[i]); ok {
+				_, _ = fmt.Fprintf(b, "%s{replica=%s} %g\n", name, labelValue(st.Replicas[i].Name), v)
+			}
+		}
+	}
+	each("hal9_database_replica_usable", func(r *model.ReplicaStat) (float64, bool) {
+		if r.Usable {
+			return 1, true
+		}
+		return 0, true
+	})
+	each("hal9_database_replica_lag_seconds", func(r *model.ReplicaStat) (float64, bool) { return r.Lag.Seconds(), r.LagKnown })
+	primary := int64(0)
+	for _, reason := range slices.Sorted(maps.Keys(st.Fallbacks)) {
+		primary += st.Fallbacks[reason]
+	}
+	for _, r := range st.Replicas {
+		_, _ = fmt.Fprintf(b, "hal9_database_replica_reads_total{target=%s} %d\n", labelValue(r.Name), r.Reads)
+	}
+	_, _ = fmt.Fprintf(b, "hal9_database_replica_reads_total{target=\"primary\"} %d\n", primary)
+	for _, reason := range slices.Sorted(maps.Keys(st.Fallbacks)) {
+		_, _ = fmt.Fprintf(b, "hal9_database_replica_fallbacks_total{reason=%s} %d\n", labelValue(reason), st.Fallbacks[reason])
+	}
 }
 
 func (s *Server) writeNeurons(ctx context.Context, b *bytes.Buffer) {
@@ -148,6 +184,10 @@ func families() map[string]family {
 		{"hal9_db_pool_waiting_calls", "gauge", "Calls that wait for a connection."},
 		{"hal9_db_pool_waits_total", "counter", "Calls that had to wait for a connection."},
 		{"hal9_db_pool_wait_seconds_total", "counter", "Time that calls waited for a connection."},
+		{"hal9_database_replica_usable", "gauge", "1 while reads may go to the replica."},
+		{"hal9_database_replica_lag_seconds", "gauge", "The longest time by which the replica can be behind the primary; 0 if it has all that was seen of that."},
+		{"hal9_database_replica_reads_total", "counter", "Queries that a replica may answer, by who answered."},
+		{"hal9_database_replica_fallbacks_total", "counter", "Queries that the primary answered although a replica may, by the reason."},
 		{"hal9_neurons_active", "gauge", "Neurons whose state is neither Failed nor Stopped."},
 		{"hal9_neurons_by_state", "gauge", "Neurons by their state and what it means."},
 		{"hal9_signals_sent_total", "counter", "Signals accepted."},

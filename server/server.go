@@ -65,7 +65,9 @@ type Deps struct {
 	Later Later
 	// Cache is what Store is cached in, for its figures; nil without one.
 	Cache *cacheutil.Manager
-	Build Build
+	// Consistency keeps what sessions wrote where the database has replicas; nil without.
+	Consistency Consistency
+	Build       Build
 }
 
 // Later accepts what is stored a moment later. queued is false where it cannot be, and
@@ -126,7 +128,9 @@ type Server struct {
 	cache      *cacheRates
 	encoded    encodedAnswers
 	later      Later // nil: nothing is stored later
-	build      Build
+	// consistency is nil where there are no replicas.
+	consistency Consistency
+	build       Build
 
 	router      *gin.Engine
 	api         huma.API
@@ -159,7 +163,7 @@ func New(d Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
-		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, build: d.Build, started: d.Clock(),
+		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, consistency: d.Consistency, build: d.Build, started: d.Clock(),
 		access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
 		secureHeaders: secureHeaders(),
 	}
@@ -174,7 +178,7 @@ func New(d Deps) (*Server, error) {
 	s.bulkStreams = make(chan struct{}, s.cfg.BulkStreams)
 	s.bulkActive = s.metrics.NewGauge("hal9_ingest_bulk_streams", nil)
 	s.router = newRouter()
-	s.router.Use(s.observe, s.recover, s.secure, s.cors, s.guard, s.authorize)
+	s.router.Use(s.observe, s.recover, s.secure, s.cors, s.guard, s.authorize, s.trackWrites)
 	s.router.NoRoute(s.noRoute)
 	s.router.NoMethod(s.noMethod)
 	s.api = humagin.New(s.router, s.apiConfig())

@@ -58,7 +58,7 @@ func (c *ServeCmd) Run(g *Globals) error {
 	log := g.Logger(cfg.Log)
 	cache := storeCache(cfg, log)
 	cache.Behind = behind(cfg) // this process runs the queues
-	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache)
+	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, cfg.Database.ReplicaURLs.Items()...)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -100,13 +100,16 @@ func openStore(ctx context.Context, cfg *config.Config) (model.Store, error) {
 	return openStoreFor(ctx, cfg, false, storeCache(cfg, slog.New(slog.DiscardHandler)))
 }
 
-// openStoreFor is openStore with a cache that its caller has set up.
-func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache) (model.Store, error) {
+// openStoreFor is openStore with a cache that its caller has set up, and with replicas:
+// commands read from the primary alone.
+func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache, replicas ...string) (model.Store, error) {
 	d := cfg.Database
 	st, err := store.Open(ctx, store.Config{
 		URL: d.URL, AdminURL: d.AdminURL, MaxConnections: d.MaxConnections, MinConnections: d.MinConnections,
 		ConnectionLifetime: d.ConnectionLifetime, ConnectionLifetimeJitter: d.ConnectionLifetimeJitter,
 		ConnectionIdleTimeout: d.ConnectionIdleTimeout, AcquireTimeout: d.AcquireTimeout, StatementTimeout: d.StatementTimeout,
+		Pooled:      d.Pooler == config.PoolerTransaction,
+		ReplicaURLs: replicas, ReplicaMaxLag: d.ReplicaMaxLag, ReplicaTimeout: d.ReplicaTimeout,
 		Migrate: migrate || d.Engine() == dburl.SQLite,
 		Cache:   cache,
 	})
@@ -141,7 +144,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, st model.Store, ln 
 	}
 	later := store.LaterOf(st)
 	srv, err := server.New(server.Deps{
-		Later:  laterOrNil(later),
+		Later: laterOrNil(later), Consistency: consistencyOrNil(store.ConsistencyOf(st)),
 		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(), Cache: store.CacheOf(st),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})
@@ -178,6 +181,14 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, st model.Store, ln 
 		log.InfoContext(g.Context, "stopped")
 	}
 	return err
+}
+
+// consistencyOrNil keeps a nil pointer from becoming an interface that is not nil.
+func consistencyOrNil(c *store.Consistency) server.Consistency {
+	if c == nil {
+		return nil
+	}
+	return c
 }
 
 func serverConfig(cfg *config.Config) server.Config {

@@ -71,6 +71,11 @@ type Database struct {
 	AcquireTimeout           time.Duration `koanf:"acquire_timeout"`
 	StatementTimeout         time.Duration `koanf:"statement_timeout"`
 	PartitionsAhead          int           `koanf:"partitions_ahead"`
+	// Pooler is PoolerNone or PoolerTransaction.
+	Pooler         string        `koanf:"pooler"`
+	ReplicaURLs    List          `koanf:"replica_urls"`
+	ReplicaMaxLag  time.Duration `koanf:"replica_max_lag"`
+	ReplicaTimeout time.Duration `koanf:"replica_timeout"`
 }
 
 // Cache holds the settings of the cache.

@@ -33,6 +33,13 @@ func (c *Config) shown(k *Key) any {
 	v := c.value(k.Name)
 	switch {
 	case k.Secret:
+		if list, ok := v.(List); ok {
+			urls := list.Items()
+			for i := range urls {
+				urls[i] = MaskURL(urls[i])
+			}
+			return strings.Join(urls, ", ")
+		}
 		return MaskURL(format(v))
 	case k.Type == TypeInteger || k.Type == TypeFraction || k.Type == TypeBoolean:
 		return v

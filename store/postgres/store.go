@@ -4,9 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hal9-ai/hal9/gen/pgdb"
@@ -20,6 +26,8 @@ type Store struct {
 	pool    *pgxpool.Pool
 	cfg     Config
 	waiting atomic.Int64
+	// replicas is nil where there are none.
+	replicas *replicas
 }
 
 var _ model.Store = (*Store)(nil)
@@ -43,6 +51,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		c := pc.ConnConfig
 		return nil, fmt.Errorf("database.url: connect to %s:%d, database %s, as user %s: %w", c.Host, c.Port, c.Database, c.User, err)
 	}
+	if err := s.openReplicas(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -54,13 +66,14 @@ func (s *Store) Pool() *pgxpool.Pool { return s.pool }
 
 // Ping asks the engine for one answer.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.withConn(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) error {
+	return s.withConn(ctx, "", never, func(ctx context.Context, conn *pgxpool.Conn) error {
 		return conn.Ping(ctx)
 	})
 }
 
 // Close waits for calls under way and closes all connections.
 func (s *Store) Close() error {
+	s.replicas.close()
 	s.pool.Close()
 	return nil
 }
@@ -78,28 +91,48 @@ func (s *Store) PoolStats() model.PoolStats {
 	}
 }
 
-// Read runs one generated query that writes nothing.
+// Read runs one generated query that writes nothing. What fails because the connection
+// is lost, as after a failover, runs once more on another.
 func (s *Store) Read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
-	return s.withConn(ctx, query, func(ctx context.Context, conn *pgxpool.Conn) error {
+	return s.read(ctx, query, func(ctx context.Context, conn *pgxpool.Conn) error {
 		return fn(ctx, pgdb.New(conn))
 	})
 }
 
-// Write runs one generated query that writes.
-func (s *Store) Write(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
-	return s.Read(ctx, query, fn)
+func (s *Store) read(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	return s.withConn(ctx, query, connectionLost, func(ctx context.Context, conn *pgxpool.Conn) error {
+		ctx, cancel := s.statementContext(ctx)
+		defer cancel()
+		return fn(ctx, conn)
+	})
 }
 
-// withConn lends a connection to fn, within the bounds on waiting and running.
-func (s *Store) withConn(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+// Write runs one generated query that writes. It runs once more on another connection
+// only if nothing can have come of it.
+func (s *Store) Write(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
+	return s.withConn(ctx, query, nothingWritten, func(ctx context.Context, conn *pgxpool.Conn) error {
+		limited, cancel := s.statementContext(ctx)
+		defer cancel()
+		err := fn(limited, pgdb.New(conn))
+		s.noteWrite(ctx, conn, err)
+		return err
+	})
+}
+
+// statementContext bounds one statement where the engine does not.
+func (s *Store) statementContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !s.cfg.Pooled {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.cfg.StatementTimeout)
+}
+
+// withConn lends a connection to fn, within the bounds on waiting and running. If fn
+// fails in a way of which again says that it may be repeated, it gets another one, once.
+func (s *Store) withConn(ctx context.Context, query string, again func(error) bool, fn func(context.Context, *pgxpool.Conn) error) error {
 	if insideTx(ctx, s) {
 		return &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
 	}
-	conn, err := s.acquire(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
 	if _, ok := ctx.Deadline(); !ok {
 		// The engine ends a long statement itself; this is for an engine that does
 		// not answer at all.
@@ -107,8 +140,57 @@ func (s *Store) withConn(ctx context.Context, query string, fn func(context.Cont
 		ctx, cancel = context.WithTimeout(ctx, s.cfg.StatementTimeout+time.Second)
 		defer cancel()
 	}
-	return translate(query, fn(ctx, conn))
+	err := s.onConn(ctx, query, fn)
+	if err != nil && ctx.Err() == nil && again(err) {
+		err = s.onConn(ctx, query, fn)
+	}
+	return translate(query, err)
 }
+
+func (s *Store) onConn(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	conn, err := s.acquire(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	err = fn(ctx, conn)
+	if readOnly(err) {
+		// The server was the primary when the pool connected to it, and its other
+		// connections are no better. One that is closed is not taken back.
+		s.pool.Reset()
+		_ = conn.Conn().Close(ctx)
+	}
+	return err
+}
+
+// readOnly tells whether a server that takes no writes was asked for one.
+func readOnly(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == codeReadOnly
+}
+
+// nothingWritten tells whether what failed left no trace, and may go better elsewhere.
+func nothingWritten(err error) bool { return readOnly(err) || pgconn.SafeToRetry(err) }
+
+// connectionLost tells whether the connection failed and not what was asked on it.
+func connectionLost(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return serverGone(pg)
+	}
+	if _, own := errors.AsType[*model.Error](err); own || errors.Is(err, pgx.ErrNoRows) {
+		return false
+	}
+	return pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// serverGone tells whether the last that a server said is that it ends, or has not begun.
+func serverGone(pg *pgconn.PgError) bool {
+	return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08")
+}
+
+// never is for what cannot be repeated.
+func never(error) bool { return false }
 
 // acquire waits for a free connection, no longer than AcquireTimeout.
 func (s *Store) acquire(ctx context.Context, query string) (*pgxpool.Conn, error) {

@@ -25,11 +25,18 @@ func insideTx(ctx context.Context, s *Store) bool {
 // InTx runs fn in one transaction and commits it when fn returns nil.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
 	var own error // fn's error comes back as it is
-	err := s.withConn(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) error {
-		return s.runTx(ctx, conn, func(ctx context.Context, tx model.Tx) error {
+	begun := false
+	again := func(err error) bool { return !begun && connectionLost(err) }
+	err := s.withConn(ctx, "", again, func(ctx context.Context, conn *pgxpool.Conn) error {
+		err := s.runTx(ctx, conn, func(ctx context.Context, tx model.Tx) error {
+			begun = true
 			own = fn(ctx, tx)
 			return own
 		})
+		if own == nil && begun {
+			s.noteWrite(ctx, conn, err)
+		}
+		return err
 	})
 	if own != nil {
 		return own
@@ -38,7 +45,7 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 }
 
 func (s *Store) runTx(ctx context.Context, conn *pgxpool.Conn, fn func(ctx context.Context, tx model.Tx) error) error {
-	pgTx, err := conn.Begin(ctx)
+	pgTx, err := conn.BeginTx(ctx, s.cfg.begin())
 	if err != nil {
 		return err
 	}
@@ -83,6 +90,11 @@ func (t *tx) Read(ctx context.Context, query string, fn func(context.Context, *p
 		t.failed = err
 	}
 	return err
+}
+
+// ReadReplica runs one generated query in the transaction: it sees what that wrote.
+func (t *tx) ReadReplica(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
+	return t.Read(ctx, query, fn)
 }
 
 // Write runs one generated query in the transaction.
