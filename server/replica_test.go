@@ -1,7 +1,7 @@
 package server_test
 
 import (
-	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -105,6 +105,7 @@ func (h *harness) status(path, header, value string) int {
 	if err != nil {
 		return 0
 	}
+	_, _ = io.Copy(io.Discard, resp.Body)
 	_ = resp.Body.Close()
 	return resp.StatusCode
 }
@@ -124,15 +125,17 @@ func TestReplicas(t *testing.T) {
 			r.run(r.Replica, "SELECT pg_reload_conf()")
 			before := a.replica().Reads + b.replica().Reads + alone.replica().Reads
 			for i := range 30 {
-				neuron := fmt.Sprintf("n%d", i)
+				neuron := uuid.NewString()
 				id, token := a.send(neuron)
 				if !b.sees(neuron, id, tokenHeader, token) {
 					t.Fatalf("round %d, delay %s: the token's write is not seen", i, delay)
 				}
+				neuron = uuid.NewString()
 				id, _ = b.send(neuron, login...)
 				if !a.sees(neuron, id, login...) {
 					t.Fatalf("round %d, delay %s: the session's write is not seen through another server", i, delay)
 				}
+				neuron = uuid.NewString()
 				id, _ = alone.send(neuron, login...)
 				if !alone.sees(neuron, id, login...) {
 					t.Fatalf("round %d, delay %s: the session's write is not seen without a cache server", i, delay)

@@ -28,12 +28,12 @@ func FindPgBouncer() (string, error) {
 
 // pgbouncerScript writes the configuration and becomes the pooler:
 //
-//	sh -c "$script" pgbouncer PROGRAM HOST PORT LISTEN
+//	sh -c "$script" pgbouncer PROGRAM HOST PORT LISTEN USER PASSWORD
 //
 // Fewer connections than clients, so that clients meet each other's leavings.
 const pgbouncerScript = `cat >pgbouncer.ini <<END
 [databases]
-* = host=$2 port=$3
+* = host=$2 port=$3 user=$5${6:+ password='$6'}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = $4
@@ -63,11 +63,12 @@ func StartPgBouncer(ctx context.Context, postgres string) (*Server, error) {
 	if port == "" {
 		port = "5432"
 	}
+	password, _ := target.User.Password()
 	return start(ctx, recipe{
 		name:   "PgBouncer",
 		signal: "TERM", // immediate shutdown
 		command: func(listen int) []string {
-			return []string{"/bin/sh", "-c", pgbouncerScript, "pgbouncer", program, target.Hostname(), port, strconv.Itoa(listen)}
+			return []string{"/bin/sh", "-c", pgbouncerScript, "pgbouncer", program, target.Hostname(), port, strconv.Itoa(listen), target.User.Username(), password}
 		},
 		url: func(listen int) string {
 			u := url.URL{
