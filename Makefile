@@ -110,6 +110,10 @@ performance: build bin/testenv ## measure against the targets, up to 10 minutes 
 check-k6: ## check the types of loadtest/k6.js (needs npm and the network)
 	sh tools/k6-check.sh
 
+.PHONY: check-deploy
+check-deploy: ## check deploy/ by the schemas of Kubernetes, Compose and Docker (needs the network)
+	sh tools/deploy-check.sh
+
 .PHONY: fmt
 fmt: ## format the code
 	$(TOOL) golangci-lint fmt ./...

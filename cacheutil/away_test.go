@@ -98,16 +98,13 @@ func TestBreaker(t *testing.T) {
 	p := newPair(t, cacheutil.Config{CallTimeout: 20 * time.Millisecond})
 	p.warm("k")
 	thaw := p.freeze()
-	for range 20 {
-		p.get(p.a, "cold")
-	}
-	s := p.ma.State()
-	if !s.BreakerOpen || s.Valkey != "down" || s.Tracking {
+	p.open()
+	if s := p.ma.State(); s.Valkey != "down" {
 		t.Errorf("got %+v", s)
 	}
 	errs := p.ma.Stats()[0].Errors
-	for range 100 {
-		p.get(p.a, "cold")
+	for i := range 100 {
+		p.get(p.a, keyOf(i))
 	}
 	if got := p.ma.Stats()[0].Errors; got != errs {
 		t.Errorf("an open breaker let %d calls through", got-errs)

@@ -27,7 +27,7 @@ func (r *remote) takeAll(ctx context.Context, all []taking) ([]taken, []error) {
 	for i, t := range all {
 		calls[i] = scriptCall{r.scripts.take, space.entry(t.key, 2), t.args()}
 	}
-	for i, result := range r.callAll(ctx, calls, r.cfg.CallTimeout) {
+	for i, result := range r.callAll(ctx, calls, false) {
 		answers[i], errs[i] = readTaken(space, result)
 	}
 	return answers, errs
@@ -45,7 +45,7 @@ func (r *remote) storeAll(ctx context.Context, all []storing) ([]bool, []error) 
 			calls[i] = scriptCall{r.scripts.store, keys, []string{s.token, s.value.encode(), millis(s.value.ttl + s.value.stale)}}
 		}
 	}
-	for i, result := range r.callAll(ctx, calls, r.cfg.CallTimeout) {
+	for i, result := range r.callAll(ctx, calls, false) {
 		stored, err := result.AsInt64()
 		if err != nil {
 			errs[i] = fmt.Errorf("store a value in Valkey: %w", err)
@@ -55,23 +55,31 @@ func (r *remote) storeAll(ctx context.Context, all []storing) ([]bool, []error) 
 	return accepted, errs
 }
 
-// callAll runs scripts in pipelines, each within the budget.
-func (r *remote) callAll(ctx context.Context, calls []scriptCall, budget time.Duration) []valkey.ValkeyResult {
+// callAll runs scripts in pipelines, each within the budget. Where nobody waits, it
+// is patient: it takes its time, also with a Valkey that the breaker has given up.
+func (r *remote) callAll(ctx context.Context, calls []scriptCall, patient bool) []valkey.ValkeyResult {
+	ask, budget := r.usable, r.cfg.CallTimeout
+	if patient {
+		ask, budget = r.reachable, max(replayBudget, budget)
+	}
 	results := make([]valkey.ValkeyResult, 0, len(calls))
 	for len(calls) > 0 {
 		batch := calls[:min(len(calls), maxBatch)]
 		calls = calls[len(batch):]
-		client, _, err := r.usable()
+		client, _, err := ask()
 		if err != nil {
 			for range batch {
 				results = append(results, valkey.NewErrorResult(err))
 			}
 			continue
 		}
-		limited, cancel := context.WithTimeout(ctx, budget)
+		began := time.Now()
+		limited, cancel := context.WithDeadline(ctx, began.Add(budget))
 		got := runAll(limited, client, batch)
 		cancel()
-		r.observe(ctx, got[0].Error())
+		if !patient {
+			r.observe(ctx, began, budget, got[0].Error())
+		}
 		results = append(results, got...)
 	}
 	return results

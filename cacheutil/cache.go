@@ -130,8 +130,17 @@ func (c *Cache[T]) miss(ctx context.Context, p place, old *item[T], load func(co
 		return nil, err
 	}
 	f, mine := c.flights.join(p, c.m.local.fences.current(p.key))
-	if mine {
-		c.launch(ctx, f, old, load)
+	if !mine {
+		return c.await(ctx, f, old)
 	}
+	var q question
+	if c.m.remote != nil && !p.adrift {
+		var it *item[T]
+		if it, q = c.ask(ctx, f); it != nil {
+			c.flights.land(f, it, fromRemote, nil)
+			return c.landed(ctx, f)
+		}
+	}
+	c.launch(ctx, f, q, old, load)
 	return c.await(ctx, f, old)
 }

@@ -50,9 +50,11 @@ type Config struct {
 	// LocalMaxBytes bounds the first tier, all caches together: keys, values as
 	// Options.Size estimates them, kept encodings, and the cost of each entry.
 	LocalMaxBytes int64
-	// LocalMaxTTL bounds the life of an entry in the first tier when URL is
-	// empty: that is how long several processes without a common Valkey can
-	// disagree. 0: no bound, right for one process alone.
+	// LocalMaxTTL is how long processes can disagree that cannot tell each other.
+	// Without a URL it bounds the life of an entry in the first tier; 0: no bound,
+	// right for one process alone. With a URL it is how long the first tier is used
+	// without proof that invalidations arrive, which comes five times a second; half
+	// a second at least; 0: two seconds.
 	LocalMaxTTL time.Duration
 
 	// MaxConnections bounds the pool of connections to each Valkey node for
@@ -61,7 +63,8 @@ type Config struct {
 	// 0: the client's default.
 	MaxConnections int
 	// CallTimeout is the budget of one call to Valkey. A call that takes longer
-	// counts as an error, and a read goes on as a miss.
+	// counts as an error, and a read goes on as a miss. The first tier does not
+	// depend on it.
 	CallTimeout time.Duration
 	// Pipelining sends concurrent calls of one connection together even when
 	// there is only one: more calls a second under load, some latency without.

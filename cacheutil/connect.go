@@ -10,7 +10,7 @@ import (
 
 const (
 	// connWriteTimeout ends connections whose server has stopped answering.
-	connWriteTimeout = 500 * time.Millisecond
+	connWriteTimeout = 2 * time.Second
 	// bufferSize keeps a connection's memory small.
 	bufferSize = 64 << 10
 	// topologyInterval is how often the client looks for the nodes of a cluster by

@@ -15,6 +15,8 @@
 // through Valkey's client tracking, within milliseconds. While the connection that
 // carries these messages is broken, process memory is not used: not even the first
 // read is older than the break.
+// One that is silent and not broken has memory used for Config.LocalMaxTTL more at
+// most. That calls are answered late makes no difference.
 //
 // It never lets an old value overwrite a new one. A load that began before an
 // invalidation gives its value to those who wait for it, and to no one else:

@@ -1,5 +1,7 @@
 package cacheutil
 
+import "time"
+
 // Sizes are those of the tables that could grow with the keys that were ever
 // read.
 type Sizes struct {
@@ -24,3 +26,18 @@ func SizesOf[T any](c *Cache[T]) Sizes {
 
 // CleanUp has the first tier do what it puts off.
 func CleanUp(m *Manager) { m.local.entries.CleanUp() }
+
+// Breaker is a breaker without a Valkey.
+type Breaker struct{ breaker }
+
+// NewBreaker makes one for calls with this budget.
+func NewBreaker(now time.Time, budget time.Duration, beating func() bool) *Breaker {
+	b := &Breaker{}
+	b.start(now, budget)
+	b.beating, b.opened = beating, func() {}
+	return b
+}
+
+func (b *Breaker) Succeeded(now time.Time)                          { b.succeeded(now) }
+func (b *Breaker) Failed(now time.Time, budget, late time.Duration) { b.failed(now, budget, late) }
+func (b *Breaker) Open() bool                                       { return b.open() }

@@ -13,7 +13,10 @@ const stripeCount = 4096
 // tier. Keys share counters, so that its size does not grow with them: a shared
 // counter that moved costs a load, never a wrong value.
 type fences struct {
-	seed    maphash.Seed
+	seed maphash.Seed
+	// epoch counts by two what invalidates everything. It is odd while the first
+	// tier is suspended: no entry has an odd one, so that a look at the epoch alone
+	// tells whether an entry may be used.
 	epoch   atomic.Uint64
 	stripes [stripeCount]stripe
 }
@@ -52,8 +55,17 @@ func (f *fences) move(key string) {
 
 // advance invalidates everything.
 func (f *fences) advance() {
-	f.epoch.Add(1)
+	f.epoch.Add(2)
 }
+
+// suspend puts everything out of reach until resume, or for good if advance comes
+// first.
+func (f *fences) suspend() { f.epoch.Or(1) }
+
+func (f *fences) resume() { f.epoch.And(^uint64(1)) }
+
+// suspended tells that what is read at the fence is not kept.
+func (f fence) suspended() bool { return f.epoch&1 == 1 }
 
 // raise records the version of a write and tells whether it is the newest.
 func (s *stripe) raise(version int64) bool {

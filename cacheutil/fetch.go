@@ -16,45 +16,95 @@ const (
 	tokenLength = generationLength
 )
 
+// question is one that was put to Valkey for a flight, and what came of it. The zero
+// value is one that is yet to be put.
+type question struct {
+	put bool
+	// at comes before all else: whoever drops the key keeps it in the journal before
+	// the fence moves.
+	at     fence
+	kept   bool // in the journal: Valkey was not asked
+	token  string
+	answer taken
+	err    error
+}
+
+// question asks for the key's value or lease.
+func (c *Cache[T]) question(ctx context.Context, p place) question {
+	q := question{put: true, at: c.m.local.fences.current(p.key)}
+	if c.m.remote.journal.has(subject{name: p.key}) {
+		q.kept = true
+		return q
+	}
+	t := c.taking(p)
+	q.token = t.token
+	q.answer, q.err = c.m.remote.take(ctx, t)
+	return q
+}
+
+// ask has the caller that has begun a flight put its first question: a hit in Valkey
+// needs no goroutine of its own. It returns nil if there is more to do.
+func (c *Cache[T]) ask(ctx context.Context, f *flight[T]) (*item[T], question) {
+	p := f.place
+	if _, ok := c.again(p); ok {
+		return nil, question{}
+	}
+	q := c.question(ctx, p)
+	if q.err != nil && ctx.Err() != nil {
+		// The caller leaves, and the flight goes on for the others.
+		if q.answer.space != nil {
+			c.giveBack(ctx, storing{space: q.answer.space, key: p.key, token: q.token, release: true})
+		}
+		return nil, question{}
+	}
+	if q.err == nil && q.answer.state == takeHit {
+		if it, err := c.decode(p, q.answer); err == nil {
+			c.keep(p, it, q.at)
+			return it, q
+		}
+	}
+	return nil, q
+}
+
 // fetch gets a value from Valkey, or loads it under a lease, or waits for the
-// process that does.
-func (c *Cache[T]) fetch(ctx context.Context, f *flight[T], old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
-	r, p, t := c.m.remote, f.place, c.taking(f.place)
+// process that does. The first question may have been put.
+func (c *Cache[T]) fetch(ctx context.Context, f *flight[T], q question, old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
+	r, p := c.m.remote, f.place
 	patience := time.Now().Add(patientFor * c.o.LeaseTTL)
-	for corrupt := 0; corrupt < maxCorrupt && time.Now().Before(patience); {
-		// The fence comes first: whoever drops the key keeps it in the journal
-		// before the fence moves.
-		at := c.m.local.fences.current(p.key)
-		if r.journal.has(subject{name: p.key}) {
-			break
+	var waiting *waiter
+	defer func() { r.waiters.done(p.key, waiting) }()
+	for corrupt := 0; corrupt < maxCorrupt && time.Now().Before(patience); q = (question{}) {
+		if !q.put {
+			q = c.question(ctx, p)
 		}
-		waiter := r.waiters.add(p.key)
-		answer, err := r.take(ctx, t)
-		if err == nil && answer.state == takeWait {
-			old = c.offer(f, answer, old)
-			c.waitFor(ctx, waiter, answer.wait)
-		}
-		r.waiters.done(p.key, waiter)
-		if err != nil {
-			c.failed(err)
-			return c.unsure(ctx, p, t.token, answer.space, old, load)
-		}
-		switch answer.state {
-		case takeHit:
-			it, err := c.decode(p, answer)
+		switch {
+		case q.kept:
+			return c.alone(ctx, p, old, load)
+		case q.err != nil:
+			c.failed(q.err)
+			return c.unsure(ctx, p, q, old, load)
+		case q.answer.state == takeHit:
+			it, err := c.decode(p, q.answer)
 			if err != nil {
 				corrupt++
-				c.corrupt(ctx, p, answer)
+				c.corrupt(ctx, p, q.answer)
 				continue
 			}
-			c.keep(p, it, at)
+			c.keep(p, it, q.at)
 			return it, fromRemote, nil
-		case takeMine:
-			old = c.offer(f, answer, old)
-			return c.loadAndStore(ctx, p, at, t.token, answer.space, old, load)
+		case q.answer.state == takeMine:
+			old = c.offer(f, q.answer, old)
+			return c.loadAndStore(ctx, p, q.at, q.token, q.answer.space, old, load)
 		}
+		old = c.offer(f, q.answer, old)
+		// Whoever waits begins so before a question, so that no wake is missed.
+		if waiting != nil {
+			c.waitFor(ctx, waiting, q.answer.wait)
+			r.waiters.done(p.key, waiting)
+		}
+		waiting = r.waiters.add(p.key)
 		if ctx.Err() != nil {
-			return c.result(p, at, nil, loaded[T]{err: ErrHardTimeout}, old)
+			return c.result(p, q.at, nil, loaded[T]{err: ErrHardTimeout}, old)
 		}
 	}
 	return c.alone(ctx, p, old, load)
@@ -62,13 +112,27 @@ func (c *Cache[T]) fetch(ctx context.Context, f *flight[T], old *item[T], load f
 
 // unsure loads after a question that was not answered. If Valkey gives the lease
 // late, the load may have begun before an invalidation that the lease does not
-// know of: nothing is stored, and the lease is given back to those that wait.
-func (c *Cache[T]) unsure(ctx context.Context, p place, token string, space *keyspace, old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
-	it, from, err := c.alone(ctx, p, old, load)
-	if space != nil {
-		c.m.remote.release(context.WithoutCancel(ctx), space, p.key, token)
+// know of: nothing is stored in Valkey, and the lease is given back to those that
+// wait. Process memory may keep the value of a question that got no answer: what
+// is changed after the fence is told, whoever asked what. A Valkey that refuses may
+// refuse invalidations too.
+func (c *Cache[T]) unsure(ctx context.Context, p place, q question, old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
+	at := c.m.local.fences.current(p.key)
+	got := c.load(ctx, load)
+	if q.answer.space != nil {
+		c.giveBack(ctx, storing{space: q.answer.space, key: p.key, token: q.token, release: true})
 	}
-	return it, from, err
+	if answered(q.err) {
+		return c.result(p, at, c.plain(p, got), got, old)
+	}
+	return c.result(p, at, c.keepLoaded(p, got, at), got, old)
+}
+
+// giveBack gives leases back that may have been granted. Nobody waits for it.
+func (c *Cache[T]) giveBack(ctx context.Context, leases ...storing) {
+	c.m.spawn(func() {
+		_, _ = c.m.remote.storeAll(context.WithoutCancel(ctx), leases)
+	})
 }
 
 func (c *Cache[T]) taking(p place) taking {

@@ -21,7 +21,8 @@ type flight[T any] struct {
 	old    *item[T]
 	hasOld chan struct{}
 
-	// done is closed when what follows is set.
+	// done is closed when what follows is set. The channels are made when someone is
+	// to wait: most hits in Valkey are of one caller, who asks himself.
 	done chan struct{}
 	item *item[T]
 	err  error
@@ -38,11 +39,19 @@ func (fs *flights[T]) join(p place, at fence) (f *flight[T], mine bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if f, ok := fs.byKey[p.key]; ok && f.at == at && f.place == p {
+		f.watch()
 		return f, false
 	}
-	f = &flight[T]{place: p, at: at, hasOld: make(chan struct{}), done: make(chan struct{})}
+	f = &flight[T]{place: p, at: at}
 	fs.byKey[p.key] = f
 	return f, true
+}
+
+// watch makes the channels. The flights are locked.
+func (f *flight[T]) watch() {
+	if f.done == nil {
+		f.hasOld, f.done = make(chan struct{}), make(chan struct{})
+	}
 }
 
 // land ends the flight.
@@ -51,17 +60,23 @@ func (fs *flights[T]) land(f *flight[T], it *item[T], from source, err error) {
 	if fs.byKey[f.place.key] == f {
 		delete(fs.byKey, f.place.key)
 	}
+	done := f.done
 	fs.mu.Unlock()
 	f.item, f.from, f.err = it, from, err
-	close(f.done)
+	if done != nil {
+		close(done)
+	}
 }
 
-// launch runs the flight in a goroutine of its own.
-func (c *Cache[T]) launch(ctx context.Context, f *flight[T], old *item[T], load func(context.Context) (T, error)) {
+// launch runs the flight in a goroutine of its own, from its first question on.
+func (c *Cache[T]) launch(ctx context.Context, f *flight[T], q question, old *item[T], load func(context.Context) (T, error)) {
+	c.flights.mu.Lock()
+	f.watch()
+	c.flights.mu.Unlock()
 	flying, cancel := c.m.detached(ctx, c.o.HardTimeout)
 	c.m.spawn(func() {
 		defer cancel()
-		it, from, err := c.fill(flying, f, old, load)
+		it, from, err := c.fill(flying, f, q, old, load)
 		c.flights.land(f, it, from, err)
 	})
 }

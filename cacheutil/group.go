@@ -81,7 +81,7 @@ func (m *Manager) findGeneration(ctx context.Context, group string) *generation 
 			found = there // another reader has begun it
 			return nil, otter.CancelOp
 		}
-		if m.local.fences.current(group) != at || !m.local.usable.Load() {
+		if at.suspended() || m.local.fences.current(group) != at || !m.local.usable.Load() {
 			return nil, otter.CancelOp
 		}
 		return found, otter.WriteOp

@@ -13,8 +13,15 @@ type journal struct {
 	count atomic.Int64
 
 	mu       sync.Mutex
-	pending  map[subject]int64 // version, 0 if unknown
+	pending  map[subject]kept
+	serial   int64
 	overflow bool
+}
+
+// kept is what is kept of an invalidation.
+type kept struct {
+	version int64 // 0 if unknown
+	serial  int64 // of the last invalidation, no two of which are the same
 }
 
 // subject is what an invalidation is of.
@@ -24,7 +31,7 @@ type subject struct {
 }
 
 func newJournal(limit int) *journal {
-	return &journal{limit: limit, pending: map[subject]int64{}}
+	return &journal{limit: limit, pending: map[subject]kept{}}
 }
 
 // add keeps an invalidation and tells whether it could. When it could not,
@@ -42,10 +49,11 @@ func (j *journal) add(s subject, version int64) bool {
 		return false
 	}
 	// Of several versions the highest is right; an unknown one is above all.
-	if there, ok := j.pending[s]; ok && (there == 0 || version != 0 && version < there) {
-		version = there
+	if there, ok := j.pending[s]; ok && (there.version == 0 || version != 0 && version < there.version) {
+		version = there.version
 	}
-	j.pending[s] = version
+	j.serial++
+	j.pending[s] = kept{version, j.serial}
 	j.count.Store(int64(len(j.pending)))
 	return true
 }
@@ -73,18 +81,18 @@ func (j *journal) reset() {
 	j.overflow = false
 }
 
-func (j *journal) all() map[subject]int64 {
+func (j *journal) all() map[subject]kept {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return maps.Clone(j.pending)
 }
 
 // taken removes an invalidation that Valkey has taken, unless a later one of the
-// same subject has come.
-func (j *journal) taken(s subject, version int64) {
+// same subject has come, be it of the same version.
+func (j *journal) taken(s subject, serial int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if there, ok := j.pending[s]; ok && there == version {
+	if there, ok := j.pending[s]; ok && there.serial == serial {
 		delete(j.pending, s)
 		j.count.Store(int64(len(j.pending)))
 	}

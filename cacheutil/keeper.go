@@ -15,6 +15,8 @@ const (
 	// change: with a Sentinel, calls may go to a new master before the link to the
 	// old one breaks. It also keeps the key from being evicted as unused.
 	eraInterval = 200 * time.Millisecond
+	// keeperBudget is for questions that no caller waits for.
+	keeperBudget = 500 * time.Millisecond
 	// nodesInterval is how often the masters of a cluster are looked for.
 	nodesInterval = time.Second
 )
@@ -35,6 +37,12 @@ type keeper struct {
 // keep runs until the context ends, then closes what it has opened.
 func (r *remote) keep(ctx context.Context, option valkey.ClientOption) {
 	k := &keeper{remote: r, option: option, backoff: minBackoff, replicas: map[string]bool{}}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		r.watch(ctx)
+	}()
+	defer func() { <-watched }()
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()
 	for opening := true; ctx.Err() == nil; {
@@ -80,9 +88,7 @@ func (k *keeper) look(ctx context.Context) {
 		k.log.InfoContext(ctx, "connected to Valkey")
 	}
 	client := *k.client.Load()
-	if k.breaker.open() && !k.probe(ctx, client) {
-		return
-	}
+	back := k.breaker.open() && k.probe(ctx, client)
 	if !now.Before(k.nextNodes) {
 		k.nextNodes = now.Add(nodesInterval)
 		k.relink(ctx, client)
@@ -94,9 +100,16 @@ func (k *keeper) look(ctx context.Context) {
 		k.nextEra = now.Add(eraInterval)
 		k.readEra(ctx, client)
 	}
+	if back && k.space.Load() != nil && !k.eraDue.Load() {
+		k.breaker.close(time.Now())
+		k.log.InfoContext(ctx, "Valkey answers again")
+	}
 	k.settle(ctx)
 	k.replay(ctx)
 }
+
+// patience is how long the keeper waits for an answer that no caller waits for.
+func (k *keeper) patience() time.Duration { return max(keeperBudget, k.cfg.CallTimeout) }
 
 // probe tells whether Valkey answers again: twice in a row and in time.
 func (k *keeper) probe(ctx context.Context, client valkey.Client) bool {
@@ -109,9 +122,7 @@ func (k *keeper) probe(ctx context.Context, client valkey.Client) bool {
 		return false
 	}
 	k.answered = 0
-	k.breaker.close()
 	k.nextNodes = time.Time{}
-	k.log.InfoContext(ctx, "Valkey answers again")
 	return true
 }
 
@@ -122,6 +133,7 @@ func (k *keeper) readEra(ctx context.Context, client valkey.Client) {
 	k.mu.Lock()
 	condemned := k.condemned
 	k.mu.Unlock()
+	began := time.Now()
 	era, run, err := k.askEra(ctx, client, condemned)
 	if err != nil {
 		k.eraDue.Store(true)
@@ -129,11 +141,18 @@ func (k *keeper) readEra(ctx context.Context, client valkey.Client) {
 	}
 	k.enter(era)
 	k.follow(run)
+	k.eraHeard(began)
 }
 
 // askEra returns the era and the process that gave it; see eraScript for what not.
 func (k *keeper) askEra(ctx context.Context, client valkey.Client, not string) (era, run string, err error) {
-	answer, err := k.call(ctx, client, k.scripts.era, eraKeys(k.cfg.Prefix), newName(), not).ToString()
+	began := time.Now()
+	limited, cancel := context.WithTimeout(ctx, k.patience())
+	defer cancel()
+	answer, err := runScript(limited, client, scriptCall{k.scripts.era, eraKeys(k.cfg.Prefix), []string{newName(), not}}).ToString()
+	if !answered(err) || time.Since(began) <= k.cfg.CallTimeout {
+		k.observe(ctx, began, k.patience(), err)
+	}
 	if err != nil {
 		return "", "", fmt.Errorf("ask Valkey for the era: %w", err)
 	}
@@ -166,7 +185,10 @@ func (k *keeper) enter(era string) {
 		return
 	}
 	k.space.Store(next)
-	k.local.fences.advance()
+	if k.entered != *next {
+		k.entered = *next
+		k.local.fences.advance()
+	}
 }
 
 // overflow leaves Valkey alone until a new era has begun.
@@ -184,23 +206,24 @@ func (r *remote) setEpoch(epoch int64) {
 
 // replay repeats invalidations that Valkey did not take.
 func (k *keeper) replay(ctx context.Context) {
-	if k.journal.count.Load() == 0 || k.space.Load() == nil {
+	if k.journal.count.Load() == 0 || k.space.Load() == nil || k.eraDue.Load() {
 		return
 	}
 	batch := make([]invalidation, 0, maxBatch)
+	serials := make([]int64, 0, maxBatch)
 	flush := func() bool {
-		for i, err := range k.send(ctx, batch, max(replayBudget, k.cfg.CallTimeout)) {
+		for i, err := range k.send(ctx, batch, true) {
 			if err != nil {
 				return false
 			}
-			k.journal.taken(batch[i].subject, batch[i].version)
+			k.journal.taken(batch[i].subject, serials[i])
 			k.dropped(batch[i].subject)
 		}
-		batch = batch[:0]
+		batch, serials = batch[:0], serials[:0]
 		return true
 	}
-	for subject, version := range k.journal.all() {
-		batch = append(batch, invalidation{subject, version})
+	for subject, kept := range k.journal.all() {
+		batch, serials = append(batch, invalidation{subject, kept.version}), append(serials, kept.serial)
 		if len(batch) == maxBatch && !flush() {
 			return
 		}
@@ -222,7 +245,7 @@ func (r *remote) dropped(s subject) {
 func (r *remote) state() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := State{Valkey: stateDown, Tracking: r.live, BreakerOpen: r.breaker.open(), Pending: int(r.journal.count.Load())}
+	s := State{Valkey: stateDown, Tracking: r.local.usable.Load(), BreakerOpen: r.breaker.open(), Pending: int(r.journal.count.Load())}
 	if _, _, err := r.usable(); err == nil { // connected, and it is known to be the same as before
 		s.Valkey = stateUp
 	}

@@ -18,11 +18,10 @@ func newKeyspace(prefix string, epoch int64, era string) *keyspace {
 
 // entry returns the first n keys of an entry, in the order of the scripts.
 func (k *keyspace) entry(key string, n int) []string {
-	tail := k.mark + ":{" + key + "}"
 	kinds := [...]string{"v:", "l:", kindWake, kindTracked}
 	keys := make([]string, n)
 	for i := range keys {
-		keys[i] = k.prefix + kinds[i] + tail
+		keys[i] = k.prefix + kinds[i] + k.mark + ":{" + key + "}"
 	}
 	return keys
 }

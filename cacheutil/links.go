@@ -9,11 +9,14 @@ import (
 
 // relink keeps a link to every master: each tells of its own keys alone.
 func (k *keeper) relink(ctx context.Context, client valkey.Client) {
+	began := time.Now()
 	masters := map[string]valkey.Client{"": client}
 	if client.Mode() == valkey.ClientModeCluster {
 		var ok bool
 		if masters, ok = k.findMasters(ctx, client); !ok {
-			k.suspend()
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.allKnown = false
 			return
 		}
 	}
@@ -30,20 +33,12 @@ func (k *keeper) relink(ctx context.Context, client valkey.Client) {
 		k.links[address] = l
 		k.live = false
 		k.doubtEra()
-		k.local.usable.Store(false)
+		k.local.suspend()
 		k.local.fences.advance()
 		go k.keepLink(linked, l, master) // ends with unlink
 	}
-}
-
-// suspend stops using process memory until every master is known again.
-func (k *keeper) suspend() {
-	if k.isLive() {
-		k.lost()
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.allKnown = false
+	k.clustered, k.mastersProven = client.Mode() == valkey.ClientModeCluster, began
+	k.judge()
 }
 
 // findMasters asks every node for its role. One that does not tell may be a
@@ -51,7 +46,7 @@ func (k *keeper) suspend() {
 func (k *keeper) findMasters(ctx context.Context, client valkey.Client) (map[string]valkey.Client, bool) {
 	masters := map[string]valkey.Client{}
 	for address, node := range client.Nodes() {
-		limited, cancel := context.WithTimeout(ctx, k.cfg.CallTimeout)
+		limited, cancel := context.WithTimeout(ctx, k.patience())
 		role, err := node.Do(limited, node.B().Role().Build()).ToArray()
 		cancel()
 		if err != nil || len(role) == 0 {
@@ -119,7 +114,7 @@ func (r *remote) lost() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.live = false
-	r.local.usable.Store(false)
+	r.local.suspend()
 	r.doubtEra()
 	// Until the era is known again, nothing is read: it may be another process that
 	// answers, with older data.
@@ -145,7 +140,7 @@ func (r *remote) isLive() bool {
 func (k *keeper) settle(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.live || !k.allKnown || k.breaker.open() || k.space.Load() == nil || k.eraDue.Load() {
+	if k.live || !k.allKnown || k.space.Load() == nil || k.eraDue.Load() {
 		return
 	}
 	for _, l := range k.links {
@@ -156,6 +151,6 @@ func (k *keeper) settle(ctx context.Context) {
 	k.live = true
 	k.doubted = ""
 	k.local.fences.advance()
-	k.local.usable.Store(true)
+	k.judge()
 	k.log.InfoContext(ctx, "invalidations arrive from Valkey; process memory is used")
 }

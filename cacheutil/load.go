@@ -84,15 +84,17 @@ func jitter(ttl time.Duration) time.Duration {
 }
 
 // fill gets what the first tier does not have.
-func (c *Cache[T]) fill(ctx context.Context, f *flight[T], old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
-	if it, ok := c.again(f.place); ok {
-		return it, fromLocal, nil
+func (c *Cache[T]) fill(ctx context.Context, f *flight[T], q question, old *item[T], load func(context.Context) (T, error)) (*item[T], source, error) {
+	if !q.put {
+		if it, ok := c.again(f.place); ok {
+			return it, fromLocal, nil
+		}
 	}
 	switch {
 	case f.place.adrift:
 		return c.alone(ctx, f.place, old, load)
 	case c.m.remote != nil:
-		return c.fetch(ctx, f, old, load)
+		return c.fetch(ctx, f, q, old, load)
 	}
 	got := c.load(ctx, load)
 	return c.result(f.place, f.at, c.keepLoaded(f.place, got, f.at), got, old)

@@ -17,7 +17,7 @@ type local struct {
 	fences  *fences
 	clock   *clock
 	// usable is false while invalidations of other processes do not arrive: then
-	// nothing is stored. What was stored before belongs to an earlier epoch.
+	// nothing is stored. Suspended with it is what was stored before.
 	usable atomic.Bool
 }
 
@@ -50,7 +50,7 @@ func (l *local) store(key string, e entry, at fence) bool {
 	stored := false
 	l.entries.Compute(key, func(entry, bool) (entry, otter.ComputeOp) {
 		// Whoever moves the fence drops the entry afterwards, and waits for this.
-		if l.fences.current(key) != at || !l.usable.Load() {
+		if at.suspended() || l.fences.current(key) != at || !l.usable.Load() {
 			return nil, otter.CancelOp
 		}
 		stored = true
@@ -99,6 +99,18 @@ func (l *local) drop(key string, version int64) {
 	stripe.raise(version)
 	stripe.moves.Add(1)
 	l.entries.Invalidate(key)
+}
+
+// suspend leaves the tier as it is, and unused until resume: it is not known to be
+// right. It goes on forgetting what is dropped. Calls are not concurrent.
+func (l *local) suspend() {
+	l.usable.Store(false)
+	l.fences.suspend()
+}
+
+func (l *local) resume() {
+	l.fences.resume()
+	l.usable.Store(true)
 }
 
 // clear forgets everything.

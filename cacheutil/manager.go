@@ -51,8 +51,8 @@ const (
 type State struct {
 	// Valkey is "off" without a URL, else "up" or "down".
 	Valkey string
-	// Tracking tells whether invalidations of other processes arrive. While they
-	// do not, the first tier is not used.
+	// Tracking tells whether it is proven that invalidations of other processes
+	// arrive. While it is not, the first tier is not used.
 	Tracking bool
 	// BreakerOpen tells that Valkey is not asked because it did not answer.
 	BreakerOpen bool
@@ -154,7 +154,8 @@ func (m *Manager) asked() (valkey.Client, bool) {
 // without the call's limit.
 func (m *Manager) observe(ctx context.Context, err error) {
 	if m.remote != nil {
-		m.remote.observe(ctx, err)
+		// Ended now, as if in time.
+		m.remote.observe(ctx, time.Now().Add(-m.cfg.CallTimeout), m.cfg.CallTimeout, err)
 	}
 }
 

@@ -102,6 +102,11 @@ func (c *Cache[T]) collect(ctx context.Context, seats []seat[T], values map[stri
 }
 
 func (c *Cache[T]) launchMany(ctx context.Context, mine []seat[T], load bulkLoad[T]) {
+	c.flights.mu.Lock()
+	for _, s := range mine {
+		s.flight.watch()
+	}
+	c.flights.mu.Unlock()
 	flying, cancel := c.m.detached(ctx, c.o.HardTimeout)
 	c.m.spawn(func() {
 		defer cancel()
@@ -125,7 +130,7 @@ type lease[T any] struct {
 	at    fence
 	token string
 	space *keyspace // nil: there is no lease
-	// unsure leases are given back, nothing is stored under them.
+	// unsure leases are given back, nothing is stored in Valkey under them.
 	unsure bool
 }
 
@@ -144,7 +149,7 @@ func (c *Cache[T]) fillMany(ctx context.Context, mine []seat[T], load bulkLoad[T
 	for _, s := range others {
 		go func() {
 			defer func() { done <- struct{}{} }()
-			it, from, err := c.fill(ctx, s.flight, s.old, c.single(s.flight.place.key, load))
+			it, from, err := c.fill(ctx, s.flight, question{}, s.old, c.single(s.flight.place.key, load))
 			c.flights.land(s.flight, it, from, err)
 		}()
 	}
@@ -179,7 +184,7 @@ func (c *Cache[T]) takeMany(ctx context.Context, mine []seat[T]) (leases []lease
 		switch {
 		case errs[i] != nil:
 			c.failed(errs[i])
-			l.space, l.unsure = answers[i].space, true // see Cache.unsure
+			l.space, l.unsure = answers[i].space, !answered(errs[i]) // see Cache.unsure
 			leases = append(leases, l)
 		case answers[i].state == takeHit:
 			it, err := c.decode(p, answers[i])
@@ -209,26 +214,28 @@ func (c *Cache[T]) loadMany(ctx context.Context, leases []lease[T], load bulkLoa
 	}
 	got := c.loadAll(ctx, keys, load)
 	items := make([]*item[T], len(leases))
-	var stores []storing
+	var stores, unsure []storing
 	var storedAt []int
 	for i, l := range leases {
 		p := l.flight.place
 		switch {
-		case c.m.remote == nil:
+		case c.m.remote == nil || l.unsure:
 			items[i] = c.keepLoaded(p, got[i], l.at)
+			if l.space != nil {
+				unsure = append(unsure, storing{space: l.space, key: p.key, token: l.token, release: true})
+			}
 		case l.space == nil:
 			items[i] = c.plain(p, got[i])
 		default:
 			var s stored
-			ok := false
-			if l.unsure {
-				items[i] = c.plain(p, got[i])
-			} else {
-				items[i], s, ok = c.toStore(p, got[i])
-			}
+			var ok bool
+			items[i], s, ok = c.toStore(p, got[i])
 			stores = append(stores, storing{space: l.space, key: p.key, token: l.token, value: s, release: !ok})
 			storedAt = append(storedAt, i)
 		}
+	}
+	if len(unsure) > 0 {
+		c.giveBack(ctx, unsure...)
 	}
 	if len(stores) > 0 {
 		accepted, errs := c.m.remote.storeAll(context.WithoutCancel(ctx), stores)

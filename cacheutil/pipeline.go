@@ -33,7 +33,7 @@ func (c scriptCall) byText(client valkey.Client) valkey.Completed {
 	return client.B().Eval().Script(c.text).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
 }
 
-func run(ctx context.Context, client valkey.Client, call scriptCall) valkey.ValkeyResult {
+func runScript(ctx context.Context, client valkey.Client, call scriptCall) valkey.ValkeyResult {
 	result := client.Do(ctx, call.byName(client))
 	if noScript(result) {
 		result = client.Do(ctx, call.byText(client))

@@ -44,6 +44,52 @@ func families() []metric {
 	}
 }
 
+// MetricFamily describes the metrics of one name that WritePrometheus writes.
+type MetricFamily struct {
+	Name, Kind string
+	Labels     string // parted by ", "
+	When       string // "" for always
+	Help       string
+}
+
+// MetricFamilies lists what WritePrometheus may write under a Config.MetricPrefix.
+func MetricFamilies(prefix string) []MetricFamily {
+	var list []MetricFamily
+	for _, f := range families() {
+		labels := "entity"
+		if f.lines[0].tier != "" {
+			labels += ", tier"
+		}
+		list = append(list, MetricFamily{Name: prefix + f.name, Kind: f.kind, Labels: labels, Help: f.help})
+	}
+	for _, f := range stateFamilies() {
+		list = append(list, MetricFamily{Name: prefix + f.name, Kind: "gauge", When: "with a cache server", Help: f.help})
+	}
+	for _, f := range queueFamilies() {
+		labels := "entity"
+		if f.reasons {
+			labels += ", reason"
+		}
+		list = append(list, MetricFamily{Name: prefix + "queue_" + f.name, Kind: f.kind, Labels: labels, When: "with something stored later", Help: f.help})
+	}
+	return list
+}
+
+// stateMetric is one gauge about the second tier.
+type stateMetric struct {
+	name, help string
+	value      func(State) float64
+}
+
+func stateFamilies() []stateMetric {
+	return []stateMetric{
+		{"remote_up", "Whether Valkey answers.", func(s State) float64 { return number(s.Valkey == stateUp) }},
+		{"tracking_up", "Whether invalidations of other processes arrive; while they do not, process memory is not used.", func(s State) float64 { return number(s.Tracking) }},
+		{"breaker_open", "Whether Valkey is not asked because it did not answer.", func(s State) float64 { return number(s.BreakerOpen) }},
+		{"pending_invalidations", "Invalidations that Valkey has yet to take.", func(s State) float64 { return float64(s.Pending) }},
+	}
+}
+
 // WritePrometheus writes the figures of every cache and the state of the second
 // tier in Prometheus' text format. Errors of w are ignored, as with a closed
 // connection.
@@ -68,17 +114,9 @@ func (m *Manager) WritePrometheus(w io.Writer) {
 	if state.Valkey == stateOff {
 		return
 	}
-	for _, gauge := range []struct {
-		name, help string
-		value      float64
-	}{
-		{"remote_up", "Whether Valkey answers.", number(state.Valkey == stateUp)},
-		{"tracking_up", "Whether invalidations of other processes arrive; while they do not, process memory is not used.", number(state.Tracking)},
-		{"breaker_open", "Whether Valkey is not asked because it did not answer.", number(state.BreakerOpen)},
-		{"pending_invalidations", "Invalidations that Valkey has yet to take.", float64(state.Pending)},
-	} {
+	for _, gauge := range stateFamilies() {
 		m.head(out, gauge.name, "gauge", gauge.help)
-		fmt.Fprintf(out, "%s%s %v\n", m.cfg.MetricPrefix, gauge.name, gauge.value)
+		fmt.Fprintf(out, "%s%s %v\n", m.cfg.MetricPrefix, gauge.name, gauge.value(state))
 	}
 }
 

@@ -183,50 +183,63 @@ func (m *Manager) writeQueues(w io.Writer) {
 	WriteQueueMetrics(w, m.cfg.MetricPrefix, stats...)
 }
 
+// queueMetric is one family of metrics with its values for each queue.
+type queueMetric struct {
+	name, kind, help string
+	reasons          bool // its values differ by reason
+	values           func(QueueStats) []queueValue
+}
+
+type queueValue struct {
+	reason string // "" if there is none
+	n      float64
+}
+
+func queueFamilies() []queueMetric {
+	one := func(value func(QueueStats) int64) func(QueueStats) []queueValue {
+		return func(s QueueStats) []queueValue { return []queueValue{{n: float64(value(s))}} }
+	}
+	known := func(value func(QueueStats) float64) func(QueueStats) []queueValue {
+		return func(s QueueStats) []queueValue {
+			if !s.Known {
+				return nil
+			}
+			return []queueValue{{n: value(s)}}
+		}
+	}
+	return []queueMetric{
+		{"depth", "gauge", "Values that are queued and not applied yet.", false, known(func(s QueueStats) float64 { return float64(s.Depth) })},
+		{"bytes", "gauge", "Bytes of keys and values that are not applied yet.", false, known(func(s QueueStats) float64 { return float64(s.Bytes) })},
+		{"oldest_age_seconds", "gauge", "How long the oldest value has been waiting.", false, known(func(s QueueStats) float64 { return s.OldestAge.Seconds() })},
+		{"dead_letters", "gauge", "Values that were given up and are kept.", false, known(func(s QueueStats) float64 { return float64(s.DeadLetters) })},
+		{"submitted_total", "counter", "Values that were queued.", false, one(func(s QueueStats) int64 { return s.Submitted })},
+		{"refused_total", "counter", "Values that were not queued, so that callers wrote them through.", true, func(s QueueStats) []queueValue {
+			values := make([]queueValue, 0, refusalCount)
+			for _, reason := range refusalNames {
+				values = append(values, queueValue{reason, float64(s.Refused[reason])})
+			}
+			return values
+		}},
+		{"batches_total", "counter", "Batches handed to the database.", false, one(func(s QueueStats) int64 { return s.Batches })},
+		{"failed_batches_total", "counter", "Batches that failed and were repeated or split.", false, one(func(s QueueStats) int64 { return s.Failures })},
+		{"applied_total", "counter", "Entries that left the queue because they or a newer value were committed.", false, one(func(s QueueStats) int64 { return s.Applied })},
+		{"coalesced_total", "counter", "Entries that a newer value of their key made needless.", false, one(func(s QueueStats) int64 { return s.Coalesced })},
+		{"given_up_total", "counter", "Values that were moved to the dead letters.", false, one(func(s QueueStats) int64 { return s.Buried })},
+	}
+}
+
 // WriteQueueMetrics writes the figures of queues in Prometheus' text form, their
 // names beginning with prefix. A queue whose state is not known has no lines for
 // its depth and age, so that an alert on their absence can tell.
 func WriteQueueMetrics(w io.Writer, prefix string, queues ...QueueStats) {
-	type value struct {
-		name string // of a further label, "" if there is none
-		n    float64
-	}
-	one := func(n int64) []value { return []value{{n: float64(n)}} }
-	known := func(s QueueStats, n float64) []value {
-		if !s.Known {
-			return nil
-		}
-		return []value{{n: n}}
-	}
-	for _, family := range []struct {
-		name, kind, help string
-		values           func(QueueStats) []value
-	}{
-		{"depth", "gauge", "Values that are queued and not applied yet.", func(s QueueStats) []value { return known(s, float64(s.Depth)) }},
-		{"bytes", "gauge", "Bytes of keys and values that are not applied yet.", func(s QueueStats) []value { return known(s, float64(s.Bytes)) }},
-		{"oldest_age_seconds", "gauge", "How long the oldest value has been waiting.", func(s QueueStats) []value { return known(s, s.OldestAge.Seconds()) }},
-		{"dead_letters", "gauge", "Values that were given up and are kept.", func(s QueueStats) []value { return known(s, float64(s.DeadLetters)) }},
-		{"submitted_total", "counter", "Values that were queued.", func(s QueueStats) []value { return one(s.Submitted) }},
-		{"refused_total", "counter", "Values that were not queued, so that callers wrote them through.", func(s QueueStats) []value {
-			values := make([]value, 0, refusalCount)
-			for _, reason := range refusalNames {
-				values = append(values, value{reason, float64(s.Refused[reason])})
-			}
-			return values
-		}},
-		{"batches_total", "counter", "Batches handed to the database.", func(s QueueStats) []value { return one(s.Batches) }},
-		{"failed_batches_total", "counter", "Batches that failed and were repeated or split.", func(s QueueStats) []value { return one(s.Failures) }},
-		{"applied_total", "counter", "Entries that left the queue because they or a newer value were committed.", func(s QueueStats) []value { return one(s.Applied) }},
-		{"coalesced_total", "counter", "Entries that a newer value of their key made needless.", func(s QueueStats) []value { return one(s.Coalesced) }},
-		{"given_up_total", "counter", "Values that were moved to the dead letters.", func(s QueueStats) []value { return one(s.Buried) }},
-	} {
+	for _, family := range queueFamilies() {
 		name := prefix + "queue_" + family.name
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, family.help, name, family.kind)
 		for _, s := range queues {
 			for _, v := range family.values(s) {
 				labels := "entity=" + strconv.Quote(s.Name)
-				if v.name != "" {
-					labels += ",reason=" + strconv.Quote(v.name)
+				if v.reason != "" {
+					labels += ",reason=" + strconv.Quote(v.reason)
 				}
 				fmt.Fprintf(w, "%s{%s} %s\n", name, labels, strconv.FormatFloat(v.n, 'g', -1, 64))
 			}

@@ -56,6 +56,11 @@ type remote struct {
 	// allKnown tells that there is a link to every master, be it up or not.
 	allKnown bool
 	live     bool
+	// When there was proof of the era, and of the masters of a cluster; see trust.go.
+	eraProven, mastersProven time.Time
+	clustered                bool
+	// entered is the last space that was worked in.
+	entered keyspace
 	// runs are, by address, the server processes that links led to.
 	runs map[string]string
 	// era is the current one; doubted the one of the time when a link was lost, and
@@ -78,18 +83,30 @@ func newRemote(cfg Config, local *local, dropGroup func(string)) *remote {
 		runs:    map[string]string{},
 	}
 	r.epoch.Store(cfg.Epoch)
+	r.breaker.start(time.Now(), cfg.CallTimeout)
+	r.breaker.beating = r.beating
 	r.breaker.opened = func() {
-		r.log.Warn("Valkey does not answer; it is not asked until it does")
-		r.lost()
+		r.log.Warn("Valkey does not answer in time; it is not asked until it does")
+		r.eraDue.Store(true) // it may be another one that answers then
+		r.waiters.wakeAll()
+		r.wakeKeeper()
 	}
-	local.usable.Store(false)
+	local.suspend()
 	return r
 }
 
 // usable returns the client and the keys, if there is something to ask.
 func (r *remote) usable() (valkey.Client, *keyspace, error) {
+	if r.breaker.open() {
+		return nil, nil, errAway
+	}
+	return r.reachable()
+}
+
+// reachable is usable for those who have patience: they ask a Valkey that is slow.
+func (r *remote) reachable() (valkey.Client, *keyspace, error) {
 	client, space := r.client.Load(), r.space.Load()
-	if client == nil || space == nil || r.breaker.open() {
+	if client == nil || space == nil {
 		return nil, nil, errAway
 	}
 	return *client, space, nil
@@ -97,27 +114,32 @@ func (r *remote) usable() (valkey.Client, *keyspace, error) {
 
 // call runs a script within the budget.
 func (r *remote) call(ctx context.Context, client valkey.Client, script script, keys []string, args ...string) valkey.ValkeyResult {
-	limited, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+	began := time.Now()
+	limited, cancel := context.WithDeadline(ctx, began.Add(r.cfg.CallTimeout))
 	defer cancel()
-	result := run(limited, client, scriptCall{script, keys, args})
-	r.observe(ctx, result.Error())
+	result := runScript(limited, client, scriptCall{script, keys, args})
+	r.observe(ctx, began, r.cfg.CallTimeout, result.Error())
 	return result
 }
 
-// observe tells the breaker how a call went. A caller that has no time left says
-// nothing about Valkey.
-func (r *remote) observe(ctx context.Context, err error) {
+// observe tells the breaker how a call went that had a budget from its beginning. A
+// caller that has no time left says nothing about Valkey.
+func (r *remote) observe(ctx context.Context, began time.Time, budget time.Duration, err error) {
+	now := time.Now()
+	if answered(err) {
+		r.breaker.succeeded(now)
+	} else if ctx.Err() == nil {
+		r.breaker.failed(now, budget, now.Sub(began)-budget)
+	}
+}
+
+// answered tells whether a call was, be it by an error of Valkey's.
+func answered(err error) bool {
 	if err == nil {
-		r.breaker.succeeded()
-		return
+		return true
 	}
-	if _, answered := valkey.IsValkeyErr(err); answered {
-		r.breaker.succeeded()
-		return
-	}
-	if ctx.Err() == nil {
-		r.breaker.failed()
-	}
+	_, ok := valkey.IsValkeyErr(err)
+	return ok
 }
 
 // taking is the question for a key's value or lease.
@@ -156,10 +178,10 @@ func (r *remote) take(ctx context.Context, t taking) (taken, error) {
 // readTaken sets the space also when no answer came: the lease may have been
 // granted.
 func readTaken(space *keyspace, result valkey.ValkeyResult) (answer taken, err error) {
-	if _, refused := valkey.IsValkeyErr(result.Error()); !refused {
+	fields, err := result.ToArray()
+	if err == nil || !answered(err) {
 		answer.space = space
 	}
-	fields, err := result.ToArray()
 	if err != nil {
 		return answer, fmt.Errorf("ask Valkey for a value: %w", err)
 	}
@@ -235,7 +257,7 @@ func (r *remote) invalidate(ctx context.Context, all []invalidation) error {
 	for len(all) > 0 {
 		batch := all[:min(len(all), maxBatch)]
 		all = all[len(batch):]
-		for i, err := range r.send(ctx, batch, r.cfg.CallTimeout) {
+		for i, err := range r.send(ctx, batch, false) {
 			if err == nil {
 				continue
 			}
@@ -251,9 +273,9 @@ func (r *remote) invalidate(ctx context.Context, all []invalidation) error {
 }
 
 // send runs the scripts of a batch and returns an error or nil for each.
-func (r *remote) send(ctx context.Context, batch []invalidation, budget time.Duration) []error {
+func (r *remote) send(ctx context.Context, batch []invalidation, patient bool) []error {
 	errs := make([]error, len(batch))
-	_, space, err := r.usable()
+	_, space, err := r.reachable()
 	if err != nil {
 		return fill(errs, err)
 	}
@@ -261,7 +283,7 @@ func (r *remote) send(ctx context.Context, batch []invalidation, budget time.Dur
 	for i, one := range batch {
 		calls[i] = r.drops(space, one)
 	}
-	for i, result := range r.callAll(ctx, calls, budget) {
+	for i, result := range r.callAll(ctx, calls, patient) {
 		errs[i] = result.Error()
 	}
 	return errs

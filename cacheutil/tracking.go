@@ -11,9 +11,13 @@ import (
 )
 
 const (
-	// A half-open connection would go unnoticed for ten seconds.
-	pingInterval = 200 * time.Millisecond
-	pingTimeout  = 500 * time.Millisecond
+	// beatInterval is how often a link is asked to prove that it tells everything.
+	// One that is too late by beatTimeout may be, but a busy machine is late too: a
+	// link is given up after linkTimeout. Without heartbeats a half-open connection
+	// would go unnoticed for ten seconds.
+	beatInterval = 200 * time.Millisecond
+	beatTimeout  = 500 * time.Millisecond
+	linkTimeout  = 3 * time.Second
 	// What waits between attempts to connect doubles up to the maximum.
 	minBackoff = 50 * time.Millisecond
 	maxBackoff = 2 * time.Second
@@ -26,7 +30,11 @@ type link struct {
 	// address is that of the node in a cluster, else empty.
 	address string
 
-	up     bool // guarded by remote.mu
+	// Guarded by remote.mu: whether it is up, and when the last heartbeat was sent
+	// that was answered.
+	up    bool
+	heard time.Time
+
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
@@ -63,7 +71,8 @@ func (r *remote) track(ctx context.Context, l *link, client valkey.Client) error
 	for _, prefix := range trackedPrefixes(r.cfg.Prefix) {
 		enable = append(enable, "PREFIX", prefix)
 	}
-	limited, cancel := context.WithTimeout(ctx, pingTimeout)
+	began := time.Now()
+	limited, cancel := context.WithTimeout(ctx, linkTimeout)
 	err := conn.Do(limited, conn.B().Arbitrary(enable...).Build()).Error()
 	cancel()
 	if err != nil {
@@ -74,9 +83,10 @@ func (r *remote) track(ctx context.Context, l *link, client valkey.Client) error
 		return err
 	}
 	r.arrived(l, run)
+	r.heard(l, began)
 	r.setLink(l, true)
 	defer r.setLink(l, false)
-	ticker := time.NewTicker(pingInterval)
+	ticker := time.NewTicker(beatInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -85,9 +95,11 @@ func (r *remote) track(ctx context.Context, l *link, client valkey.Client) error
 		case err := <-lost:
 			return errors.Join(errConnectionLost, err)
 		case <-ticker.C:
-			if err := ping(ctx, conn, pingTimeout); err != nil {
+			sent := time.Now()
+			if err := ping(ctx, conn, linkTimeout); err != nil {
 				return err
 			}
+			r.heard(l, sent)
 		}
 	}
 }
@@ -95,7 +107,7 @@ func (r *remote) track(ctx context.Context, l *link, client valkey.Client) error
 // runOf asks a server which process it is, in letters that each start draws anew:
 // empty if it does not let us ask.
 func runOf(ctx context.Context, conn valkey.DedicatedClient) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	ctx, cancel := context.WithTimeout(ctx, linkTimeout)
 	defer cancel()
 	info, err := conn.Do(ctx, conn.B().Info().Section("server").Build()).ToString()
 	if _, answered := valkey.IsValkeyErr(err); answered {
@@ -146,9 +158,8 @@ func (r *remote) pushed(messages []valkey.ValkeyMessage) {
 			r.drop(logical(key))
 		case kindWake:
 			r.waiters.wake(logical(key))
-		case kindEra:
-			r.eraDue.Store(true)
-			r.wakeKeeper()
+		case kindEra: // told only when another era has begun
+			r.doubt()
 		}
 	}
 }

@@ -29,6 +29,9 @@ func (w *waiters) add(key string) *waiter {
 }
 
 func (w *waiters) done(key string, one *waiter) {
+	if one == nil {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if one.count--; one.count == 0 && w.byKey[key] == one {

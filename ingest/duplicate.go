@@ -19,9 +19,17 @@ const compareChunk = 500
 func (i *Ingest) checkDuplicate(ctx context.Context, signal model.SignalInsertParams) error {
 	stored, err := i.store.SignalGet(ctx, model.SignalGetParams{ID: signal.ID, Timestamp: signal.Timestamp})
 	if err != nil {
-		return fmt.Errorf("read the stored signal to compare it: %w", err)
+		return unsure(fmt.Errorf("read the stored signal to compare it: %w", err))
 	}
 	return compareSignal(signal, stored)
+}
+
+// unsure keeps an error that came after rows were stored from saying that none were.
+func unsure(err error) error {
+	if !errors.Is(err, model.ErrUnavailable) {
+		return err
+	}
+	return &model.Error{Kind: model.ErrInterrupted, Entity: "signal", Cause: err}
 }
 
 // checkDuplicates moves the duplicates whose content differs to the failed rows.
@@ -37,7 +45,7 @@ func (i *Ingest) checkDuplicates(ctx context.Context, signals []model.SignalInse
 	for indexes := range slices.Chunk(result.Duplicates, compareChunk) {
 		stored, err := i.readStored(ctx, signals, indexes)
 		if err != nil {
-			return model.BulkResult{}, fmt.Errorf("read the stored signals to compare them: %w", err)
+			return model.BulkResult{}, unsure(fmt.Errorf("read the stored signals to compare them: %w", err))
 		}
 		for _, index := range indexes {
 			row, ok := stored[keyOf(signals[index].ID, signals[index].Timestamp)]

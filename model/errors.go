@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -18,6 +19,9 @@ var (
 	// free or could be made, it is shutting down, locked, or out of resources.
 	// Nothing is known to be written; trying later makes sense.
 	ErrUnavailable = errors.New("database unavailable")
+	// ErrInterrupted is the ErrUnavailable of a call that had begun: the connection
+	// broke after a statement was sent. Whether a write took effect is unknown.
+	ErrInterrupted = fmt.Errorf("the connection broke: %w", ErrUnavailable)
 	// ErrTimeout says that the deadline of the call passed or the engine's
 	// statement timeout struck. Whether a write took effect is unknown.
 	ErrTimeout = errors.New("database timeout")

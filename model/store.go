@@ -25,6 +25,8 @@ type Store interface {
 	Ping(ctx context.Context) error
 	// PoolStats tells how the connections are used at this moment.
 	PoolStats() PoolStats
+	// SchemaVersion tells how far the database has been migrated.
+	SchemaVersion(ctx context.Context) (SchemaVersion, error)
 	// Close waits for calls under way, then lets go of all connections.
 	Close() error
 }
@@ -93,4 +95,20 @@ type PoolStats struct {
 	Waits   int64
 	// WaitTime is the sum of all waiting since the store was opened.
 	WaitTime time.Duration
+	// Writer tells of the one connection that writes, on SQLite; nil elsewhere.
+	Writer *WriterStats
+}
+
+// WriterStats tells how the one connection that writes is used.
+type WriterStats struct {
+	Waiting int   // writes and transactions that wait for their turn
+	Busy    bool  // it writes, or is lent to a transaction
+	Commits int64 // since the store was opened
+	Writes  int64 // that were committed by them; those of InTx are not counted
+}
+
+// SchemaVersion tells how far a database has been migrated.
+type SchemaVersion struct {
+	Applied int64 // the newest migration that has run
+	Latest  int64 // the newest one that this program knows
 }

@@ -30,11 +30,11 @@ func Check(ctx context.Context, db SQLQuerier, engine Engine) error {
 	if err != nil {
 		return err
 	}
-	return compare(engine, all, applied)
+	return compareWith(engine, all, applied, func() (int64, error) { return oldestByHandle(ctx, db, engine) })
 }
 
-// CheckPostgres does the same over pgx. It needs the right to read the table
-// goose_db_version.
+// CheckPostgres does the same over pgx. It needs the right to read the tables
+// goose_db_version and schema_compatibility.
 func CheckPostgres(ctx context.Context, db PostgresQuerier) error {
 	all, err := loadEmbedded(Postgres)
 	if err != nil {
@@ -44,7 +44,34 @@ func CheckPostgres(ctx context.Context, db PostgresQuerier) error {
 	if err != nil {
 		return err
 	}
-	return compare(Postgres, all, applied)
+	return compareWith(Postgres, all, applied, func() (int64, error) { return oldestByPool(ctx, db) })
+}
+
+// Version returns the newest migration that a database has, 0 for none, and the newest
+// one that this program was built with.
+func Version(ctx context.Context, db SQLQuerier, engine Engine) (applied, latest int64, err error) {
+	rows, err := appliedByHandle(ctx, db, engine)
+	if err != nil {
+		return 0, 0, err
+	}
+	return versions(engine, rows)
+}
+
+// VersionPostgres does the same over pgx.
+func VersionPostgres(ctx context.Context, db PostgresQuerier) (applied, latest int64, err error) {
+	rows, err := appliedByPool(ctx, db)
+	if err != nil {
+		return 0, 0, err
+	}
+	return versions(Postgres, rows)
+}
+
+func versions(engine Engine, rows []Applied) (applied, latest int64, err error) {
+	for _, row := range rows {
+		applied = max(applied, row.Version)
+	}
+	latest, err = Latest(engine)
+	return applied, latest, err
 }
 
 // Applied is a row of goose's version table.

@@ -14,10 +14,14 @@ var (
 	ErrNotMigrated = errors.New("database is not migrated")
 	// ErrBehind says that migrations are pending.
 	ErrBehind = errors.New("database schema is behind")
-	// ErrAhead says that a newer program migrated the database. Migrations first
-	// expand and only a release later contract, so that the program before can
-	// still work on it while a deployment replaces it.
+	// ErrAhead says that a newer program migrated the database, and that this one
+	// can work on it all the same: migrations first expand and only a release later
+	// contract, so that programs of both releases run while a deployment replaces one
+	// by the other.
 	ErrAhead = errors.New("database schema is ahead")
+	// ErrTooNew says that a migration which this program does not know took away or
+	// changed what it needs.
+	ErrTooNew = errors.New("database schema is too new for this program")
 )
 
 // Failures of the runner that a caller may want to tell apart.
@@ -44,11 +48,17 @@ type VersionError struct {
 	Missing []int64
 	// Unknown are versions that are applied and this program does not know.
 	Unknown []int64
+	// Oldest is the version that a program must know to work on this schema; it was
+	// looked at if there are unknown versions.
+	Oldest int64
 }
 
 // Error says what is wrong and which command mends it.
 func (e *VersionError) Error() string {
 	switch {
+	case errors.Is(e, ErrTooNew):
+		return fmt.Sprintf("%v: it needs a hal9 that knows version %d or later, this one knows up to %d; "+
+			"run the newer hal9, or undo with it: 'hal9 migrate down --to %d'", ErrTooNew, e.Oldest, e.Want, e.Want)
 	case errors.Is(e, ErrNotMigrated):
 		return fmt.Sprintf("%v: this program needs its schema in version %d; run 'hal9 migrate up'", ErrNotMigrated, e.Want)
 	case errors.Is(e, ErrBehind):
@@ -62,13 +72,16 @@ func (e *VersionError) Error() string {
 
 // Is makes errors.Is find the way in which the database does not fit.
 func (e *VersionError) Is(target error) bool {
+	tooNew := e.Oldest > e.Want
 	switch target {
+	case ErrTooNew:
+		return tooNew
 	case ErrNotMigrated:
 		return e.Have == 0
 	case ErrBehind:
-		return e.Have != 0 && len(e.Missing) > 0
+		return !tooNew && e.Have != 0 && len(e.Missing) > 0
 	case ErrAhead:
-		return e.Have != 0 && len(e.Missing) == 0
+		return !tooNew && e.Have != 0 && len(e.Missing) == 0
 	default:
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"net/url"
 	"slices"
 	"strings"
@@ -77,12 +78,12 @@ func TestMonthsAheadInEveryZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := readFile(text, "00004_signals.sql")
+	bytes, err := fs.ReadFile(text, "00004_signals.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The very expression of the migration, asked about other days than today.
-	_, expression, found := strings.Cut(file, "SELECT signals_partition_ensure(")
+	_, expression, found := strings.Cut(string(bytes), "SELECT signals_partition_ensure(")
 	expression, _, closed := strings.Cut(expression, ")\nFROM generate_series(0, 3)")
 	if !found || !closed {
 		t.Fatal("00004_signals.sql makes its months in another way")

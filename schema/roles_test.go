@@ -3,45 +3,81 @@ package schema_test
 import (
 	"crypto/rand"
 	"database/sql"
-	"io/fs"
+	"errors"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/schema"
 )
 
-// grants are the statements that docs/operations/migrations.md gives for the runtime
-// role, so that the guide is what is tested.
-func grants(tb testing.TB, role string) []string {
+// grant gives a role a server's rights.
+func grant(tb testing.TB, address, role string) {
 	tb.Helper()
-	guide, err := readFile(os.DirFS("../docs/operations"), "migrations.md")
+	m, err := schema.Open(tb.Context(), address, schema.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	_, block, found := strings.Cut(guide, "<!-- grants -->\n```sql\n")
-	block, _, closed := strings.Cut(block, "```")
-	if !found || !closed {
-		tb.Fatal("the guide has no block of grants")
+	if err := errors.Join(m.Grant(tb.Context(), role), m.Close()); err != nil {
+		tb.Fatal(err)
 	}
-	var all []string
-	for statement := range strings.SplitSeq(strings.ReplaceAll(block, "hal9_server", role), ";") {
-		if statement = strings.TrimSpace(statement); statement != "" && !strings.HasPrefix(statement, "CREATE ROLE") {
-			all = append(all, statement)
-		}
-	}
-	if len(all) < 5 {
-		tb.Fatalf("%d grants", len(all))
-	}
-	return all
 }
 
-func readFile(files fs.FS, name string) (string, error) {
-	text, err := fs.ReadFile(files, name)
-	return string(text), err
+// The guide shows what Grant does.
+func TestGuideShowsTheGrants(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../docs/operations/migrations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("grants.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(guide), string(script)) {
+		t.Error("docs/operations/migrations.md does not show the statements of schema/grants.sql")
+	}
+}
+
+// A grant to nobody, to the owner, or before the tables are there says what to do.
+func TestRefusedGrants(t *testing.T) {
+	t.Parallel()
+	address := migrated(t)
+	owner := connect(t, address)
+	me := one[string](t, owner, "SELECT current_user")
+	role := newRole(t, owner)
+	for name, c := range map[string]struct {
+		address, role, message string
+		want                   error
+	}{
+		"no such role":   {address, "hal9_nobody", `make it by CREATE ROLE "hal9_nobody"`, schema.ErrRole},
+		"the owner":      {address, me, "owns the tables", schema.ErrRole},
+		"a quoted name":  {address, `x"; DROP TABLE signals; --`, "does not exist", schema.ErrRole},
+		"no schema yet":  {testenv.PostgresDatabase(t), role, "hal9 migrate up", nil},
+		"another engine": {"sqlite://" + filepath.Join(t.TempDir(), "hal9.db"), role, "no roles", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := schema.Open(t.Context(), c.address, schema.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = m.Close() }()
+			if m.Engine() == schema.SQLite {
+				if _, err := m.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err = m.Grant(t.Context(), c.role)
+			if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.message) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
 }
 
 // newRole makes a role that is dropped with the test.
@@ -76,11 +112,9 @@ func TestLeastRights(t *testing.T) {
 	address := migrated(t)
 	owner := connect(t, address)
 	role := newRole(t, owner)
-	for _, statement := range grants(t, role) {
-		run(t, owner, statement)
-	}
+	grant(t, address, role)
 	asRole := connect(t, as(t, address, role))
-	for _, table := range []string{"users", "sessions", "refresh_tokens", "api_keys", "legacy_details", "idempotency_keys", "upkeep_leases", "neurons", "memories", "metrics_aggregate", "audit_log"} {
+	for _, table := range []string{"schema_compatibility", "users", "sessions", "refresh_tokens", "api_keys", "legacy_details", "idempotency_keys", "upkeep_leases", "neurons", "memories", "metrics_aggregate", "audit_log"} {
 		query[int](t, asRole, "SELECT count(*) FROM "+table)
 	}
 	fill(t, asRole, schema.Postgres)
@@ -125,9 +159,7 @@ func TestTemporaryTablesFoolNobody(t *testing.T) {
 	address := migrated(t)
 	owner := connect(t, address)
 	role := newRole(t, owner)
-	for _, statement := range grants(t, role) {
-		run(t, owner, statement)
-	}
+	grant(t, address, role)
 	insertSignal(t, owner, schema.Postgres, time.Date(2042, 3, 5, 0, 0, 0, 0, time.UTC))
 	attacker := connect(t, as(t, address, role))
 	attacker.SetMaxOpenConns(1)

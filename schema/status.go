@@ -81,9 +81,16 @@ func (m *Migrator) Pending(ctx context.Context) (int, error) {
 // Check returns nil if the database has exactly the schema that this program was
 // built with, and a *VersionError if it has another.
 func (m *Migrator) Check(ctx context.Context) error {
-	applied, err := m.readApplied(ctx)
+	db, err := m.database.read(ctx)
 	if err != nil {
 		return err
 	}
-	return compare(m.engine, m.all, applied)
+	if db == nil {
+		return compare(m.engine, m.all, nil)
+	}
+	applied, err := appliedByHandle(ctx, db, m.engine)
+	if err != nil {
+		return err
+	}
+	return compareWith(m.engine, m.all, applied, func() (int64, error) { return oldestByHandle(ctx, db, m.engine) })
 }

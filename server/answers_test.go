@@ -108,6 +108,7 @@ func TestErrorTable(t *testing.T) {
 		{stored(model.ErrConflict), 409, "neuron.id: already exists", ""},
 		{stored(model.ErrInvalid), 422, "neuron.id: invalid", ""},
 		{stored(model.ErrUnavailable), 503, "try again", "1"},
+		{stored(model.ErrInterrupted), 503, "same id or Idempotency-Key", "1"},
 		{stored(model.ErrReadOnly), 503, "takes no writes", "5"},
 		{stored(model.ErrTimeout), 504, "unknown", ""},
 		{stored(model.ErrInternal), 500, "unexpected", ""},
@@ -120,6 +121,9 @@ func TestErrorTable(t *testing.T) {
 	} {
 		f.neuronGet = func(context.Context) error { return c.err }
 		r := s.ask("GET", neuronPath, "").problem(c.status, c.detail)
+		if got, want := strings.Contains(r.body, `"outcome":"unknown"`), strings.Contains(r.body, "effect is unknown"); got != want {
+			t.Errorf("%v: the outcome is told as unknown: %v\n%s", c.err, got, r.body)
+		}
 		if got := r.header.Get("Retry-After"); got != c.retryAfter {
 			t.Errorf("%v: Retry-After %q", c.err, got)
 		}

@@ -27,7 +27,12 @@ type errorRule struct {
 	detail string
 	// retryAfter is the header's value in seconds, "" for none.
 	retryAfter string
+	// unknown says that a write may have taken effect.
+	unknown bool
 }
+
+// outcomeUnknown is what a client can do that does not know whether it wrote.
+const outcomeUnknown = "whether a write took effect is unknown: sent again with the same id or Idempotency-Key it takes effect once"
 
 // errorRules is the one table from failures to answers. The first kind that
 // matches counts.
@@ -41,20 +46,24 @@ func errorRules() []errorRule {
 		{kind: auth.ErrForbidden, status: http.StatusForbidden, name: "forbidden", detail: "this is not allowed with the credential that was sent"},
 		{kind: auth.ErrRegistrationClosed, status: http.StatusForbidden, name: "registration_closed", detail: "registration is closed: ask an admin for an account"},
 		{
+			kind: model.ErrInterrupted, status: http.StatusServiceUnavailable, name: "interrupted", unknown: true,
+			detail: "the connection to the database broke; " + outcomeUnknown, retryAfter: "1",
+		},
+		{
 			kind: model.ErrUnavailable, status: http.StatusServiceUnavailable, name: "unavailable",
 			detail: "the database cannot be asked at the moment; try again later", retryAfter: "1",
 		},
 		{
 			kind: model.ErrReadOnly, status: http.StatusServiceUnavailable, name: "read_only",
-			detail: "the database takes no writes at the moment; try again later", retryAfter: "5",
+			detail: "writes are held off at the moment, for maintenance or while the database moves; reading works; try again later", retryAfter: "5",
 		},
 		{
-			kind: model.ErrTimeout, status: http.StatusGatewayTimeout, name: "timeout",
-			detail: "the database did not answer in time; whether a write took effect is unknown",
+			kind: model.ErrTimeout, status: http.StatusGatewayTimeout, name: "timeout", unknown: true,
+			detail: "the database did not answer in time; " + outcomeUnknown,
 		},
 		{
-			kind: context.DeadlineExceeded, status: http.StatusGatewayTimeout, name: "timeout",
-			detail: "the request took too long; whether a write took effect is unknown",
+			kind: context.DeadlineExceeded, status: http.StatusGatewayTimeout, name: "timeout", unknown: true,
+			detail: "the request took too long; " + outcomeUnknown,
 		},
 		{kind: context.Canceled, status: statusClientClosed, name: "canceled", detail: "the client left"},
 	}
@@ -135,6 +144,9 @@ func (r *errorRule) problem(err error) *problem {
 	p := newProblem(r.status, detail, fields...)
 	if r.status == http.StatusUnauthorized {
 		_ = p.with("WWW-Authenticate", `Bearer realm="hal9"`) // p itself
+	}
+	if r.unknown {
+		p.Outcome = "unknown"
 	}
 	if r.retryAfter != "" {
 		_ = p.with("Retry-After", r.retryAfter) // p itself

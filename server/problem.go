@@ -27,6 +27,7 @@ type problem struct {
 	Status  int            `json:"status" doc:"The HTTP status." example:"422"`
 	Detail  string         `json:"detail" doc:"What is wrong with this request, and what to do." example:"body.layer: unknown layer; give L1, L2, L3 or L4"`
 	Errors  []problemField `json:"errors,omitempty" doc:"Each fault by its place in the request, the first 100."`
+	Outcome string         `json:"outcome,omitempty" enum:"unknown" doc:"Whether a write took effect is unknown: the same request with the same id or Idempotency-Key takes effect once."`
 	Success bool           `json:"success" doc:"Always false." example:"false"`
 	Message string         `json:"error" doc:"The same text as detail." example:"body.layer: unknown layer; give L1, L2, L3 or L4"`
 

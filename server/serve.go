@@ -14,9 +14,13 @@ import (
 // maxHeaderBytes bounds what a client may send before its body.
 const maxHeaderBytes = 64 << 10
 
+// ErrNoDrain is the cause with which a context ends that wants no drain delay: a person
+// waits, and no balancer.
+var ErrNoDrain = errors.New("stop without a drain delay")
+
 // Serve answers on the listener until ctx ends, then shuts down: readiness goes off,
-// requests are still taken for the drain delay, those under way are finished, within
-// the shutdown timeout. It closes the listener, and returns nil after a clean
+// requests are still taken for the drain delay, unless the cause is ErrNoDrain, those
+// under way are finished, within the shutdown timeout. It closes the listener, and returns nil after a clean
 // shutdown.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if err := s.checkListener(ln); err != nil {
@@ -55,17 +59,21 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	return s.shutdown(context.WithoutCancel(ctx), server, served)
+	return s.shutdown(ctx, server, served)
 }
 
 func (s *Server) shutdown(ctx context.Context, server *http.Server, served <-chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
+	delay := s.cfg.DrainDelay
+	if errors.Is(context.Cause(ctx), ErrNoDrain) {
+		delay = 0
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
 	defer cancel()
 	s.ready.Store(false)
 	s.log.LogAttrs(ctx, slog.LevelInfo, "shutting down",
-		slog.String("drain_delay", s.cfg.DrainDelay.String()), slog.String("timeout", s.cfg.ShutdownTimeout.String()))
-	if s.cfg.DrainDelay > 0 {
-		drained := time.NewTimer(s.cfg.DrainDelay)
+		slog.String("drain_delay", delay.String()), slog.String("timeout", s.cfg.ShutdownTimeout.String()))
+	if delay > 0 {
+		drained := time.NewTimer(delay)
 		defer drained.Stop()
 		select {
 		case <-drained.C:

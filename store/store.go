@@ -52,6 +52,10 @@ type Config struct {
 	// that is not up to date is an error, but for a database in memory, which is
 	// always new.
 	Migrate bool
+	// ReadOnly tells at each write whether it is refused with ErrReadOnly. Never.
+	ReadOnly func() bool
+	// Observer is told of every query that the engine runs. Nobody.
+	Observer model.QueryObserver
 	// Cache says how the store is cached; without it every call asks the engine.
 	Cache *Cache
 }
@@ -126,6 +130,8 @@ func openPostgres(ctx context.Context, cfg Config) (model.Store, error) {
 		ReplicaURLs:              cfg.ReplicaURLs,
 		ReplicaMaxLag:            cfg.ReplicaMaxLag,
 		ReplicaTimeout:           cfg.ReplicaTimeout,
+		Observer:                 cfg.Observer,
+		ReadOnly:                 cfg.ReadOnly,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -152,6 +158,8 @@ func openSQLite(ctx context.Context, cfg Config) (model.Store, error) {
 		MaxConnections:   cfg.MaxConnections,
 		AcquireTimeout:   cfg.AcquireTimeout,
 		StatementTimeout: cfg.StatementTimeout,
+		Observer:         cfg.Observer,
+		ReadOnly:         cfg.ReadOnly,
 	})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/hal9-ai/hal9/model"
 )
 
 // releaseTimeout bounds the last call to the database at shutdown.
@@ -69,6 +71,12 @@ func (k *Keeper) RunOnce(ctx context.Context) (acted []Outcome, err error) {
 	k.turn.Lock()
 	defer k.turn.Unlock()
 	held, err := k.acquire(ctx)
+	if errors.Is(err, model.ErrReadOnly) {
+		// Writes are held off on purpose: no house is kept, and nothing is amiss.
+		k.leading = false
+		k.figures.lead(false)
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -13,11 +13,14 @@ type CLI struct {
 	Import      ImportCmd      `cmd:"" help:"Import a database of the original HAL9 server."`
 	Backup      BackupCmd      `cmd:"" help:"Copy an SQLite database while it is in use."`
 	Restore     RestoreCmd     `cmd:"" help:"Put a backup in place."`
+	Copy        CopyCmd        `cmd:"" help:"Copy a database into another one, of either engine."`
+	Fence       FenceCmd       `cmd:"" help:"Hold off all who write to a database."`
 	Cache       CacheCmd       `cmd:"" help:"Look after what is cached."`
 	Admin       AdminCmd       `cmd:"" help:"Get into a deployment, or back into it."`
 	User        UserCmd        `cmd:"" help:"Make, show and change users."`
 	APIKey      APIKeyCmd      `cmd:"" name:"apikey" help:"Make, show and revoke API keys."`
 	Loadtest    LoadtestCmd    `cmd:"" help:"Put a server under load, and judge its answers."`
+	Metrics     MetricsCmd     `cmd:"" help:"Describe what a server tells at /metrics."`
 	Completion  CompletionCmd  `cmd:"" help:"Write a script that completes commands in a shell."`
 	Commands    CommandsCmd    `cmd:"" help:"Write the reference of all commands as Markdown."`
 	Version     VersionCmd     `cmd:"" help:"Show the version."`
@@ -42,6 +45,10 @@ func newCLI() *CLI {
 	c.Partitions.Ensure.Settings = newSettings("database.url", "database.admin_url", "database.partitions_ahead")
 	c.Backup.Settings = newSettings("database.url")
 	c.Restore.Settings = newSettings("database.url")
+	c.Copy.Settings = newSettings("database.url")
+	for _, s := range []*Settings{&c.Fence.On.Settings, &c.Fence.Off.Settings, &c.Fence.Status.Settings} {
+		*s = newSettings("database.url", "database.admin_url")
+	}
 	for _, s := range []*Settings{
 		&c.Import.Settings, &c.Cache.Invalidate.Settings, &c.Cache.Stats.Settings, &c.Cache.Get.Settings, &c.Cache.Drop.Settings, &c.Admin.CreateKey.Settings,
 		&c.User.Create.Settings, &c.User.List.Settings, &c.User.Show.Settings, &c.User.SetRole.Settings,

@@ -6,14 +6,23 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/hal9-ai/hal9/server"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal cancels the context; giving signals back lets a second
-	// one end a shutdown that hangs.
-	context.AfterFunc(ctx, stop)
-	code := Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
-	stop()
-	os.Exit(code)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // ends with the process
+		first := <-signals
+		// Giving signals back lets a second one end a shutdown that hangs.
+		signal.Stop(signals)
+		if first == os.Interrupt {
+			cancel(server.ErrNoDrain) // somebody at a terminal, who is kept waiting
+			return
+		}
+		cancel(nil)
+	}()
+	os.Exit(Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 }

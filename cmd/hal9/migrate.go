@@ -19,6 +19,7 @@ type MigrateCmd struct {
 	Down   MigrateDownCmd   `cmd:"" help:"Undo the last migration, and lose its data."`
 	Status MigrateStatusCmd `cmd:"" help:"Show which migrations are applied."`
 	Redo   MigrateRedoCmd   `cmd:"" help:"Undo the last migration and run it again."`
+	Grant  MigrateGrantCmd  `cmd:"" help:"Give a role of PostgreSQL what a server needs."`
 	Create MigrateCreateCmd `cmd:"" help:"Make the next migration for both engines."`
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -171,4 +172,41 @@ func TestMigrateCreate(t *testing.T) {
 	if found, err := filepath.Glob(filepath.Join(dir, "*", "*")); err != nil || len(found) != 3 {
 		t.Errorf("refused names left files: %v, %v", found, err)
 	}
+}
+
+// A server may run under a role that can change no table.
+func TestMigrateGrant(t *testing.T) {
+	t.Parallel()
+	address := testenv.PostgresDatabase(t)
+	environ := []string{"HAL9_DATABASE_URL=" + address}
+	role := "hal9_grant_" + strings.ToLower(rand.Text()[:10])
+	owner, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = owner.Close(context.Background()) })
+	do := func(statement string) {
+		if _, err := owner.Exec(context.WithoutCancel(t.Context()), statement); err != nil {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+	do("CREATE ROLE " + role)
+	t.Cleanup(func() { do("DROP OWNED BY " + role); do("DROP ROLE " + role) })
+
+	hal9(t, environ, "migrate", "grant", role).want(t, exitPending, "", "hal9 migrate up")
+	hal9(t, environ, "migrate", "up").want(t, exitOK, migrated(t), "")
+	hal9(t, environ, "migrate", "grant", "hal9_nobody").want(t, exitUsage, "", "CREATE ROLE")
+	hal9(t, environ, "migrate", "grant", role, "--dry-run").want(t, exitOK, "TO \""+role+"\";", "")
+	var may bool
+	if err := owner.QueryRow(t.Context(), "SELECT has_table_privilege($1, 'signals', 'INSERT')", role).Scan(&may); err != nil || may {
+		t.Fatalf("after a dry run: %v, %v", may, err)
+	}
+	hal9(t, environ, "migrate", "grant", role).want(t, exitOK, role+" has what a server needs.", "")
+	hal9(t, environ, "migrate", "grant", role, "--json").want(t, exitOK, `"role": "`+role+`"`, "")
+	if err := owner.QueryRow(t.Context(), "SELECT has_table_privilege($1, 'signals', 'INSERT')", role).Scan(&may); err != nil || !may {
+		t.Errorf("after the grant: %v, %v", may, err)
+	}
+	sqlite := []string{"HAL9_DATABASE_URL=sqlite://" + filepath.Join(t.TempDir(), "hal9.db")}
+	hal9(t, sqlite, "migrate", "up").want(t, exitOK, migrated(t), "")
+	hal9(t, sqlite, "migrate", "grant", role).want(t, exitUsage, "", "SQLite has no roles")
 }

@@ -79,7 +79,7 @@ func restoreError(err error, file string) error {
 		return &ExitError{Code: exitFailure, Err: fmt.Errorf("restore: %w", err), Hint: "Stop the server first. Nothing was changed."}
 	case errors.Is(err, sqlite.ErrNoFile):
 		return &ExitError{Code: exitUnreachable, Err: fmt.Errorf("restore: %w", err)}
-	case errors.Is(err, schema.ErrAhead):
+	case errors.Is(err, schema.ErrAhead), errors.Is(err, schema.ErrTooNew):
 		return &ExitError{Code: exitFailure, Err: fmt.Errorf("restore %s: %w", file, err), Hint: "A newer hal9 wrote it: restore it with that one. Nothing was changed."}
 	default:
 		return fmt.Errorf("restore %s: %w", file, err)

@@ -20,6 +20,7 @@ import (
 	"github.com/hal9-ai/hal9/schema"
 	"github.com/hal9-ai/hal9/server"
 	"github.com/hal9-ai/hal9/store"
+	"github.com/hal9-ai/hal9/telemetry"
 )
 
 // ServeCmd serves the API.
@@ -30,7 +31,7 @@ type ServeCmd struct {
 
 // Help describes the command.
 func (ServeCmd) Help() string {
-	return `Serves until SIGTERM or SIGINT, then finishes the requests under way; a second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes, and asks for no accounts; --auth-mode required does, and lets other machines in. With TLS the certificate is read again when its files change, and at SIGHUP.
+	return `Serves until SIGTERM or Ctrl+C, then finishes the requests under way; at SIGTERM it first says for server.drain_delay that it is not ready, so that a balancer turns elsewhere. A second signal ends it at once. Without any setting it serves on 127.0.0.1:8080 from the SQLite file hal9.db, which it makes, and asks for no accounts; --auth-mode required does, and lets other machines in. With TLS the certificate is read again when its files change, and at SIGHUP; so is database.read_only where there is a configuration file.
 
 Exits with 0 after a clean shutdown, 1 if it cannot serve, 2 if the configuration is wrong, 3 if the database does not answer, and 4 if migrations are pending: 'hal9 migrate up' runs them.
 
@@ -58,11 +59,13 @@ func (c *ServeCmd) Run(g *Globals) error {
 	log := g.Logger(cfg.Log)
 	cache := storeCache(cfg, log)
 	cache.Behind = behind(cfg) // this process runs the queues
-	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, cfg.Database.ReplicaURLs.Items()...)
+	set := metrics.NewSet()
+	readOnly := newReadOnly(cfg, set)
+	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, telemetry.NewQueries(set), readOnly.Load, cfg.Database.ReplicaURLs.Items()...)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	return errors.Join(serve(g, cfg, log, st, ln), closeStore(st))
+	return errors.Join(serve(g, cfg, log, set, st, ln, c.reload(g, readOnly, log)), closeStore(st))
 }
 
 func closeStore(st model.Store) error {
@@ -97,12 +100,12 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // openStore opens the database for a command, whose writes the servers that run
 // beside it have to hear of; its errors carry their exit codes.
 func openStore(ctx context.Context, cfg *config.Config) (model.Store, error) {
-	return openStoreFor(ctx, cfg, false, storeCache(cfg, slog.New(slog.DiscardHandler)))
+	return openStoreFor(ctx, cfg, false, storeCache(cfg, slog.New(slog.DiscardHandler)), nil, nil)
 }
 
-// openStoreFor is openStore with a cache that its caller has set up, and with replicas:
-// commands read from the primary alone.
-func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache, replicas ...string) (model.Store, error) {
+// openStoreFor is openStore with a cache and an observer that its caller has set up, and
+// with replicas: commands read from the primary alone.
+func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache, observer model.QueryObserver, readOnly func() bool, replicas ...string) (model.Store, error) {
 	d := cfg.Database
 	st, err := store.Open(ctx, store.Config{
 		URL: d.URL, AdminURL: d.AdminURL, MaxConnections: d.MaxConnections, MinConnections: d.MinConnections,
@@ -111,7 +114,7 @@ func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *
 		Pooled:      d.Pooler == config.PoolerTransaction,
 		ReplicaURLs: replicas, ReplicaMaxLag: d.ReplicaMaxLag, ReplicaTimeout: d.ReplicaTimeout,
 		Migrate: migrate || d.Engine() == dburl.SQLite,
-		Cache:   cache,
+		Cache:   cache, Observer: observer, ReadOnly: readOnly,
 	})
 	switch {
 	case err == nil:
@@ -131,8 +134,7 @@ func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *
 
 // serve runs the server and what works beside it. At the end the order is: no more
 // requests, then the signals under way, then the upkeep.
-func serve(g *Globals, cfg *config.Config, log *slog.Logger, st model.Store, ln net.Listener) error {
-	set := metrics.NewSet()
+func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, st model.Store, ln net.Listener, reload func(context.Context)) error {
 	ids := model.NewIDGenerator(time.Now)
 	in := ingest.New(ingest.Config{
 		Store: st, Logger: log, Metrics: set,
@@ -165,7 +167,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, st model.Store, ln 
 	group.Go(func() error { return keeper.Run(beside) })
 	group.Go(func() error { return accounts.Run(beside) })
 	group.Go(func() error { return runLater(beside, later, cfg.Server.ShutdownTimeout) })
-	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log) })
+	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log, reload) })
 	if err := g.announce(log, cfg, st, ln.Addr()); err != nil {
 		log.WarnContext(g.Context, "cannot write to the terminal", slog.String("error", err.Error()))
 	}

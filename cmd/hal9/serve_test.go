@@ -51,7 +51,7 @@ func startServe(t *testing.T, databaseURL string, args ...string) *served {
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(stop)
 	s := &served{stderr: &output{}, stop: stop, code: make(chan int, 1)}
-	args = append([]string{"serve", "--server-listen", "127.0.0.1:0", "--database-url", databaseURL}, args...)
+	args = append([]string{"serve", "--server-listen", "127.0.0.1:0", "--database-url", databaseURL, "--server-drain-delay", "0s"}, args...)
 	go func() { s.code <- Run(ctx, args, strings.NewReader(""), io.Discard, s.stderr, nil) }()
 	deadline := time.NewTimer(2 * time.Minute)
 	defer deadline.Stop()

@@ -22,6 +22,9 @@ const (
 	refreshAhead = 0.8
 )
 
+// cacheMetricPrefix stands before the names of the cache's metrics.
+const cacheMetricPrefix = "hal9_cache_"
+
 // storeCache is how the configuration wants the store to be cached.
 func storeCache(cfg *config.Config, log *slog.Logger) *store.Cache {
 	c := cfg.Cache
@@ -29,7 +32,7 @@ func storeCache(cfg *config.Config, log *slog.Logger) *store.Cache {
 		Config: cacheutil.Config{
 			URL: c.URL, Prefix: c.KeyPrefix, MaxConnections: c.MaxConnections, CallTimeout: c.CallTimeout, Pipelining: c.Pipelining,
 			LocalMaxBytes: int64(c.LocalMaxBytes), LocalMaxTTL: c.LocalMaxTTL, EpochInterval: c.EpochInterval,
-			MetricPrefix: "hal9_cache_", Logger: log,
+			MetricPrefix: cacheMetricPrefix, Logger: log,
 		},
 		Settings: func(e cachedstore.Entity) cachedstore.Settings {
 			entity := c.Entity(e.Name)

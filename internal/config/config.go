@@ -76,6 +76,7 @@ type Database struct {
 	ReplicaURLs    List          `koanf:"replica_urls"`
 	ReplicaMaxLag  time.Duration `koanf:"replica_max_lag"`
 	ReplicaTimeout time.Duration `koanf:"replica_timeout"`
+	ReadOnly       bool          `koanf:"read_only"`
 }
 
 // Cache holds the settings of the cache.

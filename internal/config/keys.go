@@ -157,8 +157,8 @@ func serverKeys() []Key {
 			Help: "The longest that a shutdown may take, server.drain_delay included.",
 		},
 		{
-			Name: "server.drain_delay", Default: "0s", check: atLeast(0),
-			Help: "How long the server goes on serving at shutdown after it said that it is not ready. Behind a balancer at least 1.5s, or longer than its health check's interval. Less than server.shutdown_timeout.",
+			Name: "server.drain_delay", Default: "1.5s", check: atLeast(0),
+			Help: "How long the server goes on serving after SIGTERM, saying by /readyz that it is not ready: longer than a balancer takes to notice, which is the interval of its health check times the failures that it waits for. Ctrl+C does not wait. Less than server.shutdown_timeout.",
 		},
 		{
 			Name: "server.max_body_bytes", Default: "16MiB", check: sizeBetween(KiB, GiB),
@@ -237,6 +237,10 @@ func databaseKeys() []Key {
 		{
 			Name: "database.replica_timeout", PostgresOnly: true, Default: "1s", check: atLeast(10 * time.Millisecond),
 			Help: "How long a read may take on a replica before the primary is asked instead, and no longer than half of the request's time.",
+		},
+		{
+			Name: "database.read_only", Default: wordFalse, check: anyValue(),
+			Help: "Hold writes off: a request that writes is answered 503 with Retry-After, logging in among them; reads, open sessions and API keys work on, and this server does no housekeeping. Read again from the configuration file at SIGHUP. To hold off all servers and commands at once: hal9 fence on.",
 		},
 	}
 }

@@ -38,7 +38,7 @@ func cacheKeys() []Key {
 		},
 		{
 			Name: "cache.local_max_ttl", Default: "2s", check: atLeast(0),
-			Help: "Without `cache.url`: how long an entry may live in memory, so that several servers, and commands beside them, agree within it. 0 for no bound, which one server alone may have. At most cache.default_ttl.",
+			Help: "Without `cache.url`: how long an entry may live in memory, so that several servers, and commands beside them, agree within it. With it: how long memory is used without proof that invalidations arrive (0.5s or more). 0 for no bound, which one server alone may have (with `cache.url`: 2s). At most cache.default_ttl.",
 		},
 		{
 			Name: "cache.local_max_bytes", Default: "64MiB", check: sizeBetween(MiB, 64*GiB),

@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 	want := config.Config{
 		Server: config.Server{
 			Listen: "127.0.0.1:8080", RequestTimeout: 10 * time.Second, ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout: 30 * time.Second, IdleTimeout: 120 * time.Second, ShutdownTimeout: 20 * time.Second,
+			ReadTimeout: 30 * time.Second, IdleTimeout: 120 * time.Second, ShutdownTimeout: 20 * time.Second, DrainDelay: 1500 * time.Millisecond,
 			MaxBodyBytes: 16 << 20, MaxJSONDepth: 64, MaxPage: 1000,
 			HSTSMaxAge: 365 * 24 * time.Hour,
 		},

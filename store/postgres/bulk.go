@@ -30,11 +30,10 @@ func (s *Store) SignalInsertMany(ctx context.Context, signals []model.SignalInse
 		return result, nil
 	}
 	sortSignals(batch)
-	err := s.withConn(ctx, bulkQuery, nothingWritten, func(ctx context.Context, conn *pgxpool.Conn) error {
+	err := s.write(ctx, bulkQuery, func(ctx context.Context, conn *pgxpool.Conn) error {
 		attempt := result
 		attempt.Failed = slices.Clone(result.Failed)
 		err := s.insertMany(ctx, conn, batch, &attempt)
-		s.noteWrite(ctx, conn, err)
 		if err == nil {
 			result = attempt
 		}
@@ -75,9 +74,12 @@ func (t *tx) SignalInsertMany(ctx context.Context, signals []model.SignalInsertP
 		return result, nil
 	}
 	sortSignals(batch)
-	if err := insertSignals(ctx, t.pgTx, batch, &result); err != nil {
-		t.failed = translate(bulkQuery, err)
-		return model.BulkResult{}, t.failed
+	err := model.ObserveQuery(ctx, t.observer, bulkQuery, func(ctx context.Context) error {
+		return translate(bulkQuery, beforeCommit(insertSignals(ctx, t.pgTx, batch, &result)))
+	})
+	if err != nil {
+		t.failed = err
+		return model.BulkResult{}, err
 	}
 	result.Sort()
 	return result, nil

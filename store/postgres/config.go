@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hal9-ai/hal9/model"
 )
 
 // Config says which database to open and how its connections are used. Zero values
@@ -47,6 +49,10 @@ type Config struct {
 	// ReplicaTimeout ends a read on a replica, the wait for a connection included; the
 	// primary answers it then. 1 s.
 	ReplicaTimeout time.Duration
+	// ReadOnly tells at each write whether writes are refused. Never.
+	ReadOnly func() bool
+	// Observer is told of every query. Nobody.
+	Observer model.QueryObserver
 }
 
 // WithDefaults returns the configuration with its zero values replaced.

@@ -44,13 +44,31 @@ func translate(query string, err error) error {
 		out.Kind = context.Canceled
 	case errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):
 		out.Kind = model.ErrTimeout
-	default:
-		// What is left never reached the engine's executor: connecting, TLS, a
-		// connection that broke.
+	case nothingSent(err):
 		out.Kind, out.Reason = model.ErrUnavailable, "the connection failed"
+	default:
+		// What is left is a connection that broke while the engine worked: it may have
+		// committed, and only its answer is lost.
+		out.Kind = model.ErrInterrupted
 	}
 	return out
 }
+
+// nothingSent tells whether a call certainly had no effect: no connection could be
+// made, or it broke before the statement was sent.
+func nothingSent(err error) bool {
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	return connecting || pgconn.SafeToRetry(err)
+}
+
+// withoutEffect marks an error of a call that had no effect, whatever broke: nothing
+// was sent yet, or the transaction was not told to commit.
+type withoutEffect struct{ error }
+
+// SafeToRetry is how pgconn's own errors say it.
+func (withoutEffect) SafeToRetry() bool { return true }
+
+func (e withoutEffect) Unwrap() error { return e.error }
 
 func classify(out *model.Error, pg *pgconn.PgError) {
 	switch pg.Code {

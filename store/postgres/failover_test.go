@@ -14,7 +14,7 @@ import (
 	"github.com/hal9-ai/hal9/store/postgres"
 )
 
-// execAt runs statements on a connection of their own, which may write in any case.
+// execAt runs statements on a connection of their own.
 func execAt(t *testing.T, url string, statements ...string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -22,7 +22,7 @@ func execAt(t *testing.T, url string, statements ...string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(t.Context()) }()
-	for _, statement := range append([]string{"SET default_transaction_read_only = off"}, statements...) {
+	for _, statement := range statements {
 		if _, err := conn.Exec(t.Context(), statement); err != nil {
 			t.Fatalf("%s: %v", statement, err)
 		}
@@ -38,26 +38,6 @@ func migrate(t *testing.T, url string) {
 	defer func() { _ = m.Close() }()
 	if _, err := m.Up(t.Context()); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// TestReadOnlyConnections: what a server that takes no writes refused goes to another
-// connection, and so does all that comes after.
-func TestReadOnlyConnections(t *testing.T) {
-	t.Parallel()
-	url := testenv.PostgresDatabase(t)
-	migrate(t, url)
-	alter := func(change string) {
-		execAt(t, url, fmt.Sprintf(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I %s', current_database()); END $$`, change))
-	}
-	alter("SET default_transaction_read_only = on")
-	st := reopen(t, url, postgres.Config{MaxConnections: 2})
-	alter("RESET default_transaction_read_only")
-	if _, err := st.NeuronInsert(t.Context(), neuron("a")); err != nil {
-		t.Errorf("insert: %v", err)
-	}
-	if _, err := st.SignalInsertMany(t.Context(), []model.SignalInsertParams{signal()}); err != nil {
-		t.Errorf("bulk: %v", err)
 	}
 }
 

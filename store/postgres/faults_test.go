@@ -225,6 +225,70 @@ func fill(t *testing.T, st *postgres.Store) {
 	wg.Wait()
 }
 
+// TestFormerPrimary has the pool hold connections of a server that took writes no more,
+// while new connections lead to one that does: as after a failover.
+func TestFormerPrimary(t *testing.T) {
+	t.Parallel()
+	_, address := open(t)
+	other := connect(t, address)
+	run(t, other, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$")
+	for name := range calls(nil) {
+		st := reopen(t, address, postgres.Config{MaxConnections: 4})
+		fill(t, st)
+		run(t, other, "SET default_transaction_read_only = off; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET default_transaction_read_only', current_database()); END $$")
+		err := calls(st)[name](t.Context())
+		if name == "a transaction" && errors.Is(err, model.ErrReadOnly) {
+			err = calls(st)[name](t.Context()) // its function is not run twice behind the caller's back
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		run(t, other, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$")
+	}
+}
+
+// TestInterrupted breaks the connection under a statement that runs, and where nothing
+// was sent: only of the first is the outcome unknown.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	_, address := open(t)
+	proxy := startCutter(t, address)
+	st := reopen(t, proxy.url(t, address), postgres.Config{MaxConnections: 2})
+	other := connect(t, address)
+	run(t, other, "BEGIN; LOCK TABLE neurons, signals IN ACCESS EXCLUSIVE MODE")
+	waiting := map[int]bool{}
+	for name, call := range calls(st) {
+		failed := make(chan error, 1)
+		go func() { failed <- call(t.Context()) }()
+		awaitWaiting(t, other, waiting)
+		proxy.cut()
+		if name == "a read" { // it is repeated, once, on another connection
+			awaitWaiting(t, other, waiting)
+			proxy.cut()
+		}
+		err := <-failed
+		if !errors.Is(err, model.ErrUnavailable) {
+			t.Errorf("%s: %v, want %v", name, err, model.ErrUnavailable)
+		}
+		// In a transaction that was not told to commit nothing can have happened.
+		if want := name != "a transaction"; errors.Is(err, model.ErrInterrupted) != want {
+			t.Errorf("%s: %v; the outcome is unknown: want %v", name, err, want)
+		}
+	}
+	run(t, other, "ROLLBACK")
+	proxy.close()
+	for name, call := range calls(st) {
+		for range 3 { // idle connections are cut, and no new one can be made
+			if err := call(t.Context()); !errors.Is(err, model.ErrUnavailable) {
+				t.Errorf("%s with nobody there: %v", name, err)
+			}
+		}
+		if err := call(t.Context()); errors.Is(err, model.ErrInterrupted) {
+			t.Errorf("%s with nobody there: %v, although nothing was sent", name, err)
+		}
+	}
+}
+
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	_, address := open(t)

@@ -153,38 +153,42 @@ func (s *Store) ReadReplica(ctx context.Context, query string, fn func(context.C
 	if s.replicas == nil || insideTx(ctx, s) {
 		return s.Read(ctx, query, fn)
 	}
-	err, reason := s.replicas.read(ctx, query, fn)
-	if reason == "" {
-		return err
-	}
-	s.replicas.figures.fallback(reason)
-	return s.Read(ctx, query, fn)
+	return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
+		reason, err := s.replicas.read(ctx, query, fn)
+		if reason == "" {
+			return err
+		}
+		s.replicas.figures.fallback(reason)
+		return s.readPrimary(ctx, query, func(ctx context.Context, conn *pgxpool.Conn) error {
+			return fn(ctx, pgdb.New(conn))
+		})
+	})
 }
 
 // read asks a replica; a reason says that the primary has to be asked instead.
-func (rs *replicas) read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) (err error, reason string) { //nolint:revive,staticcheck // the reason is not about the error
+func (rs *replicas) read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) (reason string, err error) {
 	need, known := model.Position{}, false
 	if c := model.ConsistencyFrom(ctx); c != nil {
 		need, known = c.Need(ctx)
 	}
 	if !known {
-		return nil, fallbackUnknown
+		return fallbackUnknown, nil
 	}
 	r, reason := rs.choose(need, time.Now())
 	if r == nil {
-		return nil, reason
+		return reason, nil
 	}
 	limited, cancel := rs.limit(ctx)
 	defer cancel()
 	err = rs.ask(limited, r, need, fn)
 	if errors.Is(err, errBehind) {
-		return nil, fallbackBehind
+		return fallbackBehind, nil
 	}
 	if reason = r.judge(ctx, limited, err); reason != "" {
-		return nil, reason
+		return reason, nil
 	}
 	r.reads.Add(1)
-	return translate(query, err), ""
+	return "", translate(query, err)
 }
 
 // limit leaves half of the caller's time to the primary.

@@ -14,7 +14,10 @@ const dropTimeout = time.Hour
 
 // SignalPartitionEnsure makes the partition of the month that holds the moment.
 func (s *Store) SignalPartitionEnsure(ctx context.Context, moment time.Time) (made bool, err error) {
-	err = s.withConn(ctx, "SignalPartitionEnsure", never, func(ctx context.Context, conn *pgxpool.Conn) error {
+	if s.heldOff() {
+		return false, &model.Error{Kind: model.ErrReadOnly, Entity: "signal"}
+	}
+	err = s.withConn(ctx, "SignalPartitionEnsure", func(ctx context.Context, conn *pgxpool.Conn) error {
 		made, err = PartitionEnsure(ctx, conn, moment)
 		return err
 	})
@@ -23,7 +26,7 @@ func (s *Store) SignalPartitionEnsure(ctx context.Context, moment time.Time) (ma
 
 // SignalPartitionList returns the months in order, the default partition last.
 func (s *Store) SignalPartitionList(ctx context.Context) (all []model.SignalPartition, err error) {
-	err = s.withConn(ctx, "SignalPartitionList", never, func(ctx context.Context, conn *pgxpool.Conn) error {
+	err = s.withConn(ctx, "SignalPartitionList", func(ctx context.Context, conn *pgxpool.Conn) error {
 		all, err = PartitionList(ctx, conn)
 		return err
 	})
@@ -33,9 +36,12 @@ func (s *Store) SignalPartitionList(ctx context.Context) (all []model.SignalPart
 // SignalPartitionDrop drops the months that end at or before the given moment. Beside
 // an error it returns those that are gone already.
 func (s *Store) SignalPartitionDrop(ctx context.Context, before time.Time) (gone []model.SignalPartition, err error) {
+	if s.heldOff() {
+		return nil, &model.Error{Kind: model.ErrReadOnly, Entity: "signal"}
+	}
 	ctx, cancel := context.WithTimeout(ctx, dropTimeout)
 	defer cancel()
-	err = s.withConn(ctx, "SignalPartitionDrop", never, func(ctx context.Context, conn *pgxpool.Conn) error {
+	err = s.withConn(ctx, "SignalPartitionDrop", func(ctx context.Context, conn *pgxpool.Conn) error {
 		gone, err = PartitionDrop(ctx, conn, before)
 		return err
 	})

@@ -4,20 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hal9-ai/hal9/gen/pgdb"
 	"github.com/hal9-ai/hal9/gen/pgstore"
 	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/schema"
 )
 
 // Store is a PostgreSQL database behind the shared interface.
@@ -26,6 +23,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	cfg     Config
 	waiting atomic.Int64
+	standby standby
 	// replicas is nil where there are none.
 	replicas *replicas
 }
@@ -66,7 +64,7 @@ func (s *Store) Pool() *pgxpool.Pool { return s.pool }
 
 // Ping asks the engine for one answer.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.withConn(ctx, "", never, func(ctx context.Context, conn *pgxpool.Conn) error {
+	return s.withConn(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) error {
 		return conn.Ping(ctx)
 	})
 }
@@ -91,6 +89,16 @@ func (s *Store) PoolStats() model.PoolStats {
 	}
 }
 
+// SchemaVersion tells how far the database has been migrated.
+func (s *Store) SchemaVersion(ctx context.Context) (model.SchemaVersion, error) {
+	var v model.SchemaVersion
+	err := s.withConn(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) (err error) {
+		v.Applied, v.Latest, err = schema.VersionPostgres(ctx, conn)
+		return err
+	})
+	return v, err
+}
+
 // Read runs one generated query that writes nothing. What fails because the connection
 // is lost, as after a failover, runs once more on another.
 func (s *Store) Read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
@@ -100,7 +108,14 @@ func (s *Store) Read(ctx context.Context, query string, fn func(context.Context,
 }
 
 func (s *Store) read(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
-	return s.withConn(ctx, query, connectionLost, func(ctx context.Context, conn *pgxpool.Conn) error {
+	return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
+		return s.readPrimary(ctx, query, fn)
+	})
+}
+
+// readPrimary is read for who observes by himself.
+func (s *Store) readPrimary(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	return s.twice(ctx, query, connectionLost, func(ctx context.Context, conn *pgxpool.Conn) error {
 		ctx, cancel := s.statementContext(ctx)
 		defer cancel()
 		return fn(ctx, conn)
@@ -110,12 +125,22 @@ func (s *Store) read(ctx context.Context, query string, fn func(context.Context,
 // Write runs one generated query that writes. It runs once more on another connection
 // only if nothing can have come of it.
 func (s *Store) Write(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
-	return s.withConn(ctx, query, nothingWritten, func(ctx context.Context, conn *pgxpool.Conn) error {
-		limited, cancel := s.statementContext(ctx)
+	return s.write(ctx, query, func(ctx context.Context, conn *pgxpool.Conn) error {
+		ctx, cancel := s.statementContext(ctx)
 		defer cancel()
-		err := fn(limited, pgdb.New(conn))
-		s.noteWrite(ctx, conn, err)
-		return err
+		return fn(ctx, pgdb.New(conn))
+	})
+}
+
+func (s *Store) write(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	return s.onPrimary(func() error {
+		return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
+			return s.twice(ctx, query, nothingSent, func(ctx context.Context, conn *pgxpool.Conn) error {
+				err := fn(ctx, conn)
+				s.noteWrite(ctx, conn, err)
+				return err
+			})
+		})
 	})
 }
 
@@ -127,61 +152,12 @@ func (s *Store) statementContext(ctx context.Context) (context.Context, context.
 	return context.WithTimeout(ctx, s.cfg.StatementTimeout)
 }
 
-// withConn lends a connection to fn, within the bounds on waiting and running. If fn
-// fails in a way of which again says that it may be repeated, it gets another one, once.
-func (s *Store) withConn(ctx context.Context, query string, again func(error) bool, fn func(context.Context, *pgxpool.Conn) error) error {
-	if insideTx(ctx, s) {
-		return &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
-	}
-	if _, ok := ctx.Deadline(); !ok {
-		// The engine ends a long statement itself; this is for an engine that does
-		// not answer at all.
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.cfg.StatementTimeout+time.Second)
-		defer cancel()
-	}
-	err := s.onConn(ctx, query, fn)
-	if err != nil && ctx.Err() == nil && again(err) {
-		err = s.onConn(ctx, query, fn)
-	}
-	return translate(query, err)
-}
-
-func (s *Store) onConn(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
-	conn, err := s.acquire(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	err = fn(ctx, conn)
-	if readOnly(err) {
-		// The server was the primary when the pool connected to it, and its other
-		// connections are no better. One that is closed is not taken back.
-		s.pool.Reset()
-		_ = conn.Conn().Close(ctx)
-	}
-	return err
-}
-
-// readOnly tells whether a server that takes no writes was asked for one.
-func readOnly(err error) bool {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && pg.Code == codeReadOnly
-}
-
-// nothingWritten tells whether what failed left no trace, and may go better elsewhere.
-func nothingWritten(err error) bool { return readOnly(err) || pgconn.SafeToRetry(err) }
-
 // connectionLost tells whether the connection failed and not what was asked on it.
 func connectionLost(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return serverGone(pg)
 	}
-	if _, own := errors.AsType[*model.Error](err); own || errors.Is(err, pgx.ErrNoRows) {
-		return false
-	}
-	return pgconn.SafeToRetry(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, model.ErrInterrupted) || nothingSent(err)
 }
 
 // serverGone tells whether the last that a server said is that it ends, or has not begun.
@@ -189,8 +165,41 @@ func serverGone(pg *pgconn.PgError) bool {
 	return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08")
 }
 
-// never is for what cannot be repeated.
-func never(error) bool { return false }
+// withConn lends a connection to fn, within the bounds on waiting and running.
+func (s *Store) withConn(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
+		return s.lend(ctx, query, fn)
+	})
+}
+
+// twice lends another connection, once, if fn fails in a way of which again says that it
+// may be repeated.
+func (s *Store) twice(ctx context.Context, query string, again func(error) bool, fn func(context.Context, *pgxpool.Conn) error) error {
+	err := s.lend(ctx, query, fn)
+	if err != nil && ctx.Err() == nil && again(err) {
+		err = s.lend(ctx, query, fn)
+	}
+	return err
+}
+
+func (s *Store) lend(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	if insideTx(ctx, s) {
+		return &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
+	}
+	conn, err := s.acquire(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, ok := ctx.Deadline(); !ok {
+		// The engine ends a long statement itself; this is for an engine that does
+		// not answer at all.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.cfg.StatementTimeout+time.Second)
+		defer cancel()
+	}
+	return translate(query, fn(ctx, conn))
+}
 
 // acquire waits for a free connection, no longer than AcquireTimeout.
 func (s *Store) acquire(ctx context.Context, query string) (*pgxpool.Conn, error) {
@@ -208,6 +217,6 @@ func (s *Store) acquire(ctx context.Context, query string) (*pgxpool.Conn, error
 			Reason: fmt.Sprintf("no connection was free within %s", s.cfg.AcquireTimeout),
 		}
 	default:
-		return nil, translate(query, err)
+		return nil, translate(query, withoutEffect{err})
 	}
 }

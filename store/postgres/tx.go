@@ -24,22 +24,32 @@ func insideTx(ctx context.Context, s *Store) bool {
 
 // InTx runs fn in one transaction and commits it when fn returns nil.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
+	if s.heldOff() {
+		return &model.Error{Kind: model.ErrReadOnly}
+	}
 	var own error // fn's error comes back as it is
 	begun := false
-	again := func(err error) bool { return !begun && connectionLost(err) }
-	err := s.withConn(ctx, "", again, func(ctx context.Context, conn *pgxpool.Conn) error {
-		err := s.runTx(ctx, conn, func(ctx context.Context, tx model.Tx) error {
-			begun = true
-			own = fn(ctx, tx)
+	err := model.ObserveQuery(ctx, s.cfg.Observer, model.TxQuery, func(ctx context.Context) error {
+		run := func(ctx context.Context, conn *pgxpool.Conn) error {
+			err := s.runTx(ctx, conn, func(ctx context.Context, tx model.Tx) error {
+				begun = true
+				own = fn(ctx, tx)
+				return own
+			})
+			if own == nil && begun {
+				s.noteWrite(ctx, conn, err)
+			}
+			return err
+		}
+		err := s.twice(ctx, "", func(err error) bool { return !begun && connectionLost(err) }, run)
+		if own != nil {
 			return own
-		})
-		if own == nil && begun {
-			s.noteWrite(ctx, conn, err)
 		}
 		return err
 	})
-	if own != nil {
-		return own
+	if errors.Is(own, model.ErrReadOnly) {
+		// The function may have done what cannot be done twice: the next caller profits.
+		s.leaveStandby()
 	}
 	return err
 }
@@ -50,7 +60,7 @@ func (s *Store) runTx(ctx context.Context, conn *pgxpool.Conn, fn func(ctx conte
 		return err
 	}
 	defer rollback(ctx, pgTx)
-	t := &tx{pgTx: pgTx}
+	t := &tx{pgTx: pgTx, observer: s.cfg.Observer}
 	t.Store = pgstore.New(t, translate)
 	if err := fn(context.WithValue(ctx, txMark{s}, true), t); err != nil {
 		return err
@@ -76,8 +86,18 @@ func rollback(ctx context.Context, pgTx pgx.Tx) {
 // tx is a transaction under way.
 type tx struct {
 	*pgstore.Store
-	pgTx   pgx.Tx
-	failed error // the first statement's error; nothing runs after it
+	pgTx     pgx.Tx
+	observer model.QueryObserver
+	failed   error // the first statement's error; nothing runs after it
+}
+
+// beforeCommit says of a statement's error that nothing took effect: what is not told
+// to commit does not.
+func beforeCommit(err error) error {
+	if err == nil {
+		return nil
+	}
+	return withoutEffect{err}
 }
 
 // Read runs one generated query in the transaction.
@@ -85,7 +105,9 @@ func (t *tx) Read(ctx context.Context, query string, fn func(context.Context, *p
 	if t.failed != nil {
 		return model.AbortedTx(query)
 	}
-	err := translate(query, fn(ctx, pgdb.New(t.pgTx)))
+	err := model.ObserveQuery(ctx, t.observer, query, func(ctx context.Context) error {
+		return translate(query, beforeCommit(fn(ctx, pgdb.New(t.pgTx))))
+	})
 	if err != nil && !errors.Is(err, model.ErrNotFound) {
 		t.failed = err
 	}

@@ -21,15 +21,17 @@ func (s *Store) SignalInsertMany(ctx context.Context, signals []model.SignalInse
 		return prepared, nil
 	}
 	var result model.BulkResult
-	err := s.writer.do(&write{
-		ctx: ctx, query: bulkQuery, multi: true,
-		run: func(ctx context.Context, q *sqlitedb.Queries) (err error) {
-			result, err = insertSignals(ctx, q, batch, prepared)
-			return err
-		},
+	err := model.ObserveQuery(ctx, s.cfg.Observer, bulkQuery, func(ctx context.Context) error {
+		return translate(bulkQuery, s.writer.do(&write{
+			ctx: ctx, query: bulkQuery, multi: true,
+			run: func(ctx context.Context, q *sqlitedb.Queries) (err error) {
+				result, err = insertSignals(ctx, q, batch, prepared)
+				return err
+			},
+		}))
 	})
 	if err != nil {
-		return model.BulkResult{}, translate(bulkQuery, err)
+		return model.BulkResult{}, err
 	}
 	return result, nil
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/hal9-ai/hal9/model"
 )
 
 // Config says which file to open and how its connections are used. Zero values are
@@ -21,6 +23,10 @@ type Config struct {
 	AcquireTimeout time.Duration
 	// StatementTimeout bounds a read and a transaction. 10 s.
 	StatementTimeout time.Duration
+	// ReadOnly tells at each write whether writes are refused. Never.
+	ReadOnly func() bool
+	// Observer is told of every query. Nobody.
+	Observer model.QueryObserver
 }
 
 // MemoryPath stands for a database in memory.

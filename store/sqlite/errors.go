@@ -51,6 +51,8 @@ func classify(out *model.Error, lite *sqlite.Error) {
 		out.Kind, out.Field, out.Reason = model.ErrInvalid, checkFieldIn(lite.Error(), out.Entity), "is outside its bounds"
 	case sqlite3.SQLITE_CONSTRAINT_NOTNULL:
 		out.Kind, out.Field, out.Reason = model.ErrInvalid, columnIn(lite.Error()), "must be given"
+	case sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+		out.Kind = model.ErrReadOnly // a fence's: no other trigger refuses anything
 	default:
 		classifyPrimary(out, lite.Code()&0xff)
 	}

@@ -120,6 +120,7 @@ func (h *Handle) Store(ctx context.Context) (*Store, error) {
 	if err != nil {
 		return nil, translate("", err)
 	}
+	w.readOnly = h.cfg.ReadOnly
 	readDB, err := sql.Open("sqlite", h.cfg.dsn(h.memoryName, true))
 	if err != nil {
 		return nil, errors.Join(translate("", err), w.close())
@@ -160,7 +161,18 @@ func (s *Store) PoolStats() model.PoolStats {
 		Waiting:  int(s.readers.waiting.Load()) + len(s.writer.queue),
 		Waits:    s.readers.waits.Load(),
 		WaitTime: time.Duration(s.readers.waitTime.Load()),
+		Writer:   s.writer.stats(),
 	}
+}
+
+// SchemaVersion tells how far the database has been migrated.
+func (s *Store) SchemaVersion(ctx context.Context) (model.SchemaVersion, error) {
+	var v model.SchemaVersion
+	err := s.read(ctx, "", func(ctx context.Context, rd *reader) (err error) {
+		v.Applied, v.Latest, err = schema.Version(ctx, rd.conn, schema.SQLite)
+		return err
+	})
+	return v, err
 }
 
 // Read runs one generated query that writes nothing on a reader.
@@ -175,7 +187,9 @@ func (s *Store) Write(ctx context.Context, query string, fn func(context.Context
 	if insideTx(ctx, s) {
 		return &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
 	}
-	return translate(query, s.writer.do(&write{ctx: ctx, query: query, run: fn}))
+	return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
+		return translate(query, s.writer.do(&write{ctx: ctx, query: query, run: fn}))
+	})
 }
 
 func (s *Store) read(ctx context.Context, query string, fn func(context.Context, *reader) error) error {
@@ -187,5 +201,7 @@ func (s *Store) read(ctx context.Context, query string, fn func(context.Context,
 		ctx, cancel = context.WithTimeout(ctx, s.cfg.StatementTimeout)
 		defer cancel()
 	}
-	return translate(query, s.readers.with(ctx, query, func(rd *reader) error { return fn(ctx, rd) }))
+	return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
+		return translate(query, s.readers.with(ctx, query, func(rd *reader) error { return fn(ctx, rd) }))
+	})
 }

@@ -29,6 +29,12 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 		ctx, cancel = context.WithTimeout(ctx, s.cfg.StatementTimeout)
 		defer cancel()
 	}
+	return model.ObserveQuery(ctx, s.cfg.Observer, model.TxQuery, func(ctx context.Context) error {
+		return s.inTx(ctx, fn)
+	})
+}
+
+func (s *Store) inTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
 	wr := &write{ctx: ctx, turn: make(chan struct{}), over: make(chan struct{}), answer: make(chan struct{})}
 	if err := s.writer.enter(wr); err != nil {
 		return translate("", err)
@@ -64,7 +70,7 @@ func (s *Store) runTx(ctx context.Context, fn func(ctx context.Context, tx model
 			w.rollBack()
 		}
 	}()
-	t := &tx{writer: w}
+	t := &tx{writer: w, observer: s.cfg.Observer}
 	t.Store = sqlitestore.New(t, translate)
 	if err := fn(context.WithValue(ctx, txMark{s}, true), t); err != nil {
 		return err
@@ -80,14 +86,16 @@ func (s *Store) runTx(ctx context.Context, fn func(ctx context.Context, tx model
 		return err
 	}
 	committed = true
+	w.committed(0)
 	return nil
 }
 
 // tx is a transaction under way.
 type tx struct {
 	*sqlitestore.Store
-	writer *writer
-	failed error // the first statement's error; nothing runs after it
+	writer   *writer
+	observer model.QueryObserver
+	failed   error // the first statement's error; nothing runs after it
 }
 
 // Read runs one generated query in the transaction.
@@ -95,7 +103,9 @@ func (t *tx) Read(ctx context.Context, query string, fn func(context.Context, *s
 	if t.failed != nil {
 		return model.AbortedTx(query)
 	}
-	err := translate(query, fn(ctx, t.writer.queries))
+	err := model.ObserveQuery(ctx, t.observer, query, func(ctx context.Context) error {
+		return translate(query, fn(ctx, t.writer.queries))
+	})
 	if err != nil && !errors.Is(err, model.ErrNotFound) {
 		t.failed = err
 	}
@@ -113,10 +123,14 @@ func (t *tx) SignalInsertMany(ctx context.Context, signals []model.SignalInsertP
 		return model.BulkResult{}, model.AbortedTx(bulkQuery)
 	}
 	batch, prepared := model.PrepareSignals(signals)
-	result, err := insertSignals(ctx, t.writer.queries, batch, prepared)
+	var result model.BulkResult
+	err := model.ObserveQuery(ctx, t.observer, bulkQuery, func(ctx context.Context) (err error) {
+		result, err = insertSignals(ctx, t.writer.queries, batch, prepared)
+		return translate(bulkQuery, err)
+	})
 	if err != nil {
-		t.failed = translate(bulkQuery, err)
-		return model.BulkResult{}, t.failed
+		t.failed = err
+		return model.BulkResult{}, err
 	}
 	return result, nil
 }

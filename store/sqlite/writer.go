@@ -55,11 +55,28 @@ type writer struct {
 	conn    *sql.Conn
 	queries *sqlitedb.Queries
 	timeout time.Duration
+	// readOnly tells whether writes are refused; nil: never.
+	readOnly func() bool
 
 	mu     sync.RWMutex // held for reading while a write enters the queue
 	closed bool
 	queue  chan *write
 	done   chan struct{}
+
+	busy            atomic.Bool
+	commits, writes atomic.Int64
+}
+
+func (w *writer) stats() *model.WriterStats {
+	return &model.WriterStats{
+		Waiting: len(w.queue), Busy: w.busy.Load(), Commits: w.commits.Load(), Writes: w.writes.Load(),
+	}
+}
+
+// committed counts a commit of so many writes.
+func (w *writer) committed(writes int) {
+	w.commits.Add(1)
+	w.writes.Add(int64(writes))
 }
 
 func newWriter(ctx context.Context, db *sql.DB, timeout time.Duration) (*writer, error) {
@@ -114,6 +131,9 @@ func (w *writer) do(wr *write) error {
 }
 
 func (w *writer) enter(wr *write) error {
+	if w.readOnly != nil && w.readOnly() {
+		return &model.Error{Kind: model.ErrReadOnly, Entity: model.EntityOf(wr.query)}
+	}
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	if w.closed {
@@ -149,12 +169,14 @@ func (w *writer) loop() {
 				return
 			}
 		}
+		w.busy.Store(true)
 		if next.turn != nil {
 			w.lend(next)
 			next = nil
 		} else {
 			next = w.commitTogether(next)
 		}
+		w.busy.Store(false)
 	}
 }
 
@@ -209,6 +231,7 @@ func (w *writer) commitTogether(first *write) (next *write) {
 		}
 		return next
 	}
+	w.committed(len(batch))
 	for _, wr := range batch {
 		wr.finish(wr.err)
 	}
@@ -292,6 +315,7 @@ func (w *writer) retryAlone(batch []*write) {
 			wr.finish(err)
 			continue
 		}
+		w.committed(1)
 		wr.finish(wr.err)
 	}
 }

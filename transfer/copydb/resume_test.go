@@ -1,0 +1,154 @@
+package copydb_test
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/transfer/copydb"
+)
+
+// childEnv makes the test binary a copy that stands still behind its tenth chunk.
+const childEnv = "HAL9_TEST_COPY_CHILD"
+
+func TestMain(m *testing.M) {
+	if args := os.Getenv(childEnv); args != "" {
+		child(args)
+	}
+	os.Exit(m.Run())
+}
+
+func child(args string) {
+	from, to, _ := strings.Cut(args, " ")
+	chunks := 0
+	_, err := copydb.Copy(context.Background(), copydb.WithChunks(options(from, to), 20, func() error {
+		if chunks++; chunks == 10 {
+			os.Stdout.WriteString("midway\n")
+			select {} // until it is killed
+		}
+		return nil
+	}))
+	os.Stdout.WriteString("ended: " + errors.Join(err, errors.New("not killed")).Error() + "\n")
+	os.Exit(1)
+}
+
+// TestCopyGoesOnAfterKill: a copy that is killed with -9 midway goes on behind the last
+// chunk, and what the source's writers did meanwhile is in it as well.
+func TestCopyGoesOnAfterKill(t *testing.T) {
+	t.Parallel()
+	for _, engines := range [][2]string{{"sqlite", "postgres"}, {"postgres", "sqlite"}} {
+		t.Run(engines[0]+" to "+engines[1], func(t *testing.T) {
+			t.Parallel()
+			from, to := newDatabase(t, engines[0]), newDatabase(t, engines[1])
+			fill(t, from, 400)
+			killMidway(t, from, to)
+
+			if _, err := copydb.Copy(t.Context(), options(newDatabase(t, "sqlite"), to)); !errors.Is(err, copydb.ErrOther) {
+				t.Errorf("another source went on with it: %v", err)
+			}
+			withStore(t, from, func(st model.Store) {
+				addSignals(t, st, 30)
+				_, err := st.NeuronDelete(t.Context(), model.NeuronDeleteParams{ID: "neuron-ß-1"})
+				must(t, err)
+				_, err = st.NeuronSetState(t.Context(), model.NeuronSetStateParams{ID: "neuron-ß-2", State: "busy", Condition: "running", UpdatedAt: start})
+				must(t, err)
+			})
+			report := copyAll(t, options(from, to))
+			if !report.Resumed || !report.Complete {
+				t.Errorf("resumed %v, complete %v", report.Resumed, report.Complete)
+			}
+			if _, err := copydb.Copy(t.Context(), options(from, to)); !errors.Is(err, copydb.ErrNotEmpty) {
+				t.Errorf("it was copied over what is there: %v", err)
+			}
+		})
+	}
+}
+
+func killMidway(t *testing.T, from, to string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+from+" "+to)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "midway\n" {
+		t.Fatalf("the copy said %q, %v", line, err)
+	}
+	must(t, cmd.Process.Kill())
+	_ = cmd.Wait() // killed
+}
+
+// TestCopyReportsRefusedRows: a row that the target cannot hold is named with its
+// reason, and so are those that hang on it; all others are copied.
+func TestCopyReportsRefusedRows(t *testing.T) {
+	t.Parallel()
+	from, to := newDatabase(t, "sqlite"), newDatabase(t, "postgres")
+	fill(t, from, 100)
+	alter(t, from,
+		"UPDATE users SET password_hash = 'a' || char(0) || 'b' WHERE username = 'user-3'",
+		"UPDATE memories SET content = CAST(x'ff41' AS TEXT) WHERE row_id = 7",
+		"UPDATE signals SET id = 'not-a-uuid-but-thirty-six-long-12345' WHERE rowid = 12",
+	)
+	report, err := copydb.Copy(t.Context(), copydb.WithChunks(options(from, to), 64, nil))
+	must(t, err)
+	refused := map[string]int{}
+	for _, r := range report.Refused {
+		refused[r.Table]++
+		if r.Key == "" || r.Reason == "" {
+			t.Errorf("%+v", r)
+		}
+	}
+	want := map[string]int{"users": 1, "sessions": 1, "refresh_tokens": 1, "api_keys": 1, "legacy_details": 1, "memories": 1, "signals": 1}
+	if len(refused) != len(want) {
+		t.Errorf("refused %v", report.Refused)
+	}
+	for _, table := range report.Tables {
+		if n := int64(want[table.Table]); table.Refused != n || table.Missing != n || table.Equal != table.SourceRows-n || table.Extra+table.Different != 0 {
+			t.Errorf("%+v", table)
+		}
+	}
+}
+
+// TestCompareFindsWhatDiffers: the comparison names each kind of difference.
+func TestCompareFindsWhatDiffers(t *testing.T) {
+	t.Parallel()
+	from, to := newDatabase(t, "postgres"), newDatabase(t, "sqlite")
+	fill(t, from, 50)
+	copyAll(t, options(from, to))
+	alter(t, to,
+		"UPDATE neurons SET updated_at = updated_at + 1, settings = '{ \"a\":\"é\", \"z\":{\"y\":[]}}' WHERE id = 'neuron-ß-0'",
+		"DELETE FROM signals WHERE rowid = 3",
+		"INSERT INTO metrics_aggregate SELECT '00000000-0000-0000-0000-000000000000', metric_name, neuron_id, value, labels, timestamp FROM metrics_aggregate LIMIT 1",
+	)
+	o := options(from, to)
+	o.CompareOnly = true
+	report, err := copydb.Copy(t.Context(), o)
+	must(t, err)
+	found := map[string]string{}
+	for _, d := range report.Differences {
+		found[d.Table] = d.Kind + " " + strings.Join(d.Columns, " ")
+	}
+	if _, n := report.Faults(); n != 3 || found["neurons"] != "different updated_at" || found["signals"] != "missing " || found["metrics_aggregate"] != "extra " {
+		t.Errorf("%+v", report.Differences)
+	}
+}
+
+// alter changes an SQLite database past everything that guards it.
+func alter(t *testing.T, url string, statements ...string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite://"))
+	must(t, err)
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, db.Close())
+}
