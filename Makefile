@@ -10,6 +10,8 @@ BENCHTIME ?= 1s
 # For `make bench-compare`: with which revision, and how many rounds.
 BASE      ?=
 COUNT     ?= 6
+# For `make test-console`: an absolute folder for pictures.
+PICTURES  ?=
 # Further arguments for `make run`.
 ARGS      ?=
 
@@ -52,6 +54,10 @@ test-pooler: bin/testenv ## run the store's conformance suite through a PgBounce
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)
 
+.PHONY: test-console
+test-console: build ## test the console in Chromium (needs node and chromium; PICTURES=folder keeps pictures)
+	PICTURES='$(PICTURES)' sh tools/console/run.sh
+
 # Bounded by the tests' own time-outs and the two limits here.
 .PHONY: cache-faults
 cache-faults: bin/testenv ## what callers see when Valkey is killed, frozen, full, slow …: added p99, time to recover
@@ -64,6 +70,20 @@ cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and
 .PHONY: cache-races
 cache-races: ## look for stale values in 100,000 races of two processes (minutes)
 	$(GO) test -count 1 -v -timeout 10m -run '^TestRaces$$' ./cacheutil -rounds 100000 -kills 200
+
+.PHONY: cluster
+cluster: build bin/cluster ## run servers, PostgreSQL under Patroni, etcd, HAProxy, Redis on loopback (ARGS="--servers 3 --cache cluster")
+	@exec bin/cluster up $(ARGS)
+
+# Bounded by each event's own limit, and by this one.
+.PHONY: cluster-test
+cluster-test: build bin/cluster ## kill its parts under load and tell what was lost, up to 10 minutes (QUICK=1 two; ARGS="--async")
+	sh tools/cluster-next.sh
+	timeout -s INT -k 60 600 bin/cluster test --next bin/hal9-next $(if $(QUICK),--quick) $(ARGS)
+
+.PHONY: scaling
+scaling: build bin/cluster ## measure what a request costs with 1, 2 and 4 servers (ARGS="--duration 15s")
+	timeout -s INT -k 60 600 taskset -c 1 bin/cluster scaling $(ARGS)
 
 .PHONY: bench-compare
 bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)
@@ -127,6 +147,10 @@ tools: ## build the pinned tools ahead of their first use (minutes)
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin
+
+.PHONY: bin/cluster
+bin/cluster:
+	@CGO_ENABLED=0 $(GO) build -buildvcs=false -o $@ ./bench/cluster
 
 # go build knows best whether there is something to do.
 .PHONY: bin/testenv

@@ -138,8 +138,8 @@ func (g *group) take() []*submission {
 func (g *group) commit(batch []*submission) {
 	i, ctx := g.ingest, context.Background()
 	begin := time.Now()
-	ctx, tell := withCallers(ctx, batch)
-	outcomes := i.storeBatch(ctx, batch)
+	asking, tell := withCallers(ctx, batch)
+	outcomes := i.storeBatch(asking, batch)
 	i.figures.batch(len(batch), time.Since(begin))
 
 	committed := i.clock()
@@ -163,6 +163,7 @@ func (g *group) commit(batch []*submission) {
 		tell(s)
 		close(s.answered)
 	}
+	i.told(stored)
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()
 	i.activity.note(ctx, stored...)

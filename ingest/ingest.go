@@ -59,6 +59,10 @@ type Config struct {
 	// MaxQueue is how many signals may wait for their commit. More are refused with
 	// ErrUnavailable at once: what cannot be stored soon is better tried elsewhere.
 	MaxQueue int
+	// Committed, if it is not nil, is told of signals after their commit: each stored one
+	// once, duplicates not. It is called by many goroutines, must not wait, and must leave
+	// the signals as they are.
+	Committed func(signals []model.SignalInsertParams)
 }
 
 // WithDefaults returns the configuration with its zero values replaced.
@@ -110,6 +114,7 @@ type Ingest struct {
 	activity *activity
 	group    *group // nil: each signal by itself
 	interval time.Duration
+	told     func([]model.SignalInsertParams)
 
 	mu      sync.Mutex
 	closed  bool
@@ -127,7 +132,11 @@ func New(c Config) *Ingest {
 		figures:  newFigures(c.Metrics),
 		activity: newActivity(c.Store, c.ActivityMaxNeurons),
 		interval: c.ActivityInterval,
+		told:     c.Committed,
 		closing:  make(chan struct{}),
+	}
+	if i.told == nil {
+		i.told = func([]model.SignalInsertParams) {}
 	}
 	if c.Committers > 0 {
 		i.group = &group{ingest: i, size: c.Committers, maxBatch: c.MaxBatch, maxQueue: c.MaxQueue}
@@ -165,6 +174,7 @@ func (i *Ingest) Submit(ctx context.Context, signal model.SignalInsertParams) (R
 		return Duplicate, nil
 	}
 	i.figures.commit(accepted, i.clock(), signal)
+	i.told([]model.SignalInsertParams{signal})
 	i.activity.note(ctx, signal)
 	return Stored, nil
 }
@@ -207,6 +217,7 @@ func (i *Ingest) SubmitMany(ctx context.Context, signals []model.SignalInsertPar
 	}
 	stored := storedOf(signals, result)
 	i.figures.commit(accepted, i.clock(), stored...)
+	i.told(stored)
 	i.activity.note(ctx, stored...)
 
 	checked, err := i.checkDuplicates(ctx, signals, result)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"strconv"
 	"time"
+
+	"github.com/hal9-ai/hal9/internal/uplot"
 )
 
 //go:embed web/page.html
@@ -18,15 +20,6 @@ var pageCSS string
 
 //go:embed web/page.js
 var pageJS string
-
-//go:embed web/uplot/uPlot.iife.min.js
-var uplotJS string
-
-//go:embed web/uplot/uPlot.min.css
-var uplotCSS string
-
-//go:embed web/uplot/LICENSE
-var uplotLicense string
 
 // page is what the template of the page is given.
 type page struct {
@@ -64,8 +57,8 @@ func (rep *Report) HTML(w io.Writer) error {
 	}
 	p := page{
 		Report: rep, HasPlots: len(rep.Points) > 1,
-		CSS: htmltemplate.CSS(pageCSS), UplotCSS: htmltemplate.CSS(uplotCSS), //nolint:gosec // files of ours
-		JS: htmltemplate.JS(pageJS), UplotJS: htmltemplate.JS("/*\n" + uplotLicense + "*/\n" + uplotJS), Data: htmltemplate.JS(data), //nolint:gosec // as above; data is JSON
+		CSS: htmltemplate.CSS(pageCSS), UplotCSS: htmltemplate.CSS(uplot.CSS), //nolint:gosec // files of ours
+		JS: htmltemplate.JS(pageJS), UplotJS: htmltemplate.JS("/*\n" + uplot.License + "*/\n" + uplot.JS), Data: htmltemplate.JS(data), //nolint:gosec // as above; data is JSON
 		PerSecond: groupDigits(int64(rep.Total.PerSecond + 0.5)), P50: showSeconds(rep.Total.Corrected.P50),
 		P99: showSeconds(rep.Total.Corrected.P99), Share: showShare(rep.Total.FailedShare), HitRate: "–",
 	}

@@ -286,6 +286,9 @@ type SignalQueries interface {
 	// SignalList returns the signals from since to before until, the newest first, after
 	// the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
+	// SignalListAfter returns the signals after the cursor (cursor_timestamp, cursor_id) and
+	// before until, the oldest first.
+	SignalListAfter(ctx context.Context, arg SignalListAfterParams) ([]Signal, error)
 	// SignalListByNeuron is SignalList of what one neuron sent or was sent.
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)
 	// SignalListByReference returns the signals whose metadata names the given id as
@@ -552,7 +555,7 @@ type SessionListClaimsRow struct {
 	TokenHash string
 }
 
-// Signal is a row that SignalGet, SignalFind and 4 more queries return.
+// Signal is a row that SignalGet, SignalFind and 5 more queries return.
 type Signal struct {
 	ID              uuid.UUID
 	FromNeuron      string
@@ -2266,6 +2269,31 @@ func (p *SignalListParams) Normalize() error {
 	return nil
 }
 
+// SignalListAfterParams are the parameters of SignalListAfter.
+type SignalListAfterParams struct {
+	CursorTimestamp time.Time
+	Until           time.Time
+	CursorID        uuid.UUID
+	PageLimit       int64
+}
+
+// Normalize refuses what the engines would answer differently, naming the field,
+// and brings moments to the form that both store. The adapters call it.
+func (p *SignalListAfterParams) Normalize() error {
+	if err := CheckTime("signal", "cursor_timestamp", p.CursorTimestamp); err != nil {
+		return err
+	}
+	p.CursorTimestamp = NormalTime(p.CursorTimestamp)
+	if err := CheckTime("signal", "until", p.Until); err != nil {
+		return err
+	}
+	p.Until = NormalTime(p.Until)
+	if err := CheckPageLimit("signal", "page_limit", p.PageLimit); err != nil {
+		return err
+	}
+	return nil
+}
+
 // SignalListByNeuronParams are the parameters of SignalListByNeuron.
 type SignalListByNeuronParams struct {
 	NeuronID        string
@@ -2777,6 +2805,7 @@ func EntityOf(query string) string {
 		"SignalListStoredIDs",
 		"SignalListByIDs",
 		"SignalList",
+		"SignalListAfter",
 		"SignalListByNeuron",
 		"SignalListByReference",
 		"SignalInsertUnnest":

@@ -38,10 +38,9 @@ func accessTable() map[string]rights {
 		routes string
 	}{
 		{everybody, "GET /health, GET /livez, GET /readyz, GET /version"},
-		{everybody, "GET /openapi.json, GET /docs, GET /docs/docs.js, GET /docs/swagger-ui.css, GET /docs/swagger-ui-bundle.js"},
 		{view(auth.ScopeViewMetrics), "GET /metrics, GET /api/v1/status, GET /api/v1/metrics, GET /api/v1/metrics/export"},
 		{view(auth.ScopeViewNeuron), "GET /api/v1/neurons, GET /api/v1/neurons/:id, GET /api/v1/neurons/:id/health"},
-		{view(auth.ScopeViewSignals), "GET /api/v1/signal/:id, GET /api/v1/signals, GET /api/v1/signals/:id"},
+		{view(auth.ScopeViewSignals), "GET /api/v1/signal/:id, GET /api/v1/signals, GET /api/v1/signals/:id, GET /api/v1/signals/stream"},
 		{view(auth.ScopeViewMemory), "GET /api/v1/memories, GET /api/v1/memories/:id, GET /api/v1/memories/search"},
 		{write(auth.ScopeSendSignal), "POST /api/v1/signal, POST /api/v1/signals, POST /api/v1/signals/bulk"},
 		{write(auth.ScopeCreateNeuron), "POST /api/v1/neurons"},
@@ -58,10 +57,14 @@ func accessTable() map[string]rights {
 		{admins(auth.ScopeManageUsers), "GET /api/v1/users/:id/sessions, DELETE /api/v1/users/:id/sessions/:owned_id"},
 		{admins(auth.ScopeManageUsers), "GET /api/v1/users/:id/api-keys, PUT /api/v1/users/:id/api-keys/:owned_id, DELETE /api/v1/users/:id/api-keys/:owned_id"},
 		{admins(auth.ScopeSystemAdmin), "GET /api/v1/audit, GET /health/detailed"},
+		{view(auth.ScopeViewMetrics), "GET /api/v1/partitions"},
 	} {
 		for name := range strings.SplitSeq(row.routes, ", ") {
 			table[name] = row.rights
 		}
+	}
+	for _, route := range server.UndocumentedRoutes() {
+		table[route] = everybody
 	}
 	return table
 }
@@ -165,6 +168,9 @@ func (s *harness) call(route string, headers ...string) response {
 	method, path, _ := strings.Cut(route, " ")
 	const id = "0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70"
 	path = strings.NewReplacer("/neurons/:id", "/neurons/no-such-neuron", ":owned_id", id, ":id", id).Replace(path)
+	if path == "/api/v1/signals/stream" {
+		return s.beginning(path, headers...)
+	}
 	body := ""
 	if method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
 		body = "{}"

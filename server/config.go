@@ -60,6 +60,13 @@ type Config struct {
 	BulkIdleTimeout time.Duration
 	// BulkCommitTimeout bounds the commit of one chunk.
 	BulkCommitTimeout time.Duration
+	// Streams is how many may listen to the stream of signals, StreamsPerClient how many
+	// of them for one user or address; zero of those is no limit.
+	Streams, StreamsPerClient int
+	// StreamHeartbeat is how long such a stream is silent at the most.
+	StreamHeartbeat time.Duration
+	// StreamRenew is how often a listener's credential is looked at again.
+	StreamRenew time.Duration
 	// StaleAfter is how long a neuron may be silent and still count as healthy.
 	StaleAfter time.Duration
 	// IdempotencyTTL is how long an Idempotency-Key is remembered.
@@ -84,6 +91,9 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.BulkChunkRows, 5000)
 	setDefault(&c.BulkIdleTimeout, 30*time.Second)
 	setDefault(&c.BulkCommitTimeout, time.Minute)
+	setDefault(&c.Streams, 2000)
+	setDefault(&c.StreamHeartbeat, 15*time.Second)
+	setDefault(&c.StreamRenew, streamRenew)
 	setDefault(&c.TLSReload, 10*time.Second)
 	setDefault(&c.Limits.Window, time.Minute)
 	setDefault(&c.StaleAfter, 5*time.Minute)
@@ -115,6 +125,7 @@ func (c *Config) validate() error {
 		{"server.idle_timeout", c.IdleTimeout},
 		{"server.shutdown_timeout", c.ShutdownTimeout},
 		{"ingest.bulk_idle_timeout", c.BulkIdleTimeout},
+		{"stream.heartbeat", c.StreamHeartbeat},
 		{"neurons.stale_after", c.StaleAfter},
 		{"idempotency.ttl", c.IdempotencyTTL},
 		{"server.hsts_max_age", c.HSTSMaxAge},
@@ -139,6 +150,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("server.max_page is %d: give at least 1", c.MaxPage)
 	case c.BulkStreams < 1:
 		return fmt.Errorf("ingest.bulk_streams is %d: give at least 1", c.BulkStreams)
+	case c.Streams < 1 || c.StreamsPerClient < 0:
+		return fmt.Errorf("limits.streams is %d and limits.streams_per_client %d: give at least 1 and 0", c.Streams, c.StreamsPerClient)
 	case c.BulkChunkRows < 1:
 		return fmt.Errorf("ingest.bulk_chunk_rows is %d: give at least 1", c.BulkChunkRows)
 	case c.AccessSample < 0 || c.AccessSample > 1:

@@ -15,13 +15,18 @@ var web embed.FS
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// UndocumentedRoutes are served but are not part of the API: the document itself and
-// the page that shows it.
+// UndocumentedRoutes are served but are not part of the API: the document itself, the
+// page that shows it, and the console.
 func UndocumentedRoutes() []string {
-	return []string{
+	routes := []string{
 		"GET /openapi.json", "GET /docs", "GET /docs/docs.js",
 		"GET /docs/swagger-ui.css", "GET /docs/swagger-ui-bundle.js",
 	}
+	files, _ := consoleAssets() // no server is made if they cannot be read
+	for route := range files {
+		routes = append(routes, http.MethodGet+" "+route)
+	}
+	return routes
 }
 
 func (s *Server) registerDocs() error {
@@ -38,17 +43,17 @@ func (s *Server) registerDocs() error {
 		if err != nil {
 			return err //nolint:wrapcheck // names the file
 		}
-		s.handle(http.MethodGet, f.route, public(), staticFile(content, f.contentType))
+		s.handle(http.MethodGet, f.route, public(), staticFile(content, f.contentType, docsPolicy))
 	}
 	return nil
 }
 
 // staticFile serves a file that is part of the program: browsers keep it and ask
 // whether it is still the same.
-func staticFile(content []byte, contentType string) gin.HandlerFunc {
+func staticFile(content []byte, contentType, policy string) gin.HandlerFunc {
 	etag := contentTag(content)
 	return func(c *gin.Context) {
-		c.Writer.Header().Set("Content-Security-Policy", docsPolicy)
+		c.Writer.Header().Set("Content-Security-Policy", policy)
 		serveContent(c, content, contentType, etag)
 	}
 }

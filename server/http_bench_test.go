@@ -20,6 +20,7 @@ import (
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/server"
 	"github.com/hal9-ai/hal9/store"
+	"github.com/hal9-ai/hal9/stream"
 )
 
 // BenchmarkHTTP measures what a request costs between the connection and the database,
@@ -93,12 +94,13 @@ func newBenchServer(b *testing.B, url string) (handler http.Handler, token, id s
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = st.Close() })
-	in := ingest.New(ingest.Config{Store: st})
+	feed := stream.New(stream.Config{Store: st})
+	in := ingest.New(ingest.Config{Store: st, Committed: feed.Publish})
 	accounts, err := auth.New(auth.Config{Store: st, Argon2: auth.Argon2{MemoryKiB: 8, Time: 1}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	srv, err := server.New(server.Deps{Store: st, Ingest: in, IDs: model.NewIDGenerator(time.Now), Auth: accounts})
+	srv, err := server.New(server.Deps{Store: st, Ingest: in, Stream: feed, IDs: model.NewIDGenerator(time.Now), Auth: accounts})
 	if err != nil {
 		b.Fatal(err)
 	}

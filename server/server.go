@@ -21,6 +21,7 @@ import (
 	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/stream"
 )
 
 // Ingest is the door through which signals enter. Both methods answer after the
@@ -50,6 +51,9 @@ type Deps struct {
 	Ingest Ingest
 	// Auth keeps the accounts, in either mode.
 	Auth *auth.Service
+	// Stream is the feed of committed signals, which the ingest publishes to. One that
+	// nobody publishes to by default.
+	Stream *stream.Feed
 	// Identities gives signals their ids and times. Made from IDs and Clock by
 	// default.
 	Identities ingest.Identities
@@ -96,6 +100,9 @@ func (d Deps) withDefaults() Deps {
 	if d.Metrics == nil {
 		d.Metrics = metrics.NewSet()
 	}
+	if d.Stream == nil && d.Store != nil {
+		d.Stream = stream.New(stream.Config{Store: d.Store, Clock: d.Clock, Logger: d.Logger, Metrics: d.Metrics})
+	}
 	setDefault(&d.Build.Version, "devel")
 	return d
 }
@@ -141,6 +148,8 @@ type Server struct {
 	// bulkStreams holds one for each stream of signals under way.
 	bulkStreams chan struct{}
 	bulkActive  *metrics.Gauge
+	stream      *stream.Feed
+	streams     *streamLimits
 	access      map[routeKey]access
 	limits      rateLimits
 	certs       *certificates // nil without TLS
@@ -177,6 +186,7 @@ func New(d Deps) (*Server, error) {
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.bulkStreams = make(chan struct{}, s.cfg.BulkStreams)
 	s.bulkActive = s.metrics.NewGauge("hal9_ingest_bulk_streams", nil)
+	s.stream, s.streams = d.Stream, newStreamLimits(&s.cfg, s.metrics)
 	s.router = newRouter()
 	s.router.Use(s.observe, s.recover, s.secure, s.cors, s.guard, s.authorize, s.trackWrites)
 	s.router.NoRoute(s.noRoute)
@@ -222,6 +232,10 @@ func (s *Server) register() error {
 	s.registerAccounts()
 	s.registerUsers()
 	s.registerAudit()
+	s.registerPartitions()
+	if err := s.registerConsole(); err != nil {
+		return err
+	}
 	return s.registerDocs()
 }
 
@@ -242,9 +256,14 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveHTTP) }
 // looks at its own request.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
-		get := *r
+		get := r.WithContext(context.WithValue(r.Context(), headKey{}, true))
 		get.Method = http.MethodGet
-		r = &get
+		r = get
 	}
 	s.router.ServeHTTP(w, r)
 }
+
+// headKey marks a request whose method is HEAD, for answers that do not end by themselves.
+type headKey struct{}
+
+func isHead(ctx context.Context) bool { return ctx.Value(headKey{}) != nil }

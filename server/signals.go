@@ -39,6 +39,7 @@ func (s *Server) registerSignals() {
 	const path, one = "/api/v1/signals", "/api/v1/signals/{id}"
 	s.registerSignalSubmit(path)
 	s.registerSignalBulk()
+	s.registerSignalStream()
 	register(s, operation{
 		id: "SignalList", method: http.MethodGet, path: path, tag: tagSignals, access: scoped(auth.ScopeViewSignals), replica: true,
 		summary: "List the signals", description: "The newest first.",

@@ -22,7 +22,7 @@ func planSpan() (first, end time.Time) {
 func keysetPages() []string {
 	return []string{
 		"AuditList", "MemoryList", "MemoryListByNeuron", "MetricList", "NeuronActivityList",
-		"NeuronList", "SignalList", "UserList",
+		"NeuronList", "SignalList", "SignalListAfter", "UserList",
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/hal9-ai/hal9/schema"
 	"github.com/hal9-ai/hal9/server"
 	"github.com/hal9-ai/hal9/store"
+	"github.com/hal9-ai/hal9/stream"
 	"github.com/hal9-ai/hal9/telemetry"
 )
 
@@ -135,10 +136,13 @@ func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *
 // serve runs the server and what works beside it. At the end the order is: no more
 // requests, then the signals under way, then the upkeep.
 func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, st model.Store, ln net.Listener, reload func(context.Context)) error {
+	bus, closeBus := newBus(cfg, st)
+	feed := stream.New(stream.Config{Store: st, Bus: bus, Logger: log, Metrics: set, MaxBytes: int(cfg.Stream.BufferBytes)})
 	ids := model.NewIDGenerator(time.Now)
 	in := ingest.New(ingest.Config{
 		Store: st, Logger: log, Metrics: set,
 		Committers: cfg.Ingest.Committers, MaxBatch: cfg.Ingest.MaxBatch, MaxQueue: cfg.Ingest.QueueLength,
+		Committed: feed.Publish,
 	})
 	accounts, err := newAccounts(cfg, st, ids, log, set)
 	if err != nil {
@@ -146,7 +150,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, s
 	}
 	later := store.LaterOf(st)
 	srv, err := server.New(server.Deps{
-		Later: laterOrNil(later), Consistency: consistencyOrNil(store.ConsistencyOf(st)),
+		Later: laterOrNil(later), Stream: feed, Consistency: consistencyOrNil(store.ConsistencyOf(st)),
 		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(), Cache: store.CacheOf(st),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})
@@ -164,6 +168,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, s
 	defer stop()
 	var group errgroup.Group
 	group.Go(func() error { return in.Run(beside) })
+	group.Go(func() error { return feed.Run(beside) })
 	group.Go(func() error { return keeper.Run(beside) })
 	group.Go(func() error { return accounts.Run(beside) })
 	group.Go(func() error { return runLater(beside, later, cfg.Server.ShutdownTimeout) })
@@ -178,7 +183,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, s
 	defer cancel()
 	closed := in.Close(closing)
 	stop()
-	err = errors.Join(served, closed, group.Wait())
+	err = errors.Join(served, closed, group.Wait(), closeBus(closing))
 	if err == nil {
 		log.InfoContext(g.Context, "stopped")
 	}
@@ -200,6 +205,7 @@ func serverConfig(cfg *config.Config) server.Config {
 		ReadTimeout: s.ReadTimeout, IdleTimeout: s.IdleTimeout, ShutdownTimeout: s.ShutdownTimeout, DrainDelay: s.DrainDelay,
 		MaxBodyBytes: int64(s.MaxBodyBytes), MaxJSONDepth: s.MaxJSONDepth, MaxPage: s.MaxPage,
 		BulkStreams: cfg.Ingest.BulkStreams, BulkChunkRows: cfg.Ingest.BulkChunkRows, BulkIdleTimeout: cfg.Ingest.BulkIdleTimeout,
+		Streams: cfg.Limits.Streams, StreamsPerClient: cfg.Limits.StreamsPerClient, StreamHeartbeat: cfg.Stream.Heartbeat,
 		StaleAfter: cfg.Neurons.StaleAfter, IdempotencyTTL: cfg.Idempotency.TTL, AccessSample: cfg.Log.AccessSample,
 		MetricsPublic: cfg.Metrics.Public, TLSCert: s.TLSCert, TLSKey: s.TLSKey, HSTSMaxAge: s.HSTSMaxAge,
 		TrustedProxies: s.TrustedPrefixes(), CORSOrigins: s.CORSOrigins.Items(),
@@ -231,6 +237,7 @@ func welcome(w io.Writer, url, database string) error {
 HAL9 serves from %[2]s
 
   API      %[1]s/api/v1
+  Console  %[1]s/console
   Docs     %[1]s/docs
   Health   %[1]s/health
   Metrics  %[1]s/metrics

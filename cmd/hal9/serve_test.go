@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"io"
 	"net"
 	"net/http"
@@ -176,4 +177,33 @@ func TestWelcome(t *testing.T) {
 			t.Errorf("no %q in\n%s", text, out.String())
 		}
 	}
+}
+
+// A program goes on with a schema that its successor added to, and refuses one that
+// lacks what it needs.
+func TestServeOnNewerSchema(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "newer.db")
+	url := "sqlite://" + file
+	hal9(t, nil, "migrate", "up", "--database-url", url).want(t, exitOK, "", "")
+	change := func(statement string) {
+		t.Helper()
+		db, err := sql.Open("sqlite", file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change("INSERT INTO goose_db_version (version_id, is_applied) VALUES (90000, 1)")
+	if code := startServe(t, url).end(); code != exitOK {
+		t.Errorf("on a schema that only has more: exit %d", code)
+	}
+	change("UPDATE schema_compatibility SET oldest_program = 90000")
+	hal9(t, nil, "serve", "--server-listen", "127.0.0.1:0", "--database-url", url).
+		want(t, exitFailure, "", "database schema is too new for this program: it needs a hal9 that knows version 90000")
 }

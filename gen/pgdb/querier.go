@@ -274,6 +274,9 @@ type Querier interface {
 	// the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.
 	// read: replica
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
+	// SignalListAfter returns the signals after the cursor (cursor_timestamp, cursor_id) and
+	// before until, the oldest first.
+	SignalListAfter(ctx context.Context, arg SignalListAfterParams) ([]Signal, error)
 	// SignalListByIDs returns those of the given ids, a JSON array of strings, that are
 	// stored from since to until, both included: only the partitions of that time are
 	// looked at. In order of ids and times.

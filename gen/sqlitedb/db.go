@@ -249,6 +249,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.signalListStmt, err = db.PrepareContext(ctx, signalList); err != nil {
 		return nil, fmt.Errorf("error preparing query SignalList: %w", err)
 	}
+	if q.signalListAfterStmt, err = db.PrepareContext(ctx, signalListAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query SignalListAfter: %w", err)
+	}
 	if q.signalListByIDsStmt, err = db.PrepareContext(ctx, signalListByIDs); err != nil {
 		return nil, fmt.Errorf("error preparing query SignalListByIDs: %w", err)
 	}
@@ -704,6 +707,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing signalListStmt: %w", cerr)
 		}
 	}
+	if q.signalListAfterStmt != nil {
+		if cerr := q.signalListAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signalListAfterStmt: %w", cerr)
+		}
+	}
 	if q.signalListByIDsStmt != nil {
 		if cerr := q.signalListByIDsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing signalListByIDsStmt: %w", cerr)
@@ -943,6 +951,7 @@ type Queries struct {
 	signalGetStmt                   *sql.Stmt
 	signalInsertStmt                *sql.Stmt
 	signalListStmt                  *sql.Stmt
+	signalListAfterStmt             *sql.Stmt
 	signalListByIDsStmt             *sql.Stmt
 	signalListByNeuronStmt          *sql.Stmt
 	signalListByReferenceStmt       *sql.Stmt
@@ -1049,6 +1058,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		signalGetStmt:                   q.signalGetStmt,
 		signalInsertStmt:                q.signalInsertStmt,
 		signalListStmt:                  q.signalListStmt,
+		signalListAfterStmt:             q.signalListAfterStmt,
 		signalListByIDsStmt:             q.signalListByIDsStmt,
 		signalListByNeuronStmt:          q.signalListByNeuronStmt,
 		signalListByReferenceStmt:       q.signalListByReferenceStmt,

@@ -141,6 +141,7 @@ type Querier interface {
 	SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error)
 	// read: replica
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
+	SignalListAfter(ctx context.Context, arg SignalListAfterParams) ([]Signal, error)
 	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
 	// read: replica
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)

@@ -172,6 +172,60 @@ func (q *Queries) SignalList(ctx context.Context, arg SignalListParams) ([]Signa
 	return items, nil
 }
 
+const signalListAfter = `-- name: SignalListAfter :many
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE timestamp >= ?1 AND timestamp < ?2
+  AND (+timestamp, id) > (CAST(?1 AS DATETIME), CAST(?3 AS UUID_TEXT))
+ORDER BY timestamp, id
+LIMIT ?4
+`
+
+type SignalListAfterParams struct {
+	CursorTimestamp time.Time
+	Until           time.Time
+	CursorID        uuid.UUID
+	PageLimit       int64
+}
+
+func (q *Queries) SignalListAfter(ctx context.Context, arg SignalListAfterParams) ([]Signal, error) {
+	rows, err := q.query(ctx, q.signalListAfterStmt, signalListAfter,
+		arg.CursorTimestamp,
+		arg.Until,
+		arg.CursorID,
+		arg.PageLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Signal{}
+	for rows.Next() {
+		var i Signal
+		if err := rows.Scan(
+			&i.ID,
+			&i.FromNeuron,
+			&i.ToNeuron,
+			&i.LayerFrom,
+			&i.LayerTo,
+			&i.PropagationType,
+			&i.Content,
+			&i.Metadata,
+			&i.Timestamp,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const signalListByIDs = `-- name: SignalListByIDs :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals

@@ -123,6 +123,28 @@ func (s *Store) SignalList(ctx context.Context, arg model.SignalListParams) ([]m
 	return out, nil
 }
 
+// SignalListAfter answers model.Queries.
+func (s *Store) SignalListAfter(ctx context.Context, arg model.SignalListAfterParams) ([]model.Signal, error) {
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
+	params := sqlitedb.SignalListAfterParams(arg)
+	var rows []sqlitedb.Signal
+	err := s.db.Read(ctx, "SignalListAfter", func(ctx context.Context, q *sqlitedb.Queries) error {
+		var err error
+		rows, err = q.SignalListAfter(ctx, params)
+		return err
+	})
+	if err != nil {
+		return nil, s.translate("SignalListAfter", err)
+	}
+	out := make([]model.Signal, len(rows))
+	for i := range rows {
+		out[i] = model.Signal(rows[i])
+	}
+	return out, nil
+}
+
 // SignalListByNeuron answers model.Queries.
 func (s *Store) SignalListByNeuron(ctx context.Context, arg model.SignalListByNeuronParams) ([]model.Signal, error) {
 	if err := arg.Normalize(); err != nil {

@@ -22,6 +22,7 @@ type Config struct { //nolint:recvcheck // WithDefaults returns a copy on purpos
 	Cache       Cache       `koanf:"cache"`
 	Signals     Signals     `koanf:"signals"`
 	Ingest      Ingest      `koanf:"ingest"`
+	Stream      Stream      `koanf:"stream"`
 	Neurons     Neurons     `koanf:"neurons"`
 	Idempotency Idempotency `koanf:"idempotency"`
 	Auth        Auth        `koanf:"auth"`
@@ -110,6 +111,22 @@ type Ingest struct {
 	BulkIdleTimeout time.Duration `koanf:"bulk_idle_timeout"`
 }
 
+// Stream holds the settings of the stream of committed signals.
+type Stream struct {
+	// Bus is one of the Bus constants.
+	Bus         string        `koanf:"bus"`
+	Heartbeat   time.Duration `koanf:"heartbeat"`
+	BufferBytes ByteSize      `koanf:"buffer_bytes"`
+}
+
+// How servers tell each other of committed signals, as Stream.Bus says it.
+const (
+	BusAuto     = "auto"
+	BusValkey   = "valkey"
+	BusPostgres = "postgres"
+	BusNone     = "none"
+)
+
 // Neurons holds the settings of neurons.
 type Neurons struct {
 	StaleAfter time.Duration `koanf:"stale_after"`
@@ -151,6 +168,9 @@ type Limits struct {
 	PerKey     int           `koanf:"per_key"`
 	PerAddress int           `koanf:"per_address"`
 	Window     time.Duration `koanf:"window"`
+	// Streams is for the whole server, StreamsPerClient for each user or address.
+	Streams          int `koanf:"streams"`
+	StreamsPerClient int `koanf:"streams_per_client"`
 }
 
 // Metrics holds the settings of metrics.

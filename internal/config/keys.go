@@ -57,6 +57,7 @@ func Sections() []Section {
 		{"cache", "Cache"},
 		{"signals", "Signals"},
 		{"ingest", "Taking signals in"},
+		{"stream", "Stream of committed signals"},
 		{"neurons", "Neurons"},
 		{"idempotency", "Repeated requests"},
 		{"auth", "Access"},
@@ -83,6 +84,7 @@ func keyTable() []Key {
 	rows = append(rows, cacheKeys()...)
 	rows = append(rows, entityKeys()...)
 	rows = append(rows, ingestKeys()...)
+	rows = append(rows, streamKeys()...)
 	rows = append(rows, otherKeys()...)
 	rows = append(rows, accessKeys()...)
 	rows = append(rows, accountKeys()...)

@@ -52,6 +52,14 @@ func accessKeys() []Key {
 			Help: "The time that limits.per_key and limits.per_address are about.",
 		},
 		{
+			Name: "limits.streams", Default: "2000", check: between(1, 1_000_000),
+			Help: "How many may listen to the stream of signals of this server at a time. More are answered 503.",
+		},
+		{
+			Name: "limits.streams_per_client", Default: "100", check: between(0, 1_000_000),
+			Help: "How many of them may be of one user, or of one address without an account. More are answered 429. 0 is no limit.",
+		},
+		{
 			Name: "metrics.public", Default: wordFalse, RequiredModeOnly: true, check: anyText("true, false"),
 			Help: "Whether /metrics answers who shows no credential also when auth.mode is required. While it is open it always does.",
 		},

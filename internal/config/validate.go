@@ -60,6 +60,9 @@ func (c *Config) Validate() error {
 		}
 	}
 	all = append(all, c.checkCache(faulty)...)
+	if c.Stream.Bus == BusValkey && c.Cache.URL == "" && !faulty["stream.bus"] {
+		all = append(all, c.fault("stream.bus", &fault{"there is no cache.url to carry notices", "set cache.url, or set this to auto"}))
+	}
 	if !faulty["database.url"] {
 		all = append(all, c.checkDatabase(faulty)...)
 	}
@@ -104,6 +107,9 @@ func (c *Config) checkDatabase(faulty map[string]bool) Errors {
 			fmt.Sprintf("it is %s, but database.url (%s) is of type %s", t, c.Source("database.url"), engine),
 			"set database.url to a " + t + " URL, or remove database.type",
 		}))
+	}
+	if c.Stream.Bus == BusPostgres && engine == dburl.SQLite && !faulty["stream.bus"] {
+		all = append(all, c.fault("stream.bus", &fault{"SQLite carries no notices", "set it to auto, or to valkey beside cache.url"}))
 	}
 	if c.Database.AdminURL != "" && engine == dburl.SQLite && !faulty["database.admin_url"] {
 		all = append(all, c.fault("database.admin_url", &fault{

@@ -56,6 +56,34 @@ func testSignalListByIDs(t *testing.T, b *bench) {
 	equal(t, "both", len(must[[]model.Signal](t)(b.SignalListByIDs(ctx, arg))), 2)
 }
 
+func testSignalListAfter(t *testing.T, b *bench) {
+	ctx := ctxOf(t)
+	const total = 30
+	for i := range total {
+		p := b.signal(b.now.Add(time.Duration(i/7) * time.Millisecond)) // seven share a moment
+		p.ID = uuid.New()
+		insertSignals(ctx, t, b, p)
+	}
+	late := b.signal(b.now.Add(time.Second))
+	insertSignals(ctx, t, b, late)
+	arg := model.SignalListAfterParams{CursorTimestamp: b.now, Until: late.Timestamp, PageLimit: 8}
+	seen := map[uuid.UUID]bool{}
+	for {
+		page := must[[]model.Signal](t)(b.SignalListAfter(ctx, arg))
+		for _, row := range page {
+			if seen[row.ID] || row.Timestamp.Before(arg.CursorTimestamp) {
+				t.Fatalf("%v at %v comes again, or out of order", row.ID, row.Timestamp)
+			}
+			seen[row.ID] = true
+			arg.CursorTimestamp, arg.CursorID = row.Timestamp, row.ID
+		}
+		if len(page) < 8 {
+			break
+		}
+	}
+	equal(t, "signals before until", len(seen), total)
+}
+
 // everySignal is a first page with no bounds.
 func everySignal(limit int64) model.SignalListParams {
 	return model.SignalListParams{

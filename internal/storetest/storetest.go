@@ -38,6 +38,7 @@ func Run(t *testing.T, open Opener, only ...string) {
 		{"UserDeleteCascades", testUserDeleteCascades},
 		{"Signals", testSignals},
 		{"SignalListByIDs", testSignalListByIDs},
+		{"SignalListAfter", testSignalListAfter},
 		{"SignalListPages", testSignalListPages},
 		{"SignalListByNeuron", testSignalListByNeuron},
 		{"SignalReferences", testSignalReferences},

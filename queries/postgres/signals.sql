@@ -60,6 +60,16 @@ WHERE timestamp >= @since AND timestamp < @until
 ORDER BY timestamp DESC, id DESC
 LIMIT @page_limit::bigint;
 
+-- name: SignalListAfter :many
+-- SignalListAfter returns the signals after the cursor (cursor_timestamp, cursor_id) and
+-- before until, the oldest first.
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE timestamp >= @cursor_timestamp AND timestamp < @until
+  AND (timestamp, id) > (@cursor_timestamp::timestamptz, @cursor_id::uuid)
+ORDER BY timestamp, id
+LIMIT @page_limit::bigint;
+
 -- name: SignalListByNeuron :many
 -- SignalListByNeuron is SignalList of what one neuron sent or was sent.
 -- read: replica

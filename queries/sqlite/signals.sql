@@ -44,6 +44,14 @@ WHERE timestamp >= @since
 ORDER BY timestamp DESC, id DESC
 LIMIT @page_limit;
 
+-- name: SignalListAfter :many
+SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
+FROM signals
+WHERE timestamp >= @cursor_timestamp AND timestamp < @until
+  AND (+timestamp, id) > (CAST(@cursor_timestamp AS DATETIME), CAST(@cursor_id AS UUID_TEXT))
+ORDER BY timestamp, id
+LIMIT @page_limit;
+
 -- name: SignalListByNeuron :many
 -- read: replica
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp

@@ -1,0 +1,76 @@
+package server
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/hal9-ai/hal9/internal/uplot"
+)
+
+//go:embed web/console
+var consoleFiles embed.FS
+
+// consolePath is where the console is. Its views are parts of the address behind #.
+const consolePath = "/console"
+
+// consolePolicy lets the console load what this server serves and nothing else, and keeps
+// scripts from turning text into markup.
+const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+// consoleAssets are the console's files by their routes.
+func consoleAssets() (map[string][]byte, error) {
+	files := map[string][]byte{
+		consolePath + "/uplot.js":  []byte("/*\n" + uplot.License + "*/\n" + uplot.JS),
+		consolePath + "/uplot.css": []byte(uplot.CSS),
+	}
+	err := fs.WalkDir(consoleFiles, "web/console", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := consoleFiles.ReadFile(name)
+		route := consolePath + strings.TrimPrefix(name, "web/console")
+		if strings.HasSuffix(route, "/index.html") {
+			route = consolePath
+		}
+		files[route] = content
+		return err //nolint:wrapcheck // names the file
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the console's files: %w", err)
+	}
+	return files, nil
+}
+
+func (s *Server) registerConsole() error {
+	files, err := consoleAssets()
+	if err != nil {
+		return err
+	}
+	for route, content := range files {
+		kind := contentTypeOf(path.Ext(route))
+		s.handle(http.MethodGet, route, public(), staticFile(content, kind, consolePolicy))
+	}
+	return nil
+}
+
+// contentTypeOf does not ask the machine's own table for what it knows.
+func contentTypeOf(extension string) string {
+	switch extension {
+	case "":
+		return "text/html; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	default:
+		return mime.TypeByExtension(extension)
+	}
+}

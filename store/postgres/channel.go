@@ -1,0 +1,124 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	channelConnectTimeout = 5 * time.Second
+	// channelPing is how often a connection that brings nothing is looked at.
+	channelPing = 10 * time.Second
+	// channelTry is how long a channel may take to bring a message to its sender.
+	channelTry = 5 * time.Second
+)
+
+// Channel sends messages to all processes that listen, by NOTIFY. Who does not listen at
+// the moment misses them. It has two connections of its own, made when they are needed:
+// they must lead to the server itself, since a pooler that gives each transaction another
+// connection passes no notifications on. It is safe for concurrent use.
+type Channel struct {
+	url, name string
+
+	mu   sync.Mutex
+	conn *pgx.Conn // sends
+}
+
+// NewChannel returns a channel of the database. Nothing is connected yet. A message must
+// be shorter than 8000 bytes.
+func NewChannel(url, name string) *Channel { return &Channel{url: url, name: name} }
+
+func (c *Channel) connect(ctx context.Context) (*pgx.Conn, error) {
+	cfg, err := pgx.ParseConfig(c.url)
+	if err != nil {
+		return nil, errors.New("database.admin_url or database.url cannot be read") // pgx would quote it
+	}
+	cfg.ConnectTimeout = channelConnectTimeout
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // prepares nothing
+	cfg.RuntimeParams["application_name"] = "hal9 notices"
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect for notices: %w", err)
+	}
+	return conn, nil
+}
+
+// Publish sends messages in their order, in one transaction. An error says that they may
+// not have been sent.
+func (c *Channel) Publish(ctx context.Context, messages []string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == nil || c.conn.IsClosed() {
+		conn, err := c.connect(ctx)
+		if err != nil {
+			return err
+		}
+		c.conn = conn
+	}
+	const send = `SELECT pg_notify($1, message) FROM unnest($2::text[]) WITH ORDINALITY AS m (message, n) ORDER BY n`
+	if _, err := c.conn.Exec(ctx, send, c.name, messages); err != nil {
+		return fmt.Errorf("notify %s: %w", c.name, err)
+	}
+	return nil
+}
+
+// Subscribe calls up when messages begin to arrive, and message for each, from one
+// goroutine, until ctx ends or the connection is lost, which is its error. Empty messages
+// are how a channel tries itself.
+func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)) (err error) {
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // nothing is lost by it
+	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{c.name}.Sanitize()); err != nil {
+		return fmt.Errorf("listen to %s: %w", c.name, err)
+	}
+	if err := c.Publish(ctx, []string{""}); err != nil {
+		return err
+	}
+	tried, cancel := context.WithTimeout(ctx, channelTry)
+	first, err := conn.WaitForNotification(tried)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("a notification did not come back; if the URL leads through a pooler, set database.admin_url past it: %w", err)
+	}
+	up()
+	message(first.Payload)
+	for {
+		waiting, cancel := context.WithTimeout(ctx, channelPing)
+		n, err := conn.WaitForNotification(waiting)
+		cancel()
+		switch {
+		case err == nil:
+			message(n.Payload)
+		case ctx.Err() != nil:
+			return ctx.Err() //nolint:wrapcheck // the caller's own
+		case pgconn.Timeout(err) && !conn.IsClosed():
+			if err := conn.Ping(ctx); err != nil {
+				return fmt.Errorf("look whether notices can arrive: %w", err)
+			}
+		default:
+			return fmt.Errorf("wait for notices: %w", err)
+		}
+	}
+}
+
+// Close ends the connection that sends.
+func (c *Channel) Close(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == nil {
+		return nil
+	}
+	if err := c.conn.Close(ctx); err != nil {
+		return fmt.Errorf("close the connection for notices: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,355 @@
+package stream_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hal9-ai/hal9/cacheutil"
+	"github.com/hal9-ai/hal9/ingest"
+	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/store"
+	"github.com/hal9-ai/hal9/store/postgres"
+	"github.com/hal9-ai/hal9/stream"
+)
+
+// patience is how long tests wait for what should take no time.
+const patience = time.Minute
+
+// node is a server without its HTTP: what takes signals in, and the feed of it.
+type node struct {
+	t      *testing.T
+	ids    *model.IDGenerator
+	store  model.Store
+	ingest *ingest.Ingest
+	feed   *stream.Feed
+}
+
+// newNode opens the database. bus may be nil, and so may change.
+func newNode(t *testing.T, url string, bus func(st model.Store) stream.Bus, change func(*stream.Config)) *node {
+	t.Helper()
+	cache := &store.Cache{}
+	st, err := store.Open(t.Context(), store.Config{URL: url, Migrate: true, AcquireTimeout: patience, StatementTimeout: patience, Cache: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := metrics.NewSet()
+	cfg := stream.Config{Store: st, Metrics: set}
+	if bus != nil {
+		cfg.Bus = bus(st)
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	n := &node{t: t, ids: model.NewIDGenerator(time.Now), store: st, feed: stream.New(cfg)}
+	n.ingest = ingest.New(ingest.Config{Store: st, Committed: n.feed.Publish})
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- n.feed.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if c, ok := cfg.Bus.(*postgres.Channel); ok {
+			_ = c.Close(ctx)
+		}
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for began := time.Now(); cfg.Bus != nil; time.Sleep(time.Millisecond) { // until notices arrive
+		var b strings.Builder
+		if set.WritePrometheus(&b); strings.Contains(b.String(), "hal9_signal_stream_bus_up 1") {
+			break
+		}
+		if time.Since(began) > patience {
+			t.Fatal("the bus does not come up")
+		}
+	}
+	return n
+}
+
+func (n *node) signal(content string) model.SignalInsertParams {
+	id := n.ids.New()
+	at, _ := model.IDTime(id)
+	return model.SignalInsertParams{
+		ID: id, Timestamp: at, FromNeuron: "a", ToNeuron: "b", LayerFrom: "L4", LayerTo: "L3",
+		PropagationType: "forward", Content: content, Metadata: model.EmptyObject(),
+	}
+}
+
+func (n *node) submit(signals ...model.SignalInsertParams) {
+	n.t.Helper()
+	for _, s := range signals {
+		if _, err := n.ingest.Submit(n.t.Context(), s); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+}
+
+// hear polls until a signal of this content came, and returns all contents that did.
+func hear(t *testing.T, l *stream.Listener, last string) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var heard []string
+	for {
+		b, wake, err := l.Poll(ctx)
+		if err != nil {
+			t.Fatalf("poll: %v, heard %q", err, heard)
+		}
+		for _, e := range b.Events {
+			heard = append(heard, e.Signal.Content)
+			if e.Signal.Content == last {
+				return heard
+			}
+		}
+		if wake == nil || len(b.Events) > 0 {
+			continue
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			t.Fatalf("%q did not come, but %q", last, heard)
+		}
+	}
+}
+
+func wantHeard(t *testing.T, l *stream.Listener, want ...string) {
+	t.Helper()
+	if heard := hear(t, l, want[len(want)-1]); fmt.Sprint(heard) != fmt.Sprint(want) {
+		t.Fatalf("heard %q, want %q", heard, want)
+	}
+}
+
+func (n *node) listen(start stream.Start) *stream.Listener {
+	l := n.feed.Listen(stream.Filter{}, start)
+	n.t.Cleanup(l.Close)
+	return l
+}
+
+func postgresBus(url string) func(model.Store) stream.Bus {
+	return func(model.Store) stream.Bus { return postgres.NewChannel(url, "committed") }
+}
+
+func sqliteURL(t *testing.T) string {
+	t.Helper()
+	return "sqlite://" + filepath.Join(t.TempDir(), "hal9.db")
+}
+
+// Two servers: each hears what the other took in, by PostgreSQL and by Valkey.
+func TestServersTellEachOther(t *testing.T) {
+	t.Parallel()
+	for _, bus := range []string{"postgres", "valkey"} {
+		t.Run(bus, func(t *testing.T) {
+			t.Parallel()
+			url := testenv.PostgresDatabase(t)
+			open := postgresBus(url)
+			if bus == "valkey" {
+				prefix := "stream-" + uuid.NewString() + ":"
+				open = func(model.Store) stream.Bus {
+					m, err := cacheutil.Open(t.Context(), cacheutil.Config{URL: testenv.CacheURL(t), Prefix: prefix, CallTimeout: patience})
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { _ = m.Close() })
+					return m.Channel("committed")
+				}
+			}
+			a, b := newNode(t, url, open, nil), newNode(t, url, open, nil)
+			here, there := a.listen(stream.Start{}), b.listen(stream.Start{})
+			a.submit(a.signal("one"))
+			wantHeard(t, here, "one")
+			wantHeard(t, there, "one")
+			// More in one batch than one notice holds, with times months apart.
+			var many []model.SignalInsertParams
+			var want []string
+			for i := range 700 {
+				s := b.signal(fmt.Sprintf("many %d", i))
+				if i%2 == 0 {
+					s.ID, s.Timestamp = uuid.New(), s.Timestamp.AddDate(0, -i/100, 0)
+				}
+				many, want = append(many, s), append(want, s.Content)
+			}
+			if _, err := b.ingest.SubmitMany(t.Context(), many); err != nil {
+				t.Fatal(err)
+			}
+			wantHeard(t, there, want...)
+			b.submit(b.signal("end"))
+			heard := hear(t, here, "end") // in the order of the rows' reading, each once
+			if seen := strings.Join(heard, ","); len(heard) != 701 || !strings.Contains(seen, "many 699") {
+				t.Fatalf("%d heard at the other server, want 701", len(heard))
+			}
+		})
+	}
+}
+
+// An older id commits after newer ones, since its transaction waited: whoever listens
+// hears it then, and whoever was away meanwhile hears it when he is back, at the same
+// server with nothing twice, at another one with nothing missing.
+func TestDelayedCommit(t *testing.T) {
+	t.Parallel()
+	url := testenv.PostgresDatabase(t)
+	a, b := newNode(t, url, postgresBus(url), nil), newNode(t, url, postgresBus(url), nil)
+	listening, leaving := a.listen(stream.Start{}), a.feed.Listen(stream.Filter{}, stream.Start{})
+
+	older := a.signal("older")
+	release := holdRow(t, url, older)
+	done := make(chan error, 1)
+	go func() {
+		_, err := a.ingest.Submit(context.WithoutCancel(t.Context()), older)
+		done <- err
+	}()
+	waitForLock(t, url)
+	newer := a.signal("newer")
+	if newer.ID.String() < older.ID.String() {
+		t.Fatal("the ids are in the wrong order")
+	}
+	b.submit(newer)
+	wantHeard(t, listening, "newer")
+	wantHeard(t, leaving, "newer")
+	left := leaving.Position()
+	leaving.Close()
+
+	release()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	b.submit(b.signal("end"))
+	wantHeard(t, listening, "older", "end")
+	wantHeard(t, a.listen(stream.Start{After: &left}), "older", "end")
+	heard := hear(t, b.listen(stream.Start{After: &left}), "end")
+	if fmt.Sprint(heard) != "[older newer end]" {
+		t.Fatalf("the other server told %q, want all of the overlap, each once", heard)
+	}
+}
+
+// holdRow keeps the row's key from being stored until it is released: a transaction that
+// stored it has neither committed nor rolled back.
+func holdRow(t *testing.T, url string, s model.SignalInsertParams) (release func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	for _, text := range []string{"BEGIN", fmt.Sprintf(
+		`INSERT INTO signals (id, from_neuron, to_neuron, layer_from, layer_to, content, timestamp) VALUES ('%s', 'a', 'b', 'L4', 'L3', 'x', '%s')`,
+		s.ID, s.Timestamp.Format(time.RFC3339Nano))} {
+		if _, err := conn.Exec(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		if _, err := conn.Exec(t.Context(), "ROLLBACK"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// waitForLock waits until somebody in the database waits for another's transaction.
+func waitForLock(t *testing.T, url string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	for began := time.Now(); time.Since(began) < patience; {
+		var waiting int
+		const ask = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+		if err := conn.QueryRow(t.Context(), ask).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+		if waiting > 0 {
+			return
+		}
+	}
+	t.Fatal("nobody waits")
+}
+
+// While the bus is away the database is asked; what it lost is found when it is back, and
+// comes once.
+func TestBusAway(t *testing.T) {
+	t.Parallel()
+	url := testenv.PostgresDatabase(t)
+	away := newLame(postgres.NewChannel(url, "committed"))
+	a := newNode(t, url, postgresBus(url), nil)
+	b := newNode(t, url, func(model.Store) stream.Bus { return away }, nil)
+	l := b.listen(stream.Start{})
+	a.submit(a.signal("one"))
+	wantHeard(t, l, "one")
+	away.set(true)
+	a.submit(a.signal("two"))
+	wantHeard(t, l, "two")
+	b.submit(b.signal("three")) // b cannot tell a
+	away.set(false)
+	there := a.listen(stream.Start{})
+	a.submit(a.signal("four"))
+	wantHeard(t, l, "three", "four")
+	hear(t, there, "four")
+}
+
+// Signals that were read from the database and come from the ring as well are told once,
+// and too many are a gap.
+func TestPast(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteURL(t), nil, func(c *stream.Config) { c.ReplayRows = 1000 })
+	var want []string
+	for i := range 1600 {
+		want = append(want, fmt.Sprintf("s%d", i))
+	}
+	began := time.Now().Add(-time.Second)
+	send := func(contents []string) {
+		t.Helper()
+		var signals []model.SignalInsertParams
+		for _, c := range contents {
+			signals = append(signals, n.signal(c))
+		}
+		if _, err := n.ingest.SubmitMany(t.Context(), signals); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(want[:600])
+	l := n.listen(stream.Start{Since: began})
+	b, _, err := l.Poll(t.Context())
+	if err != nil || len(b.Events) == 0 {
+		t.Fatalf("%d events, %v", len(b.Events), err)
+	}
+	send(want[600:700]) // both stored and in the ring when the rest is read
+	var heard []string
+	for _, e := range b.Events {
+		heard = append(heard, e.Signal.Content)
+	}
+	heard = append(heard, hear(t, l, want[699])...)
+	send(want[700:])
+	heard = append(heard, hear(t, l, want[1599])...)
+	if fmt.Sprint(heard) != fmt.Sprint(want) {
+		t.Fatalf("%d heard, want %d, each once and in order", len(heard), len(want))
+	}
+
+	l = n.listen(stream.Start{Since: began})
+	for {
+		b, wake, err := l.Poll(t.Context())
+		if err != nil || wake != nil {
+			t.Fatalf("no gap, but %v", err)
+		}
+		if b.Gap != nil {
+			if !b.Gap.Since.Before(b.Gap.Until) {
+				t.Errorf("the gap is %v", b.Gap)
+			}
+			break
+		}
+	}
+	send([]string{"end"})
+	wantHeard(t, l, "end")
+}

@@ -1,0 +1,243 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hal9-ai/hal9/model"
+)
+
+// ErrSlow says that a listener read so slowly that its place was overwritten.
+var ErrSlow = errors.New("the listener fell behind what the feed keeps")
+
+const (
+	// pollEvents and pollBytes bound what one Poll returns.
+	pollEvents = 512
+	pollBytes  = 1 << 20
+	// replayPage is how many rows are read from the database at once.
+	replayPage = 500
+	// ahead is how far the time of a signal may lie in the future.
+	ahead = time.Minute + time.Second
+)
+
+// Start says where a listener begins. The zero value is now.
+type Start struct {
+	// After is the place of the last event that the listener has; nil: it has none.
+	After *Position
+	// Since is the time from which on stored signals come first; zero: none do.
+	Since time.Time
+}
+
+// Batch is what came.
+type Batch struct {
+	Events []*Event
+	// Position is the place behind what was looked at, wanted or not.
+	Position Position
+	// Gap tells that signals between two times are left out, since there are too many:
+	// they are found in the database.
+	Gap *Gap
+}
+
+// Gap is a stretch of time, from Since to before Until.
+type Gap struct{ Since, Until time.Time }
+
+// Listener is somebody's place in the feed. It belongs to one goroutine, which closes it.
+type Listener struct {
+	feed   *Feed
+	filter Filter
+	next   uint64 // in the ring
+	past   *past  // what is to be read from the database first; nil: nothing
+	// told are ids that came from the database and may come from the ring too, until
+	// event toldUntil.
+	told      map[uuid.UUID]struct{}
+	toldUntil uint64
+}
+
+// past is a reading of the database, from the cursor on.
+type past struct {
+	cursor time.Time
+	id     uuid.UUID
+	until  time.Time
+	began  time.Time
+	rows   int
+}
+
+// Listen begins to listen. After a place of this server's that the ring still holds
+// nothing is missing and nothing comes twice; after any other, signals of the overlap may
+// come again, but each once.
+func (f *Feed) Listen(filter Filter, start Start) *Listener {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.awake()
+	f.listeners++
+	l := &Listener{feed: f, filter: filter, next: f.ring.next}
+	switch from := start.After; {
+	case from != nil && from.Era == f.era && from.Seq < f.ring.next && from.Seq+1 >= f.ring.first:
+		l.next = from.Seq + 1
+		f.figures.resumedExact.Inc()
+	case from != nil && !from.At.Add(-f.cfg.Overlap).Before(f.ring.since):
+		l.next = f.ring.firstAt(from.At.Add(-f.cfg.Overlap))
+		f.figures.resumedMemory.Inc()
+	case from != nil:
+		l.replay(from.At.Add(-f.cfg.Overlap))
+	case !start.Since.IsZero():
+		l.replay(start.Since)
+	}
+	return l
+}
+
+func (l *Listener) replay(since time.Time) {
+	now := l.feed.now()
+	if floor := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC); since.Before(floor) {
+		since = floor
+	}
+	l.past = &past{cursor: model.NormalTime(since), until: now.Add(ahead), began: now}
+	l.told = map[uuid.UUID]struct{}{}
+	l.feed.figures.resumedDatabase.Inc()
+}
+
+// Close ends the listening.
+func (l *Listener) Close() {
+	f := l.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.listeners--; f.listeners == 0 {
+		f.idle = f.now()
+	}
+}
+
+// Position is the place behind all that was polled.
+func (l *Listener) Position() Position {
+	f := l.feed
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if l.past != nil {
+		return Position{At: l.past.place()}
+	}
+	return f.place(l.next)
+}
+
+// place is the position before event next. f.mu is held.
+func (f *Feed) place(next uint64) Position {
+	p := Position{At: f.began, Era: f.era, Seq: next - 1}
+	switch {
+	case next > f.ring.first && next <= f.ring.next:
+		p.At = f.ring.at(next - 1).Position.At
+	case next == f.ring.first:
+		p.At = f.ring.since
+	}
+	// What came until now is known: a listener that hears nothing for hours, and then
+	// comes back to another server, need not be told of hours.
+	if next == f.ring.next {
+		p.At = f.now()
+	}
+	return p
+}
+
+// Poll returns what has come, without waiting for more: where it is nothing, wake is
+// closed when there may be something. ErrSlow says that events were overwritten; any
+// other error comes from the database.
+func (l *Listener) Poll(ctx context.Context) (b Batch, wake <-chan struct{}, err error) {
+	if l.past != nil {
+		b, err = l.pollPast(ctx)
+		return b, nil, err
+	}
+	f := l.feed
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	wake = f.wake
+	if l.next < f.ring.first {
+		return b, wake, ErrSlow
+	}
+	bytes := 0
+	for l.next < f.ring.next && len(b.Events) < pollEvents && bytes < pollBytes {
+		e := f.ring.at(l.next)
+		l.next++
+		if l.filter.Wants(&e.Signal) && !l.known(e) {
+			b.Events = append(b.Events, e)
+			bytes += e.size()
+		}
+	}
+	b.Position = f.place(l.next)
+	return b, wake, nil
+}
+
+// known tells whether the database has told of an event already.
+func (l *Listener) known(e *Event) bool {
+	if l.told == nil {
+		return false
+	}
+	if e.Position.Seq >= l.toldUntil {
+		l.told = nil
+		return false
+	}
+	_, told := l.told[e.Signal.ID]
+	return told
+}
+
+// place is where a listener that leaves now would begin again.
+func (p *past) place() time.Time {
+	if p.cursor.After(p.began) {
+		return p.began
+	}
+	return p.cursor
+}
+
+// pollPast returns the next page of what is stored.
+func (l *Listener) pollPast(ctx context.Context) (Batch, error) {
+	f, p := l.feed, l.past
+	select {
+	case f.replays <- struct{}{}:
+		defer func() { <-f.replays }()
+	case <-ctx.Done():
+		return Batch{}, ctx.Err() //nolint:wrapcheck // the caller's own
+	}
+	rows, err := f.page(ctx, p.cursor, p.id, p.until)
+	if err != nil {
+		return Batch{}, err
+	}
+	var b Batch
+	for i := range rows {
+		row := &rows[i]
+		p.cursor, p.id = row.Timestamp, row.ID
+		l.told[row.ID] = struct{}{}
+		if l.filter.Wants(row) {
+			b.Events = append(b.Events, &Event{Signal: *row, Position: Position{At: p.place()}})
+		}
+	}
+	p.rows += len(rows)
+	b.Position = Position{At: p.place()}
+	full := p.rows >= f.cfg.ReplayRows && len(rows) == replayPage
+	if full {
+		b.Gap = &Gap{Since: p.cursor, Until: p.began}
+	}
+	if full || len(rows) < replayPage {
+		l.past = nil
+		f.mu.RLock()
+		l.toldUntil = f.ring.next
+		if l.next < f.ring.first { // so much came meanwhile; the client comes back from here
+			err = ErrSlow
+		}
+		f.mu.RUnlock()
+	}
+	return b, err
+}
+
+// page reads signals after a cursor, the oldest first.
+func (f *Feed) page(ctx context.Context, cursor time.Time, id uuid.UUID, until time.Time) ([]model.Signal, error) {
+	if latest := model.MaxTime(); until.After(latest) {
+		until = latest
+	}
+	rows, err := f.cfg.Store.SignalListAfter(ctx, model.SignalListAfterParams{
+		CursorTimestamp: cursor, CursorID: id, Until: model.NormalTime(until), PageLimit: replayPage,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read signals for the stream: %w", err)
+	}
+	f.figures.rowsRead.Add(len(rows))
+	return rows, nil
+}
