@@ -71,6 +71,11 @@ cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and
 cache-races: ## look for stale values in 100,000 races of two processes (minutes)
 	$(GO) test -count 1 -v -timeout 10m -run '^TestRaces$$' ./cacheutil -rounds 100000 -kills 200
 
+.PHONY: test-observe
+test-observe: bin/testenv ## dashboards, alerts and /metrics with a real Prometheus (installs Debian's as root)
+	sh tools/prometheus.sh
+	bin/testenv run -- $(GO) test -tags observe -count 1 -v -timeout 5m -run '^TestObserve$$' ./cmd/hal9
+
 .PHONY: cluster
 cluster: build bin/cluster ## run servers, PostgreSQL under Patroni, etcd, HAProxy, Redis on loopback (ARGS="--servers 3 --cache cluster")
 	@exec bin/cluster up $(ARGS)

@@ -55,6 +55,13 @@ func New[T any](m *Manager, o Options[T]) (*Cache[T], error) {
 // is loaded. When the load fails, a value within Options.MaxStale is returned
 // instead; a Trace tells so.
 func (c *Cache[T]) Get(ctx context.Context, key string, load func(context.Context) (T, error)) (T, error) {
+	if c.m.cfg.Observer != nil {
+		return c.observed(ctx, func(ctx context.Context) (T, error) { return c.read(ctx, key, load) })
+	}
+	return c.read(ctx, key, load)
+}
+
+func (c *Cache[T]) read(ctx context.Context, key string, load func(context.Context) (T, error)) (T, error) {
 	it, ok := c.lookup(key, "")
 	if ok && !it.timed {
 		c.stats.hitsLocal.inc()

@@ -77,7 +77,7 @@ func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err() //nolint:wrapcheck // the caller's own
+			return ctx.Err()
 		case <-subscribed:
 			up()
 		case err := <-lost:

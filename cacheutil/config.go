@@ -75,6 +75,8 @@ type Config struct {
 
 	// MetricPrefix begins the names of the metrics.
 	MetricPrefix string
+	// Observer is told of reads. Nobody.
+	Observer Observer
 	// Logger gets changes of state, never single errors. Default: slog.Default.
 	Logger *slog.Logger
 	// Now is the clock for times to live; tests inject one. Default: the

@@ -41,6 +41,13 @@ func newGenerations() (*otter.Cache[string, *generation], error) {
 // GetInGroup is Get for an entry of a group: InvalidateGroup drops it together
 // with all others of the group, whose keys need not be known.
 func (c *Cache[T]) GetInGroup(ctx context.Context, group, key string, load func(context.Context) (T, error)) (T, error) {
+	if c.m.cfg.Observer != nil {
+		return c.observed(ctx, func(ctx context.Context) (T, error) { return c.readInGroup(ctx, group, key, load) })
+	}
+	return c.readInGroup(ctx, group, key, load)
+}
+
+func (c *Cache[T]) readInGroup(ctx context.Context, group, key string, load func(context.Context) (T, error)) (T, error) {
 	p := c.m.placeIn(ctx, group, key)
 	var it *item[T]
 	if !p.adrift {

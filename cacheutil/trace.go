@@ -15,6 +15,8 @@ type (
 // used concurrently.
 type Trace struct {
 	stale, loads, remote atomic.Int64
+
+	outer *Trace // that of the caller, which hears of the same
 }
 
 // WithTrace returns a context under which reads of a cache tell the Trace how
@@ -39,14 +41,16 @@ func tell(ctx context.Context, from source) {
 	if !ok {
 		return
 	}
-	switch from {
-	case fromStale:
-		trace.stale.Add(1)
-	case fromLoad:
-		trace.loads.Add(1)
-	case fromRemote:
-		trace.remote.Add(1)
-	case fromLocal:
+	for ; trace != nil; trace = trace.outer {
+		switch from {
+		case fromStale:
+			trace.stale.Add(1)
+		case fromLoad:
+			trace.loads.Add(1)
+		case fromRemote:
+			trace.remote.Add(1)
+		case fromLocal:
+		}
 	}
 }
 

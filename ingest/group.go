@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -30,6 +32,7 @@ type submission struct {
 	result   Result
 	err      error
 	answered chan struct{}
+	span     trace.Span // the request's, nil if it is not traced
 	// caller is told how far the log came with the commit; nil if nobody asks.
 	caller *model.Consistency
 }
@@ -41,7 +44,8 @@ type submission struct {
 // gathers: there is no timer to tune.
 type group struct {
 	ingest   *Ingest
-	size     int // committers at the most
+	tracer   trace.Tracer // nil: no spans
+	size     int          // committers at the most
 	maxBatch int
 	maxQueue int
 
@@ -55,6 +59,9 @@ type group struct {
 // be stored with the others, and does not learn of it.
 func (g *group) submit(ctx context.Context, signal model.SignalInsertParams, accepted time.Time) (Result, error) {
 	s := &submission{signal: signal, accepted: accepted, answered: make(chan struct{}), caller: model.ConsistencyFrom(ctx)}
+	if g.tracer != nil {
+		s.span = recording(ctx)
+	}
 	if err := g.enter(s); err != nil { //nolint:contextcheck // the committers serve many callers, and end when nothing waits
 		return 0, err
 	}
@@ -139,7 +146,9 @@ func (g *group) commit(batch []*submission) {
 	i, ctx := g.ingest, context.Background()
 	begin := time.Now()
 	asking, tell := withCallers(ctx, batch)
-	outcomes := i.storeBatch(asking, batch)
+	traced, end := g.spanOf(asking, batch)
+	outcomes := i.storeBatch(traced, batch)
+	end(outcomes)
 	i.figures.batch(len(batch), time.Since(begin))
 
 	committed := i.clock()

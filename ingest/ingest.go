@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hal9-ai/hal9/model"
 )
@@ -46,6 +47,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Metrics is where the signals' metrics are registered. A set of its own.
 	Metrics *metrics.Set
+	// Tracer makes spans of the commits of signals whose requests are traced; nil makes
+	// none.
+	Tracer trace.Tracer
 	// ActivityInterval is the time between two updates of the neurons' activity.
 	ActivityInterval time.Duration
 	// ActivityMaxNeurons bounds the names whose activity waits for an update; when
@@ -139,7 +143,7 @@ func New(c Config) *Ingest {
 		i.told = func([]model.SignalInsertParams) {}
 	}
 	if c.Committers > 0 {
-		i.group = &group{ingest: i, size: c.Committers, maxBatch: c.MaxBatch, maxQueue: c.MaxQueue}
+		i.group = &group{ingest: i, tracer: c.Tracer, size: c.Committers, maxBatch: c.MaxBatch, maxQueue: c.MaxQueue}
 	}
 	return i
 }

@@ -53,7 +53,8 @@ func faultsOfExpansion(t *testing.T, m *schema.Migrator, url string, version int
 	before, _, constraints, routines := columnsOf(t, url, m.Engine())
 	tables := map[string]bool{}
 	for _, column := range before {
-		tables[column[:strings.Index(column, ".")]] = true
+		table, _, _ := strings.Cut(column, ".")
+		tables[table] = true
 	}
 	if _, err := m.UpTo(t.Context(), version); err != nil {
 		t.Fatal(err)

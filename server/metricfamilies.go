@@ -149,6 +149,7 @@ func serviceFamilies() []MetricFamily {
 		{Name: "hal9_upkeep_failures_total", Kind: counter, Labels: "task", Help: "Runs that failed."},
 		{Name: "hal9_upkeep_deleted_total", Kind: counter, Labels: "task", Help: "Rows deleted by a task; of partitions dropped as a whole, the planner's estimate."},
 		{Name: "hal9_upkeep_last_success_timestamp_seconds", Kind: gauge, Labels: "task", Help: "When a task last succeeded on this server, 0 if never."},
+		{Name: "hal9_tracing_spans_total", Kind: counter, Labels: "status", When: "with tracing.endpoint", Help: "Spans handed to the collector: exported, or failed and dropped."},
 		{Name: "hal9_tls_certificate_expiry_timestamp_seconds", Kind: gauge, When: "with server.tls_cert", Help: "When the certificate in service expires, in seconds since 1970."},
 	}
 }

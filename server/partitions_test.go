@@ -8,7 +8,7 @@ import (
 func TestPartitionList(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
-		s.send("one", "")
+		s.send("one")
 		month := s.clock.now().UTC()
 		for _, p := range data[[]struct {
 			Since, Until *time.Time

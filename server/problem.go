@@ -29,6 +29,7 @@ type problem struct {
 	Errors  []problemField `json:"errors,omitempty" doc:"Each fault by its place in the request, the first 100."`
 	Outcome string         `json:"outcome,omitempty" enum:"unknown" doc:"Whether a write took effect is unknown: the same request with the same id or Idempotency-Key takes effect once."`
 	Success bool           `json:"success" doc:"Always false." example:"false"`
+	TraceID string         `json:"trace_id,omitempty" doc:"Names the request among traces and in the log, where traces are made." example:"4bf92f3577b34da6a3ce929d0e0e4736"`
 	Message string         `json:"error" doc:"The same text as detail." example:"body.layer: unknown layer; give L1, L2, L3 or L4"`
 
 	header http.Header
@@ -131,6 +132,7 @@ func (*problem) ContentType(string) string { return typeProblem }
 
 // abort answers with the problem and ends the request; for what runs before huma.
 func (p *problem) abort(c *gin.Context) {
+	p.TraceID = traceID(c.Request.Context())
 	body, err := json.Marshal(p, answerOptions())
 	if err != nil { // nothing in a problem can fail to be written
 		body = nil
@@ -142,11 +144,19 @@ func (p *problem) abort(c *gin.Context) {
 
 // transformProblem turns huma's own errors into ours. The values at fault are left
 // out: a password must not come back, nor reach what logs answers.
-func transformProblem(_ huma.Context, _ string, v any) (any, error) {
-	m, ok := v.(*huma.ErrorModel)
+func transformProblem(ctx huma.Context, _ string, v any) (any, error) {
+	p, ok := v.(*problem)
+	if m, foreign := v.(*huma.ErrorModel); foreign {
+		p, ok = problemOf(m), true
+	}
 	if !ok {
 		return v, nil
 	}
+	p.TraceID = traceID(ctx.Context())
+	return p, nil
+}
+
+func problemOf(m *huma.ErrorModel) *problem {
 	fields := make([]problemField, 0, len(m.Errors))
 	for _, e := range m.Errors {
 		if e == nil {
@@ -162,9 +172,9 @@ func transformProblem(_ huma.Context, _ string, v any) (any, error) {
 		fields = append(fields, problemField{e.Location, message})
 	}
 	if len(fields) == 0 {
-		return newProblem(m.Status, m.Detail), nil
+		return newProblem(m.Status, m.Detail)
 	}
-	return newProblem(m.Status, "", fields...), nil
+	return newProblem(m.Status, "", fields...)
 }
 
 // answerOptions are how answers are written. Text that came in with broken UTF-8

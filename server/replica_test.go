@@ -78,8 +78,8 @@ func (h *harness) replica() model.ReplicaStat {
 	return store.ConsistencyOf(h.store).Stats().Replicas[0]
 }
 
-// send stores a signal to a neuron and returns its id and the token.
-func (h *harness) send(neuron string, headers ...string) (id, token string) {
+// sendTo stores a signal to a neuron and returns its id and the token.
+func (h *harness) sendTo(neuron string, headers ...string) (id, token string) {
 	h.t.Helper()
 	r := h.ask(http.MethodPost, "/api/v1/signals", `{"layer_to":"L4","content":"x","to_neuron":"`+neuron+`"}`, headers...).want(http.StatusCreated)
 	token = r.header.Get(tokenHeader)
@@ -126,17 +126,17 @@ func TestReplicas(t *testing.T) {
 			before := a.replica().Reads + b.replica().Reads + alone.replica().Reads
 			for i := range 30 {
 				neuron := uuid.NewString()
-				id, token := a.send(neuron)
+				id, token := a.sendTo(neuron)
 				if !b.sees(neuron, id, tokenHeader, token) {
 					t.Fatalf("round %d, delay %s: the token's write is not seen", i, delay)
 				}
 				neuron = uuid.NewString()
-				id, _ = b.send(neuron, login...)
+				id, _ = b.sendTo(neuron, login...)
 				if !a.sees(neuron, id, login...) {
 					t.Fatalf("round %d, delay %s: the session's write is not seen through another server", i, delay)
 				}
 				neuron = uuid.NewString()
-				id, _ = alone.send(neuron, login...)
+				id, _ = alone.sendTo(neuron, login...)
 				if !alone.sees(neuron, id, login...) {
 					t.Fatalf("round %d, delay %s: the session's write is not seen without a cache server", i, delay)
 				}
@@ -148,7 +148,7 @@ func TestReplicas(t *testing.T) {
 	})
 	t.Run("who waits for nothing may see less", func(t *testing.T) {
 		r.run(r.Replica, "SELECT pg_wal_replay_pause()")
-		id, token := a.send("late")
+		id, token := a.sendTo("late")
 		if a.sees("late", id, tokenHeader, "none") {
 			t.Error("the replica that does not replay has it")
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/cacheutil"
@@ -67,6 +68,8 @@ type Deps struct {
 	Metrics *metrics.Set
 	// Later takes states of neurons that are stored later; nil: all are stored at once.
 	Later Later
+	// Tracer makes spans of requests; nil makes none.
+	Tracer trace.Tracer
 	// Cache is what Store is cached in, for its figures; nil without one.
 	Cache *cacheutil.Manager
 	// Consistency keeps what sessions wrote where the database has replicas; nil without.
@@ -134,7 +137,8 @@ type Server struct {
 	metrics    *metrics.Set
 	cache      *cacheRates
 	encoded    encodedAnswers
-	later      Later // nil: nothing is stored later
+	tracer     trace.Tracer // nil: no spans
+	later      Later        // nil: nothing is stored later
 	// consistency is nil where there are no replicas.
 	consistency Consistency
 	build       Build
@@ -172,7 +176,7 @@ func New(d Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
-		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, consistency: d.Consistency, build: d.Build, started: d.Clock(),
+		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, consistency: d.Consistency, tracer: d.Tracer, build: d.Build, started: d.Clock(),
 		access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
 		secureHeaders: secureHeaders(),
 	}
@@ -188,7 +192,11 @@ func New(d Deps) (*Server, error) {
 	s.bulkActive = s.metrics.NewGauge("hal9_ingest_bulk_streams", nil)
 	s.stream, s.streams = d.Stream, newStreamLimits(&s.cfg, s.metrics)
 	s.router = newRouter()
-	s.router.Use(s.observe, s.recover, s.secure, s.cors, s.guard, s.authorize, s.trackWrites)
+	s.router.Use(s.observe)
+	if s.tracer != nil {
+		s.router.Use(s.span)
+	}
+	s.router.Use(s.recover, s.secure, s.cors, s.guard, s.authorize, s.trackWrites)
 	s.router.NoRoute(s.noRoute)
 	s.router.NoMethod(s.noMethod)
 	s.api = humagin.New(s.router, s.apiConfig())

@@ -29,8 +29,7 @@ const (
 	// maxStreamPace bounds it.
 	maxStreamPace = 250 * time.Millisecond
 
-	headerLastEventID = "Last-Event-Id"
-	typeEventStream   = "text/event-stream"
+	typeEventStream = "text/event-stream"
 )
 
 // Why a stream ends, in the event that says so.
@@ -294,7 +293,7 @@ func streamQuery(r *http.Request) (f stream.Filter, start stream.Start, refusal 
 			return f, start, invalidField("query."+name, "unexpected query parameter")
 		}
 	}
-	if last := strings.TrimSpace(r.Header.Get(headerLastEventID)); last != "" {
+	if last := strings.TrimSpace(r.Header.Get("Last-Event-ID")); last != "" {
 		p, err := stream.ParsePosition(last)
 		if err != nil {
 			return f, start, invalidField("header.Last-Event-ID", "must be the id of an event of this stream; leave it out to begin now, or give since")

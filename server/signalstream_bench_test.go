@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,11 +21,12 @@ import (
 // POST to the event, over all listeners.
 func BenchmarkStream(b *testing.B) {
 	for _, listeners := range []int{1, 100, 1000} {
-		b.Run(fmt.Sprint(listeners), func(b *testing.B) { benchmarkStream(b, listeners) })
+		b.Run(strconv.Itoa(listeners), func(b *testing.B) { benchmarkStream(b, listeners) })
 	}
 }
 
 func benchmarkStream(b *testing.B, listeners int) {
+	b.Helper()
 	handler, _, _ := newBenchServer(b, "sqlite://"+filepath.Join(b.TempDir(), "hal9.db"))
 	web := httptest.NewServer(handler)
 	defer web.Close()

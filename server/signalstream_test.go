@@ -27,9 +27,9 @@ func streaming(change ...func(*stream.Config, *server.Deps)) func(*server.Deps) 
 	}
 }
 
-func (s *harness) send(content, more string) {
+func (s *harness) send(content string) {
 	s.t.Helper()
-	s.ask("POST", "/api/v1/signals", fmt.Sprintf(`{"content":%q,"layer_to":"L3"%s}`, content, more)).want(201)
+	s.ask("POST", "/api/v1/signals", fmt.Sprintf(`{"content":%q,"layer_to":"L3"}`, content)).want(201)
 }
 
 func TestStreamTellsWhatIsCommitted(t *testing.T) {
@@ -39,7 +39,7 @@ func TestStreamTellsWhatIsCommitted(t *testing.T) {
 		if ct, buffering := all.header.Get("Content-Type"), all.header.Get("X-Accel-Buffering"); ct != "text/event-stream" || buffering != "no" {
 			t.Errorf("Content-Type %q, X-Accel-Buffering %q", ct, buffering)
 		}
-		s.send("one", "")
+		s.send("one")
 		s.ask("POST", "/api/v1/signal", `{"content":"two","layer":"L4","neuron_id":"n1"}`).want(200)
 		s.ask("POST", "/api/v1/signals", `[{"content":"three","layer_to":"L4","to_neuron":"n1"},{"content":"four","layer_to":"L2"}]`).want(201)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/signals/bulk",
@@ -63,27 +63,27 @@ func TestStreamTellsWhatIsCommitted(t *testing.T) {
 		e.wantContents("two", "three", "four", "five", "six")
 		// A repeated signal is no event.
 		s.ask("POST", "/api/v1/signals", `{"id":"`+id+`","content":"one","layer_to":"L3"}`).want(201)
-		s.send("seven", "")
+		s.send("seven")
 		all.wantContents("seven")
 	}, streaming())
 }
 
 func TestStreamResumes(t *testing.T) {
 	t.Parallel()
-	onEnginesWith(t, func(t *testing.T, s *harness) {
+	onEnginesWith(t, func(_ *testing.T, s *harness) {
 		l := s.listen("")
-		s.send("one", "")
-		s.send("two", "")
+		s.send("one")
+		s.send("two")
 		l.wantContents("one")
 		l.leave()
-		s.send("three", "")
+		s.send("three")
 		// At the same server: from the very place.
 		l = s.listen("", "Last-Event-ID", l.last)
 		l.wantContents("two", "three")
 		// From a place of another server: what was before comes again, each once.
 		at, _, _ := strings.Cut(l.last, ".")
 		other := s.listen("", "Last-Event-ID", at+".otherserver.7")
-		s.send("four", "")
+		s.send("four")
 		other.wantContents("one", "two", "three", "four")
 		l.wantContents("four")
 		s.ask("GET", "/metrics", "").want(200, `hal9_signal_stream_resumes_total{from="place"} 1`,
@@ -98,7 +98,7 @@ func TestStreamHeartbeats(t *testing.T) {
 	s := newServer(t, sqliteEngine, streaming(), func(d *server.Deps) { d.Config.StreamHeartbeat = 5 * time.Millisecond })
 	l := s.listen("?neuron=nobody")
 	began := l.last
-	s.send("one", "")
+	s.send("one")
 	s.clock.advance(time.Second)
 	eventually(t, func() bool {
 		e := <-l.events
@@ -154,7 +154,7 @@ func TestStreamEndsWithTheCredential(t *testing.T) {
 // resumes with nothing missing.
 func TestStreamEndsSlowReaders(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, sqliteEngine, streaming(func(c *stream.Config, d *server.Deps) { c.MaxBytes = 1 << 20 }))
+	s := newServer(t, sqliteEngine, streaming(func(c *stream.Config, _ *server.Deps) { c.MaxBytes = 1 << 20 }))
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/signals/stream", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +240,12 @@ func TestStreamOutlivesTheTimeouts(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(ctx, ln) }()
-	defer func() { stop(); <-served }()
+	defer func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	}()
 	s.url = "http://" + ln.Addr().String()
 	l := s.listen("")
 	for range 10 { // heartbeats, 200 ms in all

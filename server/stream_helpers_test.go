@@ -34,7 +34,7 @@ func (s *harness) listen(query string, headers ...string) *listening {
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := s.client.Do(req)
+	resp, err := s.client.Do(req) //nolint:bodyclose // by the goroutine below
 	if err != nil {
 		s.t.Fatalf("listen: %v", err)
 	}

@@ -216,7 +216,7 @@ func (f *Feed) readIDs(ctx context.Context, ids []uuid.UUID, since, until int64)
 			Ids: idList(part), Since: time.UnixMicro(since).UTC(), Until: time.UnixMicro(until).UTC(),
 		})
 		if err != nil {
-			return err //nolint:wrapcheck // says what was read
+			return err
 		}
 		f.figures.rowsRead.Add(len(rows))
 		f.append(rows)

@@ -194,7 +194,7 @@ func (l *Listener) pollPast(ctx context.Context) (Batch, error) {
 	case f.replays <- struct{}{}:
 		defer func() { <-f.replays }()
 	case <-ctx.Done():
-		return Batch{}, ctx.Err() //nolint:wrapcheck // the caller's own
+		return Batch{}, ctx.Err()
 	}
 	rows, err := f.page(ctx, p.cursor, p.id, p.until)
 	if err != nil {

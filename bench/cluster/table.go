@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 )
 
-// print tells what one event did, as soon as it is known.
-func (r *row) print(w io.Writer) {
+// tell tells what one event did, as soon as it is known.
+func (r *row) tell(w io.Writer) {
 	fmt.Fprintf(w, "\n%s: whole again after %.1f s, outage %.1f s\n", r.event.name, r.whole.Seconds(), r.Outage.Seconds())
 	if r.err != nil {
 		fmt.Fprintln(w, "  failed:", r.err)

@@ -64,7 +64,7 @@ func (t *trial) run(ctx context.Context, o ha.Options) (err error) {
 			break
 		}
 		t.rows = append(t.rows, t.try(ctx, e))
-		t.rows[len(t.rows)-1].print(os.Stdout)
+		t.rows[len(t.rows)-1].tell(os.Stdout)
 	}
 	if err := errors.Join(ctx.Err(), stop()); err != nil {
 		return err

@@ -20,6 +20,7 @@ type CLI struct {
 	User        UserCmd        `cmd:"" help:"Make, show and change users."`
 	APIKey      APIKeyCmd      `cmd:"" name:"apikey" help:"Make, show and revoke API keys."`
 	Loadtest    LoadtestCmd    `cmd:"" help:"Put a server under load, and judge its answers."`
+	OpenAPI     OpenAPICmd     `cmd:"" name:"openapi" help:"Write the OpenAPI document of the API."`
 	Metrics     MetricsCmd     `cmd:"" help:"Describe what a server tells at /metrics."`
 	Completion  CompletionCmd  `cmd:"" help:"Write a script that completes commands in a shell."`
 	Commands    CommandsCmd    `cmd:"" help:"Write the reference of all commands as Markdown."`
@@ -33,7 +34,7 @@ func newCLI() *CLI {
 	c.Config.Print.Settings = newSettings()
 	c.Config.Check.Settings = newSettings()
 	c.Healthcheck.Settings = newSettings("server.listen")
-	c.Serve.Settings = newSettings("server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "upkeep", "log")
+	c.Serve.Settings = newSettings("server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "tracing", "upkeep", "log")
 	for _, s := range []*Settings{
 		&c.Migrate.Up.Settings, &c.Migrate.Down.Settings, &c.Migrate.Status.Settings, &c.Migrate.Redo.Settings,
 		&c.Partitions.List.Settings,

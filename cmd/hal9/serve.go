@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/VictoriaMetrics/metrics"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hal9-ai/hal9/ingest"
@@ -21,7 +20,6 @@ import (
 	"github.com/hal9-ai/hal9/server"
 	"github.com/hal9-ai/hal9/store"
 	"github.com/hal9-ai/hal9/stream"
-	"github.com/hal9-ai/hal9/telemetry"
 )
 
 // ServeCmd serves the API.
@@ -60,13 +58,17 @@ func (c *ServeCmd) Run(g *Globals) error {
 	log := g.Logger(cfg.Log)
 	cache := storeCache(cfg, log)
 	cache.Behind = behind(cfg) // this process runs the queues
-	set := metrics.NewSet()
-	readOnly := newReadOnly(cfg, set)
-	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, telemetry.NewQueries(set), readOnly.Load, cfg.Database.ReplicaURLs.Items()...)
+	seen, err := observe(g.Context, cfg, log, cache)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	return errors.Join(serve(g, cfg, log, set, st, ln, c.reload(g, readOnly, log)), closeStore(st))
+	defer seen.close(g.Context)
+	readOnly := newReadOnly(cfg, seen.set)
+	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, seen.queries, readOnly.Load, cfg.Database.ReplicaURLs.Items()...)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	return errors.Join(serve(g, cfg, seen, st, ln, c.reload(g, readOnly, seen.log)), closeStore(st))
 }
 
 func closeStore(st model.Store) error {
@@ -135,12 +137,13 @@ func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *
 
 // serve runs the server and what works beside it. At the end the order is: no more
 // requests, then the signals under way, then the upkeep.
-func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, st model.Store, ln net.Listener, reload func(context.Context)) error {
+func serve(g *Globals, cfg *config.Config, seen *observation, st model.Store, ln net.Listener, reload func(context.Context)) error {
+	log, set := seen.log, seen.set
 	bus, closeBus := newBus(cfg, st)
 	feed := stream.New(stream.Config{Store: st, Bus: bus, Logger: log, Metrics: set, MaxBytes: int(cfg.Stream.BufferBytes)})
 	ids := model.NewIDGenerator(time.Now)
 	in := ingest.New(ingest.Config{
-		Store: st, Logger: log, Metrics: set,
+		Store: st, Logger: log, Metrics: set, Tracer: seen.tracer(),
 		Committers: cfg.Ingest.Committers, MaxBatch: cfg.Ingest.MaxBatch, MaxQueue: cfg.Ingest.QueueLength,
 		Committed: feed.Publish,
 	})
@@ -150,7 +153,7 @@ func serve(g *Globals, cfg *config.Config, log *slog.Logger, set *metrics.Set, s
 	}
 	later := store.LaterOf(st)
 	srv, err := server.New(server.Deps{
-		Later: laterOrNil(later), Stream: feed, Consistency: consistencyOrNil(store.ConsistencyOf(st)),
+		Later: laterOrNil(later), Stream: feed, Tracer: seen.tracer(), Consistency: consistencyOrNil(store.ConsistencyOf(st)),
 		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(), Cache: store.CacheOf(st),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})

@@ -40,6 +40,7 @@ func TestEveryCommand(t *testing.T) {
 		"hal9 commands":          "writes Markdown",
 		"hal9 completion":        "writes a script",
 		"hal9 loadtest scenario": "writes YAML",
+		"hal9 openapi":           "writes JSON",
 	}
 	for _, n := range leaves(t) {
 		path := n.FullPath()

@@ -29,6 +29,7 @@ type Config struct { //nolint:recvcheck // WithDefaults returns a copy on purpos
 	Limits      Limits      `koanf:"limits"`
 	Audit       Audit       `koanf:"audit"`
 	Metrics     Metrics     `koanf:"metrics"`
+	Tracing     Tracing     `koanf:"tracing"`
 	Upkeep      Upkeep      `koanf:"upkeep"`
 	Log         Log         `koanf:"log"`
 
@@ -190,6 +191,26 @@ type Audit struct {
 // Upkeep holds the settings of the housekeeping.
 type Upkeep struct {
 	Interval time.Duration `koanf:"interval"`
+}
+
+// Tracing holds the settings of traces.
+type Tracing struct {
+	// Endpoint is empty when there are no traces.
+	Endpoint    string  `koanf:"endpoint"`
+	SampleRatio float64 `koanf:"sample_ratio"`
+	// Headers are name=value, checked; HeaderMap takes them apart.
+	Headers List `koanf:"headers"`
+}
+
+// HeaderMap returns the headers that go with traces, by name.
+func (t *Tracing) HeaderMap() map[string]string {
+	headers := map[string]string{}
+	for _, item := range t.Headers.Items() {
+		if name, value, ok := headerOf(item); ok {
+			headers[name] = value
+		}
+	}
+	return headers
 }
 
 // Log holds the settings of the log.

@@ -30,6 +30,7 @@ type Key struct {
 	Flag    string // the flag without its dashes, database-max-connections; "" for none
 	Help    string // what it does, in sentences
 	Secret  bool   // a URL, or a list of them, that may carry a password
+	Hidden  bool   // is shown to nobody
 
 	PostgresOnly bool // without effect on SQLite; Help says so
 	// RequiredModeOnly is without effect while auth.mode is open.
@@ -64,6 +65,7 @@ func Sections() []Section {
 		{"limits", "Limits on requests"},
 		{"audit", "Audit log"},
 		{"metrics", "Metrics"},
+		{"tracing", "Traces"},
 		{"upkeep", "Housekeeping"},
 		{"log", "Log"},
 	}
@@ -88,6 +90,7 @@ func keyTable() []Key {
 	rows = append(rows, otherKeys()...)
 	rows = append(rows, accessKeys()...)
 	rows = append(rows, accountKeys()...)
+	rows = append(rows, tracingKeys()...)
 	rows = append(rows, upkeepKeys()...)
 	rows = append(rows, logKeys()...)
 	var zero Config

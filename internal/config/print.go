@@ -32,6 +32,8 @@ func (c *Config) Settings() []Setting {
 func (c *Config) shown(k *Key) any {
 	v := c.value(k.Name)
 	switch {
+	case k.Hidden && format(v) != "":
+		return mask
 	case k.Secret:
 		if list, ok := v.(List); ok {
 			urls := list.Items()

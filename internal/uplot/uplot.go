@@ -6,8 +6,6 @@ import _ "embed" // the files below
 
 // JS is the library as a script that sets uPlot, CSS its stylesheet, and License under
 // what terms it comes.
-//
-//nolint:gochecknoglobals // files that are part of the program
 var (
 	//go:embed uPlot.iife.min.js
 	JS string

@@ -99,7 +99,7 @@ func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)
 		case err == nil:
 			message(n.Payload)
 		case ctx.Err() != nil:
-			return ctx.Err() //nolint:wrapcheck // the caller's own
+			return ctx.Err()
 		case pgconn.Timeout(err) && !conn.IsClosed():
 			if err := conn.Ping(ctx); err != nil {
 				return fmt.Errorf("look whether notices can arrive: %w", err)

@@ -61,14 +61,14 @@ func nothingSent(err error) bool {
 	return connecting || pgconn.SafeToRetry(err)
 }
 
-// withoutEffect marks an error of a call that had no effect, whatever broke: nothing
+// withoutEffectError marks an error of a call that had no effect, whatever broke: nothing
 // was sent yet, or the transaction was not told to commit.
-type withoutEffect struct{ error }
+type withoutEffectError struct{ error }
 
 // SafeToRetry is how pgconn's own errors say it.
-func (withoutEffect) SafeToRetry() bool { return true }
+func (withoutEffectError) SafeToRetry() bool { return true }
 
-func (e withoutEffect) Unwrap() error { return e.error }
+func (e withoutEffectError) Unwrap() error { return e.error }
 
 func classify(out *model.Error, pg *pgconn.PgError) {
 	switch pg.Code {

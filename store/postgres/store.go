@@ -217,6 +217,6 @@ func (s *Store) acquire(ctx context.Context, query string) (*pgxpool.Conn, error
 			Reason: fmt.Sprintf("no connection was free within %s", s.cfg.AcquireTimeout),
 		}
 	default:
-		return nil, translate(query, withoutEffect{err})
+		return nil, translate(query, withoutEffectError{err})
 	}
 }

@@ -97,7 +97,7 @@ func beforeCommit(err error) error {
 	if err == nil {
 		return nil
 	}
-	return withoutEffect{err}
+	return withoutEffectError{err}
 }
 
 // Read runs one generated query in the transaction.

@@ -51,7 +51,7 @@ type Cluster struct {
 	home     *servers.Home
 	ports    ports
 	etcd     string
-	proxy    HAProxyConfig
+	proxy    ProxyConfig
 }
 
 const startTimeout = 2 * time.Minute
@@ -65,7 +65,7 @@ func Start(ctx context.Context, o Options) (started *Cluster, err error) {
 	if c.programs, err = findPrograms(ctx, o.Out); err != nil {
 		return nil, err
 	}
-	if c.home, err = servers.NewHome(); err != nil {
+	if c.home, err = servers.NewHome(ctx); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -80,8 +80,13 @@ func Start(ctx context.Context, o Options) (started *Cluster, err error) {
 		what string
 		do   func(context.Context) error
 	}{
-		{"etcd", c.startEtcd}, {"PostgreSQL under Patroni", c.startNodes}, {"the cache", c.startCache},
-		{"HAProxy", c.startHAProxy}, {"the database", c.prepareDatabase}, {"hal9", c.startServices}, {"the standby", c.AwaitWhole},
+		{"etcd", c.startEtcd},
+		{"PostgreSQL under Patroni", c.startNodes},
+		{"the cache", c.startCache},
+		{"HAProxy", c.startHAProxy},
+		{"the database", c.prepareDatabase},
+		{"hal9", c.startServices},
+		{"the standby", c.AwaitWhole},
 	} {
 		begin := time.Now()
 		if err := step.do(ctx); err != nil {

@@ -25,14 +25,14 @@ type Endpoint struct {
 	Port          int
 }
 
-// HAProxyConfig is what differs between one HAProxy and another. All are addresses.
-type HAProxyConfig struct {
+// ProxyConfig is what differs between one HAProxy and another. All are addresses.
+type ProxyConfig struct {
 	API, Primary, Replicas, Stats string
 	Servers, Nodes                []Endpoint
 }
 
 // Text is the configuration file.
-func (c HAProxyConfig) Text() (string, error) { return render(haproxyTemplate, c) }
+func (c ProxyConfig) Text() (string, error) { return render(haproxyTemplate, c) }
 
 // PatroniConfig is what differs between one node and another.
 type PatroniConfig struct {

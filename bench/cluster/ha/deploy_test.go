@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write the files of deploy anew")
 // The files of deploy are those that `make cluster` runs, with other addresses.
 func TestDeployFilesAreWhatIsTried(t *testing.T) {
 	t.Parallel()
-	proxy, err := ha.HAProxyConfig{
+	proxy, err := ha.ProxyConfig{
 		API: ":8080", Primary: ":5432", Replicas: ":5433", Stats: "127.0.0.1:8404",
 		Servers: []ha.Endpoint{{Name: "hal9-1", Address: "10.0.0.11:8080"}, {Name: "hal9-2", Address: "10.0.0.12:8080"}},
 		Nodes: []ha.Endpoint{

@@ -2,6 +2,7 @@ package ha
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func cpuOf(pid int, ended bool) (time.Duration, error) {
 		return 0, fmt.Errorf("read the CPU time of process %d: %w", pid, err)
 	}
 	// The name, in parentheses, may hold anything.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	ticks := int64(0)
 	last := 13
 	if ended {
@@ -106,7 +107,7 @@ func cpuOfPostgres(postmaster int) (time.Duration, error) {
 		if err != nil {
 			return 0, fmt.Errorf("find PostgreSQL's processes: %w", err)
 		}
-		for _, field := range strings.Fields(string(text)) {
+		for field := range strings.FieldsSeq(string(text)) {
 			pid, err := strconv.Atoi(field)
 			if err != nil {
 				return 0, fmt.Errorf("find PostgreSQL's processes: %w", err)

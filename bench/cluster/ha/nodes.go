@@ -61,7 +61,7 @@ func (c *Cluster) addNode(ctx context.Context, name string) (n *Node, err error)
 		Name: name, REST: address(n.rest), Etcd: c.etcd, Address: address(n.port), Data: n.data, Bin: c.programs.postgres,
 		PgPass: filepath.Join(dir, "pgpass"), Socket: "''", SharedBuffers: "64MB", MaxConnections: 200,
 		Synchronous: !c.options.Asynchronous, Strict: c.options.Strict, Trust: true,
-		HBA: []string{"local all all trust", "host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"},
+		HBA: []string{"host hal9,postgres all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"},
 	}.Text()
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (c *Cluster) addNode(ctx context.Context, name string) (n *Node, err error)
 	return n, err
 }
 
-// is fails unless Patroni says that the node is in the role: primary, replica, sync …
+// is fails unless Patroni says that the node is in the role, such as primary.
 func (n *Node) is(ctx context.Context, role string) error {
 	return wants200(ctx, "OPTIONS", "http://"+address(n.rest)+"/"+role)
 }
@@ -106,10 +106,10 @@ func (n *Node) AwaitRestart(ctx context.Context, pid int) error {
 		if now := n.PostgresPID(); now != 0 && now != pid {
 			return nil
 		}
-		if n.is(ctx, "primary") != nil {
-			return nil
+		if n.is(ctx, "primary") == nil {
+			return fmt.Errorf("%s runs no new PostgreSQL yet", n.Name)
 		}
-		return fmt.Errorf("%s runs no new PostgreSQL yet", n.Name)
+		return nil
 	})
 }
 

@@ -22,7 +22,7 @@ type Home struct {
 }
 
 // NewHome makes the directory for the account that servers run as.
-func NewHome() (*Home, error) {
+func NewHome(ctx context.Context) (*Home, error) {
 	account, err := findAccount()
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func NewHome() (*Home, error) {
 	if err != nil {
 		return nil, err
 	}
-	keeper, err := supervise(context.Background(), account, dir, "TERM", []string{"/bin/sh", "-c", reapScript, "reap", dir})
+	keeper, err := supervise(ctx, account, dir, "TERM", []string{"/bin/sh", "-c", reapScript, "reap", dir})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
