@@ -2756,7 +2756,8 @@ func EntityOf(query string) string {
 		"MemorySearch",
 		"MemoryUpdate",
 		"MemoryDelete",
-		"MemoryListStoredIDs":
+		"MemoryListStoredIDs",
+		"MemoryListByReferences":
 		return "memory"
 	case "MetricInsert",
 		"MetricList",
@@ -2808,7 +2809,9 @@ func EntityOf(query string) string {
 		"SignalListAfter",
 		"SignalListByNeuron",
 		"SignalListByReference",
-		"SignalInsertUnnest":
+		"SignalInsertUnnest",
+		"SignalListByKeys",
+		"SignalListByReferences":
 		return "signal"
 	case "UpkeepLeaseAcquire",
 		"UpkeepLeaseGet",

@@ -22,10 +22,10 @@ type proofBody struct {
 }
 
 func (s *Server) registerProfile(path string) {
-	register(s, operation{
+	registerDirect(s, operation{
 		id: "ProfileGet", method: http.MethodGet, path: path + "/profile", tag: tagAccounts, access: ownAccount(),
 		summary: "Get your own user",
-	}, s.profileGet)
+	}, fillNothing, s.profileGet)
 	register(s, operation{
 		id: "ProfilePut", method: http.MethodPut, path: path + "/profile", tag: tagAccounts, access: ownLogin(),
 		summary: "Change your name or email", description: "The role is not yours to change.",

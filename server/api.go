@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
 )
 
 // Tags group the operations in the document.
@@ -96,6 +97,9 @@ func page[R, T any](rows []R, limit int, convert func(R) T, cursor func(R) strin
 	return &pageAnswer[T]{Body: pageEnvelope[T]{Success: true, Data: data, NextCursor: next}}
 }
 
+// defaultLimit is PageQuery's; a tag takes no constant.
+const defaultLimit = 50
+
 // PageQuery is embedded by the inputs of lists; embedded types are exported, since
 // huma sees no others.
 type PageQuery struct {
@@ -143,6 +147,15 @@ type operation struct {
 // register adds an operation to the router and to the document. The handler gets
 // what the schema of its input accepts; its error is answered by the one table.
 func register[I, O any](s *Server, op operation, handler func(context.Context, *I) (*O, error)) {
+	registerDirect(s, op, nil, handler)
+}
+
+// registerDirect is register for an operation that is asked often: a request whose input
+// fill can read is answered without huma.
+func registerDirect[I, O any](s *Server, op operation, fill func(*gin.Context, *I) bool, handler func(context.Context, *I) (*O, error)) {
+	if fill != nil {
+		s.direct[op.id] = newDirect(s, &op, fill, handler)
+	}
 	h := huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag},
 		Summary: op.summary, Description: strings.TrimSpace(op.description + " " + op.access.sentence()),
@@ -178,7 +191,7 @@ func register[I, O any](s *Server, op operation, handler func(context.Context, *
 		return out, nil
 	})
 	s.finishOperation(&op)
-	s.declare(op.method, strings.NewReplacer("{", ":", "}", "").Replace(op.path), op.access)
+	s.declare(op.method, ginPath(op.path), op.access)
 }
 
 func (op *operation) hasBody() bool {

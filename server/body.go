@@ -27,20 +27,28 @@ func (*memoryBody) Close() error { return nil }
 // readBody reads the body into memory before huma does, which would answer a
 // client's broken transfer with 500.
 func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
-	c := unwrap(ctx)
-	if c.Request.Body == nil || c.Request.ContentLength == 0 {
+	if s.bodyInMemory(unwrap(ctx)) {
 		next(ctx)
-		return
+	}
+}
+
+// bodyInMemory reads the body into memory, or answers why it cannot be read.
+func (s *Server) bodyInMemory(c *gin.Context) bool {
+	if c.Request.Body == nil || c.Request.ContentLength == 0 {
+		return true
+	}
+	if _, ok := c.Request.Body.(*memoryBody); ok {
+		return true
 	}
 	if encoding := c.Request.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		newProblem(http.StatusUnsupportedMediaType, "this route takes no compressed bodies: send it without Content-Encoding, or signals to "+bulkPath).
 			with("Accept-Encoding", "identity").abort(c)
-		return
+		return false
 	}
 	limit := s.cfg.MaxBodyBytes
 	if c.Request.ContentLength > limit {
 		s.tooLarge().abort(c)
-		return
+		return false
 	}
 	body := &memoryBody{}
 	if n := c.Request.ContentLength; n > 0 {
@@ -50,13 +58,13 @@ func (s *Server) readBody(ctx huma.Context, next func(huma.Context)) {
 	switch {
 	case n > limit:
 		s.tooLarge().abort(c)
-		return
+		return false
 	case err != nil:
 		brokenBody(err).abort(c)
-		return
+		return false
 	}
 	c.Request.Body = body
-	next(ctx)
+	return true
 }
 
 func (s *Server) tooLarge() *problem {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hal9-ai/hal9/auth"
 )
@@ -16,6 +17,7 @@ type requestInfo struct {
 	// address is the client's; invalid if unknown, as on a Unix socket.
 	address   netip.Addr
 	userAgent string
+	begun     time.Time
 }
 
 type requestInfoKey struct{}

@@ -20,16 +20,16 @@ func (s *Server) identify(r *http.Request) (auth.Principal, *problem) {
 	if !shown || refusal != nil {
 		return auth.Principal{}, refusal
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.RequestTimeout)
-	defer cancel()
-	p, err := s.auth.Authenticate(ctx, credential)
+	ctx := withTimeout(r.Context(), s.cfg.RequestTimeout)
+	defer ctx.end()
+	p, err := s.auth.Authenticate(ctx, credential) //nolint:contextcheck // it is the request's, with a deadline
 	switch {
 	case err == nil:
 		return p, nil
 	case errors.Is(err, auth.ErrUnauthenticated):
 		return auth.Principal{}, unauthenticated("the credential is unknown, expired or revoked; log in again, or send another API key", "invalid_token")
 	default:
-		return auth.Principal{}, s.fail(ctx, err)
+		return auth.Principal{}, s.fail(ctx, err) //nolint:contextcheck // as above
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,9 @@ func jsonFormat(maxDepth int) huma.Format {
 			body, err := marshalAnswer(v)
 			if err != nil {
 				return fmt.Errorf("write JSON: %w", err)
+			}
+			if to, ok := w.(http.ResponseWriter); ok {
+				sayLength(to, len(body))
 			}
 			_, err = w.Write(body)
 			return err //nolint:wrapcheck // the client's connection

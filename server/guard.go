@@ -42,9 +42,13 @@ func (s *Server) guard(c *gin.Context) {
 // loopback address, which Host gives away, or across origins, which Origin does.
 // Pages of server.cors_origins are no strangers'.
 func (s *Server) guardOpen(r *http.Request) *problem {
-	if !loopbackHost(r.Host) {
-		return newProblem(http.StatusForbidden,
-			"with auth.mode open this server answers only to a loopback name such as localhost or 127.0.0.1 in Host")
+	if host := s.loopback.Load(); host == nil || *host != r.Host {
+		if !loopbackHost(r.Host) {
+			return newProblem(http.StatusForbidden,
+				"with auth.mode open this server answers only to a loopback name such as localhost or 127.0.0.1 in Host")
+		}
+		name := r.Host
+		s.loopback.Store(&name)
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && !sameOrigin(origin, r.Host) && !s.allowedOrigin(origin) {
 		return newProblem(http.StatusForbidden, "with auth.mode open this server takes no requests from pages of another origin that server.cors_origins does not name")

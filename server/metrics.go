@@ -38,10 +38,10 @@ type poolFigures struct {
 }
 
 func (s *Server) registerMetrics() {
-	register(s, operation{
+	registerDirect(s, operation{
 		id: "MetricsGet", method: http.MethodGet, path: "/api/v1/metrics", tag: tagStatus, access: scoped(auth.ScopeViewMetrics),
 		summary: "Get the figures of this server",
-	}, s.metricsGet)
+	}, fillNothing, s.metricsGet)
 	exported := map[string]*huma.Response{"200": {
 		Description: "The figures, in the format asked for",
 		Content: map[string]*huma.MediaType{

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -26,14 +25,17 @@ func (s *Server) observe(c *gin.Context) {
 	if !saneRequestID(id) {
 		id = newRequestID()
 	}
-	c.Writer.Header()[headerRequestID] = []string{id}
-	info := &requestInfo{id: id, address: s.clientAddress(c.Request), userAgent: c.Request.UserAgent()}
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestInfoKey{}, info))
+	ctx := &requestContext{
+		Context: c.Request.Context(), header: [1]string{id},
+		info: requestInfo{id: id, address: s.clientAddress(c.Request), userAgent: c.Request.UserAgent(), begun: begin},
+	}
+	c.Writer.Header()[headerRequestID] = ctx.header[:]
+	c.Request = c.Request.WithContext(ctx)
 	defer func() {
 		took := time.Since(begin)
 		status := c.Writer.Status()
 		s.http.observe(c.Request.Method, c.FullPath(), status, took)
-		s.logAccess(c, info, status, took)
+		s.logAccess(c, &ctx.info, status, took)
 	}()
 	c.Next()
 }
@@ -155,8 +157,8 @@ func secureHeaders() []sharedHeader {
 // limitTime gives the work on a request its deadline. It stands behind readBody: a
 // client that sends slowly uses up its own time, not that of the work.
 func (s *Server) limitTime(ctx huma.Context, next func(huma.Context)) {
-	limited, cancel := context.WithTimeout(ctx.Context(), s.cfg.RequestTimeout)
-	defer cancel()
+	limited := withTimeout(ctx.Context(), s.cfg.RequestTimeout)
+	defer limited.end()
 	next(huma.WithContext(ctx, limited))
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/gin-gonic/gin"
+
 	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/model"
 )
@@ -64,14 +66,14 @@ func (s *Server) registerNeurons() {
 		problems: []int{http.StatusConflict}, idempotency: idempotencyAtomic, etag: true,
 		example: map[string]any{"id": "strategic-planner", "layer": "L4", "system_prompt": "You plan.", "settings": map[string]any{"temperature": 0.2}},
 	}, s.neuronCreate)
-	register(s, operation{
+	registerDirect(s, operation{
 		id: "NeuronList", method: http.MethodGet, path: path, tag: tagNeurons, access: scoped(auth.ScopeViewNeuron),
 		summary: "List the neurons", description: "In order of their ids.",
-	}, s.neuronList)
-	register(s, operation{
+	}, fillNeuronList, s.neuronList)
+	registerDirect(s, operation{
 		id: "NeuronGet", method: http.MethodGet, path: one, tag: tagNeurons, access: scoped(auth.ScopeViewNeuron),
 		summary: "Get a neuron", problems: []int{http.StatusNotFound}, etag: true,
-	}, s.neuronGet)
+	}, fillNeuronGet, s.neuronGet)
 	register(s, operation{
 		id: "NeuronPut", method: http.MethodPut, path: one, tag: tagNeurons, access: scoped(auth.ScopeCreateNeuron, auth.ScopeModifyNeuron), created: true,
 		summary: "Replace a neuron, or create it", description: "Layer, prompt and settings are replaced; the state stays. " +
@@ -126,6 +128,11 @@ type neuronListInput struct {
 	State string `query:"state" maxLength:"255" doc:"Only the neurons in this state, spelt as it is stored."`
 }
 
+func fillNeuronList(_ *gin.Context, in *neuronListInput) bool {
+	in.Limit = defaultLimit
+	return true
+}
+
 func (s *Server) neuronList(ctx context.Context, in *neuronListInput) (*pageAnswer[neuron], error) {
 	layer, err := layerFilter(in.Layer)
 	if err != nil {
@@ -173,11 +180,14 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-func (s *Server) neuronGet(ctx context.Context, in *struct {
+type neuronGetInput struct {
 	NeuronPath
 	IfNoneMatch
-},
-) (*answer[neuron], error) {
+}
+
+func fillNeuronGet(c *gin.Context, in *neuronGetInput) bool { return in.fill(c) }
+
+func (s *Server) neuronGet(ctx context.Context, in *neuronGetInput) (*answer[neuron], error) {
 	n, err := s.store.NeuronGet(ctx, model.NeuronGetParams{ID: in.ID})
 	if err != nil {
 		return nil, err

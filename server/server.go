@@ -14,7 +14,6 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 	"go.opentelemetry.io/otel/trace"
 
@@ -154,7 +153,9 @@ type Server struct {
 	bulkActive  *metrics.Gauge
 	stream      *stream.Feed
 	streams     *streamLimits
+	direct      map[string]direct // by operation
 	access      map[routeKey]access
+	loopback    atomic.Pointer[string] // the Host that was last found to be a loopback name
 	limits      rateLimits
 	certs       *certificates // nil without TLS
 	hsts        string        // the header's value, "" for none
@@ -177,7 +178,7 @@ func New(d Deps) (*Server, error) {
 	s := &Server{
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
 		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, consistency: d.Consistency, tracer: d.Tracer, build: d.Build, started: d.Clock(),
-		access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
+		direct: map[string]direct{}, access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
 		secureHeaders: secureHeaders(),
 	}
 	var err error
@@ -199,7 +200,7 @@ func New(d Deps) (*Server, error) {
 	s.router.Use(s.recover, s.secure, s.cors, s.guard, s.authorize, s.trackWrites)
 	s.router.NoRoute(s.noRoute)
 	s.router.NoMethod(s.noMethod)
-	s.api = humagin.New(s.router, s.apiConfig())
+	s.api = huma.NewAPI(s.apiConfig(), adapter{s.router, s})
 	if err := s.register(); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)
 	}

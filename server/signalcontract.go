@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/hal9-ai/hal9/auth"
@@ -31,12 +33,12 @@ type contractTrace struct {
 
 func (s *Server) registerContractSignals() {
 	const path = "/api/v1/signal"
-	register(s, operation{
+	registerDirect(s, operation{
 		id: "SignalSend", method: http.MethodPost, path: path, tag: tagSignals, access: scoped(auth.ScopeSendSignal),
 		summary: "Send a signal to a layer", description: "Comes from api-client in the layer API. Answered after the signal is stored.",
 		idempotency: idempotencyDerived,
 		example:     map[string]any{"content": "Plan the mission.", "layer": "L4", "neuron_id": "strategic-planner"},
-	}, s.signalSend)
+	}, fillSignalSend, s.signalSend)
 	register(s, operation{
 		id: "SignalTrace", method: http.MethodGet, path: path + "/{id}", tag: tagSignals, access: scoped(auth.ScopeViewSignals), replica: true,
 		summary: "Get the trace of a signal", description: traceDescription,
@@ -44,7 +46,17 @@ func (s *Server) registerContractSignals() {
 	}, s.signalTrace)
 }
 
-func (s *Server) signalSend(ctx context.Context, in *struct{ Body contractSignal }) (*answer[contractAnswer], error) {
+type signalSendInput struct{ Body contractSignal }
+
+// fillSignalSend holds the body to what its schema says, as to bytes instead of
+// characters: of the few that are between the two huma judges.
+func fillSignalSend(c *gin.Context, in *signalSendInput) bool {
+	b := &in.Body
+	return decodePlain(c.Request, b) && plainText(string(b.Content), maxText) && plainText(b.Layer, maxName) &&
+		(b.NeuronID == nil || plainText(*b.NeuronID, maxName))
+}
+
+func (s *Server) signalSend(ctx context.Context, in *signalSendInput) (*answer[contractAnswer], error) {
 	layer, err := layerName("body.layer", in.Body.Layer)
 	if err != nil {
 		return nil, err
@@ -64,7 +76,20 @@ func (s *Server) signalSend(ctx context.Context, in *struct{ Body contractSignal
 	if err != nil {
 		return nil, err
 	}
-	return ok(contractAnswer{SignalID: id, Message: "signal stored for " + to}), nil
+	a := ok(contractAnswer{SignalID: id, Message: "signal stored for " + to})
+	a.Body.encoded = encodeContractAnswer(&a.Body.Data)
+	return a, nil
+}
+
+// encodeContractAnswer writes by hand what is written the most.
+func encodeContractAnswer(a *contractAnswer) []byte {
+	const punctuation = 128
+	body := make([]byte, 0, len(a.Message)+punctuation)
+	body = append(body, `{"success":true,"data":{"signal_id":"`...)
+	body = append(body, a.SignalID.String()...)
+	body = append(body, `","message":`...)
+	body, _ = jsontext.AppendQuote(body, a.Message) // what is broken UTF-8 comes out as U+FFFD, as in an encoder
+	return append(body, `},"error":null}`...)
 }
 
 func (s *Server) signalTrace(ctx context.Context, in *UUIDPath) (*answer[contractTrace], error) {

@@ -44,11 +44,11 @@ func (s *Server) registerSignals() {
 		id: "SignalList", method: http.MethodGet, path: path, tag: tagSignals, access: scoped(auth.ScopeViewSignals), replica: true,
 		summary: "List the signals", description: "The newest first.",
 	}, s.signalList)
-	register(s, operation{
+	registerDirect(s, operation{
 		id: "SignalGet", method: http.MethodGet, path: one, tag: tagSignals, access: scoped(auth.ScopeViewSignals), replica: true,
 		summary: "Get a signal with its trace", description: traceDescription,
 		problems: []int{http.StatusNotFound}, etag: true,
-	}, s.signalGet)
+	}, fillSignalGet, s.signalGet)
 }
 
 type signalListInput struct {

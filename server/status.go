@@ -33,10 +33,10 @@ type StatusMetrics struct {
 }
 
 func (s *Server) registerStatus() {
-	register(s, operation{
+	registerDirect(s, operation{
 		id: "StatusGet", method: http.MethodGet, path: "/api/v1/status", tag: tagStatus, access: scoped(auth.ScopeViewMetrics),
 		summary: "Tell how the service is doing",
-	}, s.statusGet)
+	}, fillNothing, s.statusGet)
 }
 
 func (s *Server) statusGet(ctx context.Context, _ *struct{}) (*answer[status], error) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
 	"github.com/hal9-ai/hal9/model"
@@ -46,13 +47,16 @@ type tracedSignal struct {
 	Trace
 }
 
-// signalGet: a signal never changes, but its trace grows, and neither has a version:
-// the ETag is made from the answer.
-func (s *Server) signalGet(ctx context.Context, in *struct {
+type signalGetInput struct {
 	UUIDPath
 	IfNoneMatch
-},
-) (*answer[tracedSignal], error) {
+}
+
+func fillSignalGet(c *gin.Context, in *signalGetInput) bool { return in.fill(c) }
+
+// signalGet: a signal never changes, but its trace grows, and neither has a version:
+// the ETag is made from the answer.
+func (s *Server) signalGet(ctx context.Context, in *signalGetInput) (*answer[tracedSignal], error) {
 	row, t, err := s.traceOf(ctx, &in.UUIDPath)
 	if err != nil {
 		return nil, err

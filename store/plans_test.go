@@ -59,6 +59,17 @@ func planArgument(query, name string) (value string, ok bool) {
 		return "", false
 	case "NeuronID":
 		return "n7", query != "MemorySearch"
+	case "WantedReferences":
+		return "{" + planID + "}", true
+	case "Ids":
+		if query == "SignalListByKeys" {
+			return "{" + planID + "}", true
+		}
+		return planValue(name), true
+	case "Places":
+		return "{0}", true
+	case "Timestamps":
+		return "{" + planValue("Timestamp") + "}", true
 	case "UserID":
 		return planID, query != "AuditList"
 	default:

@@ -12,8 +12,9 @@ type CLI struct {
 	Signals     SignalsCmd     `cmd:"" help:"Load signals from files."`
 	Import      ImportCmd      `cmd:"" help:"Import a database of the original HAL9 server."`
 	Backup      BackupCmd      `cmd:"" help:"Copy an SQLite database while it is in use."`
-	Restore     RestoreCmd     `cmd:"" help:"Put a backup in place."`
+	Restore     RestoreCmd     `cmd:"" help:"Put a backup or an export in place."`
 	Copy        CopyCmd        `cmd:"" help:"Copy a database into another one, of either engine."`
+	Export      ExportCmd      `cmd:"" help:"Write a database into a file that either engine restores."`
 	Fence       FenceCmd       `cmd:"" help:"Hold off all who write to a database."`
 	Cache       CacheCmd       `cmd:"" help:"Look after what is cached."`
 	Admin       AdminCmd       `cmd:"" help:"Get into a deployment, or back into it."`
@@ -45,9 +46,8 @@ func newCLI() *CLI {
 	c.Signals.Load.Settings = newSettings("database", "cache", "signals", "ingest")
 	c.Partitions.Ensure.Settings = newSettings("database.url", "database.admin_url", "database.partitions_ahead")
 	c.Backup.Settings = newSettings("database.url")
-	c.Restore.Settings = newSettings("database.url")
 	c.Copy.Settings = newSettings("database.url")
-	for _, s := range []*Settings{&c.Fence.On.Settings, &c.Fence.Off.Settings, &c.Fence.Status.Settings} {
+	for _, s := range []*Settings{&c.Export.Settings, &c.Restore.Settings, &c.Fence.On.Settings, &c.Fence.Off.Settings, &c.Fence.Status.Settings} {
 		*s = newSettings("database.url", "database.admin_url")
 	}
 	for _, s := range []*Settings{

@@ -12,8 +12,9 @@ import (
 
 // RestoreCmd puts a backup in place.
 type RestoreCmd struct {
-	File string `arg:"" name:"FILE" help:"The copy that 'hal9 backup' made."`
-	Yes  bool   `help:"Do not ask."`
+	File  string `arg:"" name:"FILE" help:"What 'hal9 backup' or 'hal9 export' made."`
+	Clean bool   `help:"Delete what the database holds, to restore an export; a backup takes its place in any case."`
+	Yes   bool   `help:"Do not ask."`
 	Output
 	Settings
 }
@@ -24,13 +25,16 @@ func (RestoreCmd) Help() string {
 
 It asks first if there is a database; without a terminal it needs --yes. On PostgreSQL it says which tools of PostgreSQL to use, and exits with 2.
 
-Exits with 0 if the backup is in place, 1 if it is no whole database or the database is in use, 2 for wrong usage or configuration, and 3 if there is no such backup.
+A file of 'hal9 export', which is told by its content, goes into a database of either engine that is new, or emptied by --clean. The whole file is checked before the database is touched, and compared with it row by row afterwards. PostgreSQL's schema is migrated first by 'hal9 migrate up'.
+
+Exits with 0 if it is in place, 1 if it is no whole database or the database is in use, 2 for wrong usage or configuration, and 3 if there is no such backup.
 
 Example:
 
     systemctl stop hal9.service
     hal9 restore /var/backups/hal9-2026-11-25.db
-    systemctl start hal9.service`
+    systemctl start hal9.service
+    hal9 restore hal9.ndjson.zst --database-url postgres://hal9@localhost/hal9`
 }
 
 // Run puts the backup in place.
@@ -38,6 +42,11 @@ func (c *RestoreCmd) Run(g *Globals) (err error) {
 	cfg, err := g.LoadConfig(c.Settings)
 	if err != nil {
 		return err
+	}
+	if export, err := isExport(c.File); err != nil {
+		return fmt.Errorf("look at %s: %w", c.File, err)
+	} else if export {
+		return c.runExport(g, cfg)
 	}
 	path, err := sqliteFile(cfg, `hal9 restore restores SQLite databases. For PostgreSQL use its own tools, as docs/operations/backup.md tells, and then let nothing cached be found:
 

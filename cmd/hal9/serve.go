@@ -170,6 +170,7 @@ func serve(g *Globals, cfg *config.Config, seen *observation, st model.Store, ln
 	beside, stop := context.WithCancel(context.WithoutCancel(g.Context))
 	defer stop()
 	var group errgroup.Group
+	group.Go(func() error { return tuneGC(beside) })
 	group.Go(func() error { return in.Run(beside) })
 	group.Go(func() error { return feed.Run(beside) })
 	group.Go(func() error { return keeper.Run(beside) })

@@ -446,6 +446,86 @@ func (q *Queries) MemoryListByReference(ctx context.Context, arg MemoryListByRef
 	return items, nil
 }
 
+const memoryListByReferences = `-- name: MemoryListByReferences :many
+SELECT wanted.place::bigint AS place, m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version
+FROM (SELECT unnest($1::uuid[]) AS reference, unnest($2::bigint[]) AS place) AS wanted
+CROSS JOIN LATERAL (
+    SELECT found.id, found.neuron_id, found.layer, found.entry_type, found.content, found.importance, found.context, found.metadata, found.embedding, found.access_count, found.last_accessed, found.created_at, found.updated_at, found.version
+    FROM (
+        SELECT t.id, t.neuron_id, t.layer, t.entry_type, t.content, t.importance, t.context, t.metadata, t.embedding, t.access_count, t.last_accessed, t.created_at, t.updated_at, t.version
+        FROM memories AS t
+        WHERE t.metadata ->> 'signal_id' = wanted.reference::text OR t.metadata ->> 'parent_id' = wanted.reference::text
+        OFFSET 0
+    ) AS found
+    ORDER BY found.created_at, found.id
+    LIMIT $3::bigint
+) AS m
+ORDER BY wanted.place, m.created_at, m.id
+`
+
+type MemoryListByReferencesParams struct {
+	WantedReferences []uuid.UUID
+	Places           []int64
+	PageLimit        int64
+}
+
+type MemoryListByReferencesRow struct {
+	Place        int64
+	ID           uuid.UUID
+	NeuronID     string
+	Layer        *string
+	EntryType    *string
+	Content      string
+	Importance   float64
+	Context      model.JSON
+	Metadata     model.JSON
+	Embedding    []byte
+	AccessCount  int64
+	LastAccessed *time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	Version      int64
+}
+
+// MemoryListByReferences is MemoryListByReference for several callers, of which places,
+// from 0, tell whose a row is.
+// engine: postgres
+func (q *Queries) MemoryListByReferences(ctx context.Context, arg MemoryListByReferencesParams) ([]MemoryListByReferencesRow, error) {
+	rows, err := q.db.Query(ctx, memoryListByReferences, arg.WantedReferences, arg.Places, arg.PageLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []MemoryListByReferencesRow{}
+	for rows.Next() {
+		var i MemoryListByReferencesRow
+		if err := rows.Scan(
+			&i.Place,
+			&i.ID,
+			&i.NeuronID,
+			&i.Layer,
+			&i.EntryType,
+			&i.Content,
+			&i.Importance,
+			&i.Context,
+			&i.Metadata,
+			&i.Embedding,
+			&i.AccessCount,
+			&i.LastAccessed,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const memoryListRecent = `-- name: MemoryListRecent :many
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories

@@ -116,6 +116,10 @@ type Querier interface {
 	// returns: Memory
 	// read: replica
 	MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]MemoryListByReferenceRow, error)
+	// MemoryListByReferences is MemoryListByReference for several callers, of which places,
+	// from 0, tell whose a row is.
+	// engine: postgres
+	MemoryListByReferences(ctx context.Context, arg MemoryListByReferencesParams) ([]MemoryListByReferencesRow, error)
 	// MemoryListRecent is the first page of MemoryListByNeuron without filters: a neuron's
 	// latest memories, at most 101.
 	// returns: Memory
@@ -281,6 +285,10 @@ type Querier interface {
 	// stored from since to until, both included: only the partitions of that time are
 	// looked at. In order of ids and times.
 	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
+	// SignalListByKeys is SignalGet for several callers: for each key one partition is
+	// looked at.
+	// engine: postgres
+	SignalListByKeys(ctx context.Context, arg SignalListByKeysParams) ([]Signal, error)
 	// SignalListByNeuron is SignalList of what one neuron sent or was sent.
 	// read: replica
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)
@@ -288,6 +296,10 @@ type Querier interface {
 	// signal_id or parent_id, the oldest first.
 	// read: replica
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)
+	// SignalListByReferences is SignalListByReference for several callers, of which places,
+	// from 0, tell whose a row is.
+	// engine: postgres
+	SignalListByReferences(ctx context.Context, arg SignalListByReferencesParams) ([]SignalListByReferencesRow, error)
 	// SignalListStoredIDs returns those of the given ids, a JSON array of strings, that
 	// are stored in any partition.
 	SignalListStoredIDs(ctx context.Context, arg SignalListStoredIDsParams) ([]uuid.UUID, error)

@@ -339,6 +339,56 @@ func (q *Queries) SignalListByIDs(ctx context.Context, arg SignalListByIDsParams
 	return items, nil
 }
 
+const signalListByKeys = `-- name: SignalListByKeys :many
+SELECT s.id, s.from_neuron, s.to_neuron, s.layer_from, s.layer_to, s.propagation_type, s.content, s.metadata, s.timestamp
+FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::timestamptz[]) AS timestamp) AS wanted
+CROSS JOIN LATERAL (
+    SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
+    FROM signals AS t
+    WHERE t.id = wanted.id AND t.timestamp = wanted.timestamp
+    -- A fence: no join with the signals as a whole.
+    OFFSET 0
+) AS s
+`
+
+type SignalListByKeysParams struct {
+	Ids        []uuid.UUID
+	Timestamps []time.Time
+}
+
+// SignalListByKeys is SignalGet for several callers: for each key one partition is
+// looked at.
+// engine: postgres
+func (q *Queries) SignalListByKeys(ctx context.Context, arg SignalListByKeysParams) ([]Signal, error) {
+	rows, err := q.db.Query(ctx, signalListByKeys, arg.Ids, arg.Timestamps)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Signal{}
+	for rows.Next() {
+		var i Signal
+		if err := rows.Scan(
+			&i.ID,
+			&i.FromNeuron,
+			&i.ToNeuron,
+			&i.LayerFrom,
+			&i.LayerTo,
+			&i.PropagationType,
+			&i.Content,
+			&i.Metadata,
+			&i.Timestamp,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const signalListByNeuron = `-- name: SignalListByNeuron :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM (
@@ -451,6 +501,76 @@ func (q *Queries) SignalListByReference(ctx context.Context, arg SignalListByRef
 	for rows.Next() {
 		var i Signal
 		if err := rows.Scan(
+			&i.ID,
+			&i.FromNeuron,
+			&i.ToNeuron,
+			&i.LayerFrom,
+			&i.LayerTo,
+			&i.PropagationType,
+			&i.Content,
+			&i.Metadata,
+			&i.Timestamp,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const signalListByReferences = `-- name: SignalListByReferences :many
+SELECT wanted.place::bigint AS place, s.id, s.from_neuron, s.to_neuron, s.layer_from, s.layer_to, s.propagation_type, s.content, s.metadata, s.timestamp
+FROM (SELECT unnest($1::uuid[]) AS reference, unnest($2::bigint[]) AS place) AS wanted
+CROSS JOIN LATERAL (
+    SELECT found.id, found.from_neuron, found.to_neuron, found.layer_from, found.layer_to, found.propagation_type, found.content, found.metadata, found.timestamp
+    FROM (
+        SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
+        FROM signals AS t
+        WHERE t.metadata ->> 'signal_id' = wanted.reference::text OR t.metadata ->> 'parent_id' = wanted.reference::text
+        OFFSET 0
+    ) AS found
+    ORDER BY found.timestamp, found.id
+    LIMIT $3::bigint
+) AS s
+ORDER BY wanted.place, s.timestamp, s.id
+`
+
+type SignalListByReferencesParams struct {
+	WantedReferences []uuid.UUID
+	Places           []int64
+	PageLimit        int64
+}
+
+type SignalListByReferencesRow struct {
+	Place           int64
+	ID              uuid.UUID
+	FromNeuron      string
+	ToNeuron        string
+	LayerFrom       string
+	LayerTo         string
+	PropagationType string
+	Content         string
+	Metadata        model.JSON
+	Timestamp       time.Time
+}
+
+// SignalListByReferences is SignalListByReference for several callers, of which places,
+// from 0, tell whose a row is.
+// engine: postgres
+func (q *Queries) SignalListByReferences(ctx context.Context, arg SignalListByReferencesParams) ([]SignalListByReferencesRow, error) {
+	rows, err := q.db.Query(ctx, signalListByReferences, arg.WantedReferences, arg.Places, arg.PageLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SignalListByReferencesRow{}
+	for rows.Next() {
+		var i SignalListByReferencesRow
+		if err := rows.Scan(
+			&i.Place,
 			&i.ID,
 			&i.FromNeuron,
 			&i.ToNeuron,

@@ -122,3 +122,22 @@ SELECT id
 FROM memories
 WHERE id = ANY (ARRAY(SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text(@ids::jsonb) AS wanted))
 ORDER BY id;
+
+-- name: MemoryListByReferences :many
+-- MemoryListByReferences is MemoryListByReference for several callers, of which places,
+-- from 0, tell whose a row is.
+-- engine: postgres
+SELECT wanted.place::bigint AS place, m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version
+FROM (SELECT unnest(@wanted_references::uuid[]) AS reference, unnest(@places::bigint[]) AS place) AS wanted
+CROSS JOIN LATERAL (
+    SELECT found.id, found.neuron_id, found.layer, found.entry_type, found.content, found.importance, found.context, found.metadata, found.embedding, found.access_count, found.last_accessed, found.created_at, found.updated_at, found.version
+    FROM (
+        SELECT t.id, t.neuron_id, t.layer, t.entry_type, t.content, t.importance, t.context, t.metadata, t.embedding, t.access_count, t.last_accessed, t.created_at, t.updated_at, t.version
+        FROM memories AS t
+        WHERE t.metadata ->> 'signal_id' = wanted.reference::text OR t.metadata ->> 'parent_id' = wanted.reference::text
+        OFFSET 0
+    ) AS found
+    ORDER BY found.created_at, found.id
+    LIMIT @page_limit::bigint
+) AS m
+ORDER BY wanted.place, m.created_at, m.id;

@@ -127,3 +127,36 @@ SELECT unnest(@ids::uuid[]), unnest(@from_neurons::text[]), unnest(@to_neurons::
        unnest(@metadatas::jsonb[]), unnest(@timestamps::timestamptz[])
 ON CONFLICT (id, timestamp) DO NOTHING
 RETURNING id, timestamp;
+
+-- name: SignalListByKeys :many
+-- SignalListByKeys is SignalGet for several callers: for each key one partition is
+-- looked at.
+-- engine: postgres
+SELECT s.id, s.from_neuron, s.to_neuron, s.layer_from, s.layer_to, s.propagation_type, s.content, s.metadata, s.timestamp
+FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@timestamps::timestamptz[]) AS timestamp) AS wanted
+CROSS JOIN LATERAL (
+    SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
+    FROM signals AS t
+    WHERE t.id = wanted.id AND t.timestamp = wanted.timestamp
+    -- A fence: no join with the signals as a whole.
+    OFFSET 0
+) AS s;
+
+-- name: SignalListByReferences :many
+-- SignalListByReferences is SignalListByReference for several callers, of which places,
+-- from 0, tell whose a row is.
+-- engine: postgres
+SELECT wanted.place::bigint AS place, s.id, s.from_neuron, s.to_neuron, s.layer_from, s.layer_to, s.propagation_type, s.content, s.metadata, s.timestamp
+FROM (SELECT unnest(@wanted_references::uuid[]) AS reference, unnest(@places::bigint[]) AS place) AS wanted
+CROSS JOIN LATERAL (
+    SELECT found.id, found.from_neuron, found.to_neuron, found.layer_from, found.layer_to, found.propagation_type, found.content, found.metadata, found.timestamp
+    FROM (
+        SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
+        FROM signals AS t
+        WHERE t.metadata ->> 'signal_id' = wanted.reference::text OR t.metadata ->> 'parent_id' = wanted.reference::text
+        OFFSET 0
+    ) AS found
+    ORDER BY found.timestamp, found.id
+    LIMIT @page_limit::bigint
+) AS s
+ORDER BY wanted.place, s.timestamp, s.id;

@@ -135,6 +135,9 @@ func (c Config) session(conn *pgx.ConnConfig) {
 	// plan each call anew: for a page of signals over ten years that takes several times
 	// as long as to read it. The queries are written so that one plan is good.
 	setDefault(params, "plan_cache_mode", "force_generic_plan")
+	// One plan for all values is taken to cost enough for compiling it to pay, and does
+	// not: a look-up of a millisecond took a second of compiling.
+	setDefault(params, "jit", "off")
 	// A transaction that its owner forgot must not hold locks for ever.
 	setDefault(params, "idle_in_transaction_session_timeout", milliseconds(2*c.StatementTimeout))
 }

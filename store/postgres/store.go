@@ -23,6 +23,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	cfg     Config
 	waiting atomic.Int64
+	reads   *reads
 	standby standby
 	// replicas is nil where there are none.
 	replicas *replicas
@@ -44,6 +45,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{pool: pool, cfg: cfg}
 	s.Store = pgstore.New(s, translate)
+	s.reads = newReads(s)
 	if err := s.Ping(ctx); err != nil {
 		pool.Close()
 		c := pc.ConnConfig
