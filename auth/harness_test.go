@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +13,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/hal9-ai/hal9/auth"
-	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 )
@@ -63,9 +62,9 @@ func onSQLite(t *testing.T, change ...func(*auth.Config)) *bench {
 func databaseURL(t *testing.T, engine string) string {
 	t.Helper()
 	if engine == postgresEngine {
-		return testenv.PostgresDatabase(t)
+		return migrated.PostgresDatabase(t)
 	}
-	return "sqlite://" + filepath.Join(t.TempDir(), "hal9.db")
+	return migrated.SQLiteDatabase(t)
 }
 
 func newBench(t *testing.T, url string, change ...func(*auth.Config)) *bench {
@@ -84,7 +83,7 @@ func newCachedBench(t *testing.T, url string, cache *store.Cache, change ...func
 	})
 	var err error
 	b.store, err = store.Open(t.Context(), store.Config{
-		URL: url, Migrate: true, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience, Cache: cache,
+		URL: url, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience, Cache: cache,
 	})
 	if err != nil {
 		t.Fatalf("open the store: %v", err)

@@ -2,7 +2,6 @@ package ingest_test
 
 import (
 	"context"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -10,7 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hal9-ai/hal9/ingest"
-	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 )
@@ -21,13 +20,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func onBothEngines(t *testing.T, test func(t *testing.T, st model.Store)) {
 	t.Helper()
 	urls := map[string]func(*testing.T) string{
-		"postgres": func(t *testing.T) string { return testenv.PostgresDatabase(t) },
-		"sqlite":   func(t *testing.T) string { return "sqlite://" + filepath.Join(t.TempDir(), "hal9.db") },
+		"postgres": func(t *testing.T) string { return migrated.PostgresDatabase(t) },
+		"sqlite":   func(t *testing.T) string { return migrated.SQLiteDatabase(t) },
 	}
 	for engine, url := range urls {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			st, err := store.Open(t.Context(), store.Config{URL: url(t), Migrate: true, MaxConnections: 4})
+			st, err := store.Open(t.Context(), store.Config{URL: url(t), MaxConnections: 4})
 			if err != nil {
 				t.Fatalf("open the store: %v", err)
 			}

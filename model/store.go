@@ -74,6 +74,17 @@ type SignalPartitions interface {
 	// SignalPartitionDrop drops the months that end at or before the given moment,
 	// and returns them.
 	SignalPartitionDrop(ctx context.Context, before time.Time) ([]SignalPartition, error)
+	// SignalPartitionDefaultMonths returns the months whose signals lie in the default
+	// partition because none of their own is there, in order, each with its count of
+	// signals, which goes no further than most. On SQLite there are none.
+	SignalPartitionDefaultMonths(ctx context.Context, most int64) ([]SignalMonth, error)
+}
+
+// SignalMonth is a month of signals that has no partition.
+type SignalMonth struct {
+	Start time.Time
+	End   time.Time // exclusive
+	Rows  int64
 }
 
 // SignalPartition is one month of signals.

@@ -91,9 +91,9 @@ func onEnginesWith(t *testing.T, test func(t *testing.T, s *harness), change ...
 // A stream of 200,000 lines, 70 MB, is taken in memory that knows nothing of its
 // length, and answered after all of it is stored.
 func TestBulkMemoryIsBounded(t *testing.T) { //nolint:paralleltest // measures the memory of the process
-	const lines = 40_000
+	const lines = 20_000
 	const bound = 48 << 20
-	padding := strings.Repeat("x", 2000)
+	padding := strings.Repeat("x", 4000)
 	for _, engine := range []string{sqliteEngine, postgresEngine} {
 		t.Run(engine, func(t *testing.T) {
 			s := newServer(t, engine)
@@ -109,7 +109,7 @@ func TestBulkMemoryIsBounded(t *testing.T) { //nolint:paralleltest // measures t
 					if err != nil {
 						break
 					}
-					if i%1000 == 0 {
+					if i%500 == 0 {
 						most = max(most, liveHeap())
 					}
 				}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +18,7 @@ import (
 	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/ingest"
-	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/server"
 	"github.com/hal9-ai/hal9/store"
@@ -124,12 +123,12 @@ func newAuth(t *testing.T, h *harness, log io.Writer) *auth.Service {
 
 func openStore(t *testing.T, engine string) model.Store {
 	t.Helper()
-	url := "sqlite://" + filepath.Join(t.TempDir(), "hal9.db")
+	url := migrated.SQLiteDatabase
 	if engine == postgresEngine {
-		url = testenv.PostgresDatabase(t)
+		url = migrated.PostgresDatabase
 	}
 	st, err := store.Open(t.Context(), store.Config{
-		URL: url, Migrate: true, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
+		URL: url(t), MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
 		// As it is served, but nothing is forgotten by itself: what is not invalidated shows.
 		Cache: &store.Cache{Config: cacheutil.Config{MetricPrefix: "hal9_cache_"}},
 	})

@@ -9,6 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/internal/dburl"
+	"github.com/hal9-ai/hal9/model"
 )
 
 // What a health check may say.
@@ -135,6 +137,9 @@ func (s *Server) healthGetDetailed(ctx context.Context, in *healthDetailedInput)
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(in.TimeoutMS)*time.Millisecond)
 	defer cancel()
 	checks := []component{s.checkServer(), s.checkDatabase(ctx), s.checkPool(), s.checkCache()}
+	if s.store.Engine() == dburl.Postgres {
+		checks = append(checks, s.checkPartitions(ctx))
+	}
 	h := healthDetailed{
 		Health: s.health(), UptimeSeconds: secondsSince(s.started, s.now()),
 		Components: checks, ChecksTotal: len(checks),
@@ -189,6 +194,25 @@ func (s *Server) checkPool() component {
 	}}
 	if p.Waiting > 0 {
 		c.Status, c.Message = degraded, "calls wait for a connection; raise database.max_connections or take load away"
+	}
+	return c
+}
+
+// checkPartitions: without partitions ahead no signal is lost, but all go to the default
+// one, and moving them home pauses inserts.
+func (s *Server) checkPartitions(ctx context.Context) component {
+	c := component{Name: "partitions", Status: healthy, Message: "ready for the coming months", Metadata: map[string]any{}}
+	begin := time.Now()
+	all, err := s.store.SignalPartitionList(ctx)
+	c.LatencyMS = float64(time.Since(begin).Microseconds()) / 1000
+	if err != nil {
+		c.Status, c.Message = degraded, "cannot be listed"
+		return c
+	}
+	ahead := model.SignalMonthsAhead(all, s.now())
+	c.Metadata["months_ahead"], c.Metadata["partitions"] = ahead, len(all)
+	if ahead < model.LeastMonthsAhead {
+		c.Status, c.Message = degraded, "too few lie ahead; run 'hal9 partitions ensure' and see what keeps the upkeep from it"
 	}
 	return c
 }

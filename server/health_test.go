@@ -32,12 +32,16 @@ func TestHealth(t *testing.T) {
 			t.Errorf("health: %+v", h)
 		}
 		s.clock.advance(time.Minute)
+		checks := 4
+		if s.store.Engine() == postgresEngine {
+			checks++ // the partitions
+		}
 		d := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=true&timeout_ms=5000", "", admin...).want(200))
-		if d.Status != "healthy" || d.UptimeSeconds == nil || *d.UptimeSeconds < 59 || d.ChecksPassed != 4 || d.ChecksTotal != 4 ||
-			len(d.Components) != 4 || d.Components[1].Name != "database" || d.Components[1].Metadata["engine"] != s.store.Engine() {
+		if d.Status != "healthy" || d.UptimeSeconds == nil || *d.UptimeSeconds < 59 || d.ChecksPassed != checks || d.ChecksTotal != checks ||
+			len(d.Components) != checks || d.Components[1].Name != "database" || d.Components[1].Metadata["engine"] != s.store.Engine() {
 			t.Errorf("detailed: %+v", d)
 		}
-		if short := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=false", "", admin...).want(200)); len(short.Components) != 0 || short.ChecksTotal != 4 {
+		if short := decode[healthAnswer](s.ask("GET", "/health/detailed?detailed=false", "", admin...).want(200)); len(short.Components) != 0 || short.ChecksTotal != checks {
 			t.Errorf("not detailed: %+v", short)
 		}
 		s.ask("GET", "/health/detailed?timeout_ms=0", "", admin...).problem(422, "query.timeout_ms")
@@ -47,6 +51,23 @@ func TestHealth(t *testing.T) {
 		eventually(t, func() bool { return s.ask("GET", "/readyz", "").body == "ready\n" })
 		s.ask("GET", "/version", "").want(200, `"version":"1.2.3"`)
 	})
+}
+
+// Whoever looks after the database learns that partitions run out while there is time.
+func TestHealthTellsOfFewPartitions(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, postgresEngine)
+	admin := []string{"X-API-Key", s.key(s.user("root", auth.RoleAdmin))}
+	now := s.clock.now().UTC()
+	for months, want := range []string{"healthy", "healthy", "degraded", "degraded", "degraded"} { // three were made ahead
+		first := time.Date(now.Year(), now.Month()+time.Month(months), 1, 0, 0, 0, 0, time.UTC)
+		s.clock.advance(max(0, first.Sub(s.clock.now())))
+		d := decode[healthAnswer](s.ask("GET", "/health/detailed", "", admin...).want(200))
+		last := d.Components[len(d.Components)-1]
+		if d.Status != want || last.Name != "partitions" || last.Status != want || last.Metadata["months_ahead"] != float64(3-months) {
+			t.Errorf("after %d months: %+v", months, d)
+		}
+	}
 }
 
 // unreachable is a store whose database does not answer.

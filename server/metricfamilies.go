@@ -149,6 +149,13 @@ func serviceFamilies() []MetricFamily {
 		{Name: "hal9_upkeep_failures_total", Kind: counter, Labels: "task", Help: "Runs that failed."},
 		{Name: "hal9_upkeep_deleted_total", Kind: counter, Labels: "task", Help: "Rows deleted by a task; of partitions dropped as a whole, the planner's estimate."},
 		{Name: "hal9_upkeep_last_success_timestamp_seconds", Kind: gauge, Labels: "task", Help: "When a task last succeeded on this server, 0 if never."},
+		{Name: "hal9_partition_months_ahead", Kind: gauge, When: "on PostgreSQL", Help: "Months after the present one that have their partition of signals, -1 if the present one has none."},
+		{Name: "hal9_partition_default_rows", Kind: gauge, When: "on PostgreSQL", Help: "Signals in the default partition; of a month with many, no more than 50,001 are counted."},
+		{Name: "hal9_partition_made_total", Kind: counter, When: "on PostgreSQL", Help: "Partitions made by this server."},
+		{Name: "hal9_partition_moved_rows_total", Kind: counter, When: "on PostgreSQL", Help: "Signals that this server moved from the default partition to their month's."},
+		{Name: "hal9_partition_dropped_total", Kind: counter, Help: "Months of signals dropped by this server."},
+		{Name: "hal9_partition_failures_total", Kind: counter, Help: "Runs of this server on the partitions of signals that failed."},
+		{Name: "hal9_partition_last_run_timestamp_seconds", Kind: gauge, Help: "When this server last worked on the partitions of signals, 0 if never."},
 		{Name: "hal9_tracing_spans_total", Kind: counter, Labels: "status", When: "with tracing.endpoint", Help: "Spans handed to the collector: exported, or failed and dropped."},
 		{Name: "hal9_tls_certificate_expiry_timestamp_seconds", Kind: gauge, When: "with server.tls_cert", Help: "When the certificate in service expires, in seconds since 1970."},
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 )
@@ -42,7 +43,7 @@ func run(t *testing.T, later *store.Later) (stop func()) {
 // written after it, and is found by the next read then.
 func TestWriteBehind(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]string{"sqlite": "sqlite://" + t.TempDir() + "/hal9.db", "postgres": testenv.PostgresDatabase(t)} {
+	for name, database := range map[string]string{"sqlite": migrated.SQLiteDatabase(t), "postgres": migrated.PostgresDatabase(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			st, engine, later := newBehind(t, database, testenv.CacheURL(t))
@@ -98,7 +99,7 @@ func TestWriteBehind(t *testing.T) {
 // one that came later changes nothing.
 func TestWriteBehindKeepsTheLaterWrite(t *testing.T) {
 	t.Parallel()
-	st, engine, later := newBehind(t, "sqlite://"+t.TempDir()+"/hal9.db", testenv.CacheURL(t))
+	st, engine, later := newBehind(t, migrated.SQLiteDatabase(t), testenv.CacheURL(t))
 	if _, queued, err := later.NeuronSetState(t.Context(), setState("accepted")); err != nil || !queued {
 		t.Fatal(queued, err)
 	}
@@ -126,7 +127,7 @@ func TestLastUsesBehind(t *testing.T) {
 	for name, cacheURL := range map[string]string{"valkey": testenv.CacheURL(t), "away": "redis://127.0.0.1:1"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			st, engine, later := newBehind(t, "sqlite://"+t.TempDir()+"/hal9.db", cacheURL)
+			st, engine, later := newBehind(t, migrated.SQLiteDatabase(t), cacheURL)
 			user, err := st.UserInsert(t.Context(), model.UserInsertParams{ID: uuid.New(), Username: "ann", PasswordHash: "h", Role: "user", CreatedAt: epoch, UpdatedAt: epoch})
 			if err != nil {
 				t.Fatal(err)

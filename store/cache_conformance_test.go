@@ -10,6 +10,7 @@ import (
 	"github.com/hal9-ai/hal9/gen/cachedstore"
 	"github.com/hal9-ai/hal9/internal/storetest"
 	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 )
@@ -31,7 +32,7 @@ func cacheWith(url string, strategy cacheutil.Strategy) *store.Cache {
 
 func openCached(tb testing.TB, url string, cache *store.Cache) model.Store {
 	tb.Helper()
-	st, err := store.Open(tb.Context(), store.Config{URL: url, Migrate: true, MaxConnections: 8, Cache: cache})
+	st, err := store.Open(tb.Context(), store.Config{URL: url, MaxConnections: 8, Cache: cache})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -48,8 +49,8 @@ func openCached(tb testing.TB, url string, cache *store.Cache) model.Store {
 func TestConformanceCached(t *testing.T) {
 	t.Parallel()
 	engines := map[string]func(*testing.T) string{
-		"postgres": func(t *testing.T) string { t.Helper(); return testenv.PostgresDatabase(t) },
-		"sqlite":   func(t *testing.T) string { t.Helper(); return "sqlite://" + t.TempDir() + "/hal9.db" },
+		"postgres": func(t *testing.T) string { t.Helper(); return migrated.PostgresDatabase(t) },
+		"sqlite":   func(t *testing.T) string { t.Helper(); return migrated.SQLiteDatabase(t) },
 	}
 	tiers := map[string]struct {
 		url      func(*testing.T) string

@@ -11,6 +11,7 @@ import (
 	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/gen/cachedstore"
 	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 )
@@ -57,7 +58,7 @@ func (b *behind) InTx(ctx context.Context, fn func(context.Context, model.Tx) er
 // newCachedPair puts a cache around a store that can be looked into.
 func newCachedPair(t *testing.T, strategy cacheutil.Strategy) (*cachedstore.Store, *behind) {
 	t.Helper()
-	engine := &behind{Store: open(t, "sqlite://"+t.TempDir()+"/hal9.db")}
+	engine := &behind{Store: open(t, migrated.SQLiteDatabase(t))}
 	cfg := cacheWith("", strategy)
 	m, err := cacheutil.Open(t.Context(), cfg.Config)
 	if err != nil {
@@ -229,7 +230,7 @@ func TestEpochPutsEverythingOutOfReach(t *testing.T) {
 	for name, url := range map[string]string{"process": "", "valkey": testenv.CacheURL(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			database := "sqlite://" + t.TempDir() + "/hal9.db"
+			database := migrated.SQLiteDatabase(t)
 			cache := cacheWith(url, cacheutil.CacheAside)
 			cache.EpochInterval = quick
 			st := openCached(t, database, cache)
@@ -255,7 +256,7 @@ func TestEpochPutsEverythingOutOfReach(t *testing.T) {
 // of a user among it.
 func TestImportsAreHeardOf(t *testing.T) {
 	t.Parallel()
-	for name, database := range map[string]string{"sqlite": "sqlite://" + t.TempDir() + "/hal9.db", "postgres": testenv.PostgresDatabase(t)} {
+	for name, database := range map[string]string{"sqlite": migrated.SQLiteDatabase(t), "postgres": migrated.PostgresDatabase(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			st := openCached(t, database, cacheWith("", cacheutil.CacheAside))

@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 )
 
 // pgPlan is a node of what EXPLAIN (FORMAT JSON) says.
@@ -123,7 +123,7 @@ func (e *pgExplainer) indexes(p pgPlan) []string {
 //nolint:tparallel // the subtests share a connection
 func TestPlansPostgres(t *testing.T) {
 	t.Parallel()
-	address := testenv.PostgresDatabase(t)
+	address := migrated.PostgresDatabase(t)
 	st := open(t, address)
 	conn := pgConnect(t, address)
 	first, end := planSpan()

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/hal9-ai/hal9/internal/storetest"
-	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 )
@@ -39,7 +39,7 @@ func TestConformancePostgres(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) model.Store {
 		t.Helper()
-		return open(t, testenv.PostgresDatabase(t))
+		return open(t, migrated.PostgresDatabase(t))
 	})
 }
 
@@ -47,7 +47,7 @@ func TestConformanceSQLite(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) model.Store {
 		t.Helper()
-		return open(t, "sqlite://"+t.TempDir()+"/hal9.db")
+		return open(t, migrated.SQLiteDatabase(t))
 	})
 }
 

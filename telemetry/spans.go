@@ -41,7 +41,7 @@ func (s *Spans) QueryBegin(ctx context.Context, query string) context.Context {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return ctx
 	}
-	ctx, _ = s.tracer.Start(ctx, "query "+query, trace.WithSpanKind(trace.SpanKindClient),
+	ctx, _ = s.tracer.Start(ctx, "query "+query, trace.WithSpanKind(trace.SpanKindClient), //nolint:spancheck // QueryEnd ends it
 		trace.WithAttributes(s.system, attribute.String("db.query.summary", query)))
 	return ctx
 }
@@ -63,7 +63,7 @@ func (s *Spans) ReadBegin(ctx context.Context, cache string) (context.Context, b
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return ctx, false
 	}
-	ctx, _ = s.tracer.Start(ctx, "cache "+cache, trace.WithAttributes(attribute.String("hal9.cache.entity", cache)))
+	ctx, _ = s.tracer.Start(ctx, "cache "+cache, trace.WithAttributes(attribute.String("hal9.cache.entity", cache))) //nolint:spancheck // ReadEnd ends it
 	return ctx, true
 }
 

@@ -13,7 +13,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
-	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 	"github.com/hal9-ai/hal9/transfer"
@@ -32,16 +32,16 @@ func onEngines(t *testing.T, test func(t *testing.T, st model.Store)) {
 
 func openStore(t *testing.T, engine string) model.Store {
 	t.Helper()
-	address := "sqlite://" + filepath.Join(t.TempDir(), "target.db")
+	address := migrated.SQLiteDatabase(t)
 	if engine == "postgres" {
-		address = testenv.PostgresDatabase(t)
+		address = migrated.PostgresDatabase(t)
 	}
 	return openAt(t, address)
 }
 
 func openAt(t *testing.T, address string) model.Store {
 	t.Helper()
-	st, err := store.Open(t.Context(), store.Config{URL: address, Migrate: true})
+	st, err := store.Open(t.Context(), store.Config{URL: address})
 	if err != nil {
 		t.Fatalf("open the target: %v", err)
 	}

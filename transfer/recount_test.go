@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,7 +12,7 @@ import (
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
-	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/transfer"
 )
@@ -41,9 +40,9 @@ func TestEveryValueIsFound(t *testing.T) {
 	t.Parallel()
 	files := rapid.Custom(drawFile)
 	onEngines(t, func(t *testing.T, st model.Store) {
-		address := func() string { return "sqlite://" + filepath.Join(t.TempDir(), "target.db") }
+		address := migrated.SQLiteDatabase
 		if st.Engine() == "postgres" {
-			address = func() string { return testenv.PostgresDatabase(t) }
+			address = migrated.PostgresDatabase
 		}
 		// Each file is imported into a database of its own, which takes time: some
 		// dozens of rows of each table rather than rapid's hundred files.
@@ -55,7 +54,7 @@ func TestEveryValueIsFound(t *testing.T) {
 					source.insert(t, r.table, row)
 				}
 			}
-			target := openAt(t, address())
+			target := openAt(t, address(t))
 			recount(t, target, file, imported(t, source.done(t), target, transfer.Options{ChunkRows: 3}))
 		}
 	})

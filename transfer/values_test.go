@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/transfer"
 )
@@ -228,7 +228,7 @@ func TestFormsOfTime(t *testing.T) {
 // told; the rest of its chunk is stored.
 func TestRowThatTheDatabaseRefuses(t *testing.T) {
 	t.Parallel()
-	address := testenv.PostgresDatabase(t)
+	address := migrated.PostgresDatabase(t)
 	st := openAt(t, address)
 	conn, err := pgx.Connect(t.Context(), address)
 	if err != nil {

@@ -35,12 +35,17 @@ type Config struct {
 	MetricsRetention time.Duration
 	// PartitionsAhead is for how many months ahead partitions are made (PostgreSQL).
 	PartitionsAhead int
+	// MoveLimit is how many signals a month of the default partition may have for a server
+	// to move them home (PostgreSQL): inserts wait meanwhile, and a person had better
+	// choose the time to move more. 50,000.
+	MoveLimit int
 }
 
 const (
 	defaultInterval = 5 * time.Minute
 	leastTTL        = time.Minute
 	defaultChunk    = 1000
+	defaultMove     = 50_000
 )
 
 // WithDefaults returns a copy in which zero fields hold their defaults.
@@ -63,6 +68,9 @@ func (c Config) WithDefaults() Config {
 	if c.Chunk == 0 {
 		c.Chunk = defaultChunk
 	}
+	if c.MoveLimit == 0 {
+		c.MoveLimit = defaultMove
+	}
 	return c
 }
 
@@ -78,6 +86,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("the lease lasts %v: it must outlast upkeep.interval (%v)", c.LeaseTTL, c.Interval)
 	case c.Chunk < 0:
 		return fmt.Errorf("Config.Chunk is %d: give 1 or more", c.Chunk)
+	case c.MoveLimit < 0:
+		return fmt.Errorf("Config.MoveLimit is %d: give 1 or more", c.MoveLimit)
 	}
 	for _, r := range []struct {
 		key   string

@@ -3,7 +3,6 @@ package upkeep_test
 import (
 	"bytes"
 	"context"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -13,7 +12,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
-	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 	"github.com/hal9-ai/hal9/upkeep"
@@ -26,15 +25,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func onBothEngines(t *testing.T, test func(t *testing.T, open func() model.Store)) {
 	t.Helper()
 	urls := map[string]func(*testing.T) string{
-		"postgres": func(t *testing.T) string { return testenv.PostgresDatabase(t) },
-		"sqlite":   func(t *testing.T) string { return "sqlite://" + filepath.Join(t.TempDir(), "hal9.db") },
+		"postgres": func(t *testing.T) string { return migrated.PostgresDatabase(t) },
+		"sqlite":   func(t *testing.T) string { return migrated.SQLiteDatabase(t) },
 	}
 	for engine, url := range urls {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			url := url(t)
 			test(t, func() model.Store {
-				st, err := store.Open(t.Context(), store.Config{URL: url, Migrate: true, MaxConnections: 4})
+				st, err := store.Open(t.Context(), store.Config{URL: url, MaxConnections: 4})
 				if err != nil {
 					t.Fatalf("open the store: %v", err)
 				}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hal9-ai/hal9/internal/dburl"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -20,6 +21,8 @@ type Keeper struct {
 	log     *slog.Logger
 	all     []task
 	figures *figures
+	// partitions are the figures of the signals' months.
+	partitions *partitionFigures
 	// leading is whether the last try got the lease; only for telling of changes.
 	leading bool
 	// turn keeps Run and RunOnce of one Keeper apart.
@@ -35,6 +38,7 @@ func New(cfg Config) (*Keeper, error) {
 	k := &Keeper{cfg: cfg, log: cfg.Logger}
 	k.all = k.tasks()
 	k.figures = newFigures(cfg.Metrics, k.all)
+	k.partitions = newPartitionFigures(cfg.Metrics, cfg.Store.Engine() == dburl.Postgres)
 	return k, nil
 }
 
@@ -45,10 +49,13 @@ func (k *Keeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(k.cfg.Interval)
 	defer tick.Stop()
 	defer k.end(ctx)
+	// The gauges are right while the first run goes on, which may mend what they tell.
+	_, _ = k.observe(ctx)
 	for {
 		if _, err := k.RunOnce(ctx); err != nil && ctx.Err() == nil {
 			k.log.WarnContext(ctx, "the upkeep did not end; it is tried again", slog.String("error", err.Error()))
 		}
+		k.look(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -95,6 +102,7 @@ func (k *Keeper) RunOnce(ctx context.Context) (acted []Outcome, err error) {
 			failed = context.Cause(run) // what the driver says of it adds nothing
 		}
 		k.figures.note(t.name, deleted, failed, k.cfg.Clock())
+		k.partitions.note(t.name, failed, k.cfg.Clock())
 		acted = append(acted, Outcome{t.name, deleted, failed})
 		if deleted > 0 {
 			k.log.InfoContext(ctx, "upkeep deleted rows", slog.String("task", t.name), slog.Int64("rows", deleted))

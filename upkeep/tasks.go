@@ -110,27 +110,13 @@ func (k *Keeper) dropSignals(ctx context.Context, now time.Time) (int64, error) 
 	var deleted int64
 	for _, p := range gone {
 		deleted += max(p.Rows, 0) // -1 is a partition whose rows nobody counted
+		if !p.IsDefault {
+			k.partitions.dropped.Inc()
+		}
 		k.log.InfoContext(ctx, "dropped a month of signals", slog.String("partition", p.Name), slog.Int64("rows", p.Rows))
 	}
 	if err != nil {
 		return deleted, fmt.Errorf("drop the months before the retention: %w", err)
 	}
 	return deleted, nil
-}
-
-// ensurePartitions makes the partitions of this month and the coming ones. Signals of a
-// month without one go to the default partition.
-func (k *Keeper) ensurePartitions(ctx context.Context, now time.Time) (int64, error) {
-	now = now.UTC()
-	for n := range k.cfg.PartitionsAhead + 1 {
-		month := time.Date(now.Year(), now.Month()+time.Month(n), 1, 0, 0, 0, 0, time.UTC)
-		made, err := k.cfg.Store.SignalPartitionEnsure(ctx, month)
-		if err != nil {
-			return 0, fmt.Errorf("ensure the partition of %s: %w", month.Format("2006-01"), err)
-		}
-		if made {
-			k.log.InfoContext(ctx, "made a partition", slog.String("month", month.Format("2006-01")))
-		}
-	}
-	return 0, nil
 }

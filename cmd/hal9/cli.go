@@ -1,8 +1,14 @@
 package main
 
+import (
+	"strings"
+
+	"github.com/hal9-ai/hal9/internal/config"
+)
+
 // CLI is the root of the command line. A command is a struct with a Run(*Globals)
 // error method in a file of its own and a field here; one that reads the
-// configuration embeds Settings, filled in newCLI.
+// configuration embeds Settings, and has its line in settings.
 type CLI struct {
 	Config      ConfigCmd      `cmd:"" help:"Show, check or describe the configuration."`
 	Healthcheck HealthcheckCmd `cmd:"" help:"Ask a running server whether it is ready."`
@@ -28,38 +34,84 @@ type CLI struct {
 	Version     VersionCmd     `cmd:"" help:"Show the version."`
 }
 
-// newCLI returns a CLI whose commands take the flags of the sections that they
-// use: a flag without effect is not offered.
+// settingsOf is where a command keeps its flags of the configuration, and the sections
+// and keys that it takes, all if there are none: a flag without effect is not offered.
+type settingsOf struct {
+	command  string // without "hal9"
+	settings *Settings
+	takes    []string
+}
+
+func (c *CLI) settings() []settingsOf {
+	all := []settingsOf{
+		{"config print", &c.Config.Print.Settings, nil},
+		{"config check", &c.Config.Check.Settings, nil},
+		{"healthcheck", &c.Healthcheck.Settings, []string{"server.listen"}},
+		{"serve", &c.Serve.Settings, []string{
+			"server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "tracing", "upkeep", "log",
+		}},
+		{"partitions drop", &c.Partitions.Drop.Settings, []string{"database.url", "database.admin_url", "cache"}},
+		{"partitions ensure", &c.Partitions.Ensure.Settings, []string{"database.url", "database.admin_url", "database.partitions_ahead"}},
+		{"signals load", &c.Signals.Load.Settings, []string{"database", "cache", "signals", "ingest"}},
+		{"backup", &c.Backup.Settings, []string{"database.url"}},
+		{"copy", &c.Copy.Settings, []string{"database.url"}},
+	}
+	for command, s := range map[string]*Settings{
+		"migrate up": &c.Migrate.Up.Settings, "migrate down": &c.Migrate.Down.Settings,
+		"migrate status": &c.Migrate.Status.Settings, "migrate redo": &c.Migrate.Redo.Settings,
+		"partitions list": &c.Partitions.List.Settings,
+		"export":          &c.Export.Settings, "restore": &c.Restore.Settings,
+		"fence on": &c.Fence.On.Settings, "fence off": &c.Fence.Off.Settings, "fence status": &c.Fence.Status.Settings,
+	} {
+		all = append(all, settingsOf{command, s, []string{"database.url", "database.admin_url"}})
+	}
+	for command, s := range map[string]*Settings{
+		"import": &c.Import.Settings, "admin create-key": &c.Admin.CreateKey.Settings, "loadtest seed": &c.Loadtest.Seed.Settings,
+		"cache invalidate": &c.Cache.Invalidate.Settings, "cache stats": &c.Cache.Stats.Settings,
+		"cache get": &c.Cache.Get.Settings, "cache drop": &c.Cache.Drop.Settings,
+		"user create": &c.User.Create.Settings, "user list": &c.User.List.Settings, "user show": &c.User.Show.Settings,
+		"user set-role": &c.User.SetRole.Settings, "user set-password": &c.User.SetPassword.Settings,
+		"user activate": &c.User.Activate.Settings, "user deactivate": &c.User.Deactivate.Settings, "user delete": &c.User.Delete.Settings,
+		"apikey create": &c.APIKey.Create.Settings, "apikey list": &c.APIKey.List.Settings,
+		"apikey revoke": &c.APIKey.Revoke.Settings, "apikey delete": &c.APIKey.Delete.Settings,
+	} {
+		all = append(all, settingsOf{command, s, []string{"database", "cache"}}) // running servers hear of what they write
+	}
+	return all
+}
+
+// newCLI returns a CLI whose commands take all their flags.
 func newCLI() *CLI {
 	var c CLI
-	c.Config.Print.Settings = newSettings()
-	c.Config.Check.Settings = newSettings()
-	c.Healthcheck.Settings = newSettings("server.listen")
-	c.Serve.Settings = newSettings("server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "tracing", "upkeep", "log")
-	for _, s := range []*Settings{
-		&c.Migrate.Up.Settings, &c.Migrate.Down.Settings, &c.Migrate.Status.Settings, &c.Migrate.Redo.Settings,
-		&c.Partitions.List.Settings,
-	} {
-		*s = newSettings("database.url", "database.admin_url")
-	}
-	c.Partitions.Drop.Settings = newSettings("database.url", "database.admin_url", "cache")
-	c.Signals.Load.Settings = newSettings("database", "cache", "signals", "ingest")
-	c.Partitions.Ensure.Settings = newSettings("database.url", "database.admin_url", "database.partitions_ahead")
-	c.Backup.Settings = newSettings("database.url")
-	c.Copy.Settings = newSettings("database.url")
-	for _, s := range []*Settings{&c.Export.Settings, &c.Restore.Settings, &c.Fence.On.Settings, &c.Fence.Off.Settings, &c.Fence.Status.Settings} {
-		*s = newSettings("database.url", "database.admin_url")
-	}
-	for _, s := range []*Settings{
-		&c.Import.Settings, &c.Cache.Invalidate.Settings, &c.Cache.Stats.Settings, &c.Cache.Get.Settings, &c.Cache.Drop.Settings, &c.Admin.CreateKey.Settings,
-		&c.User.Create.Settings, &c.User.List.Settings, &c.User.Show.Settings, &c.User.SetRole.Settings,
-		&c.User.SetPassword.Settings, &c.User.Activate.Settings, &c.User.Deactivate.Settings, &c.User.Delete.Settings,
-		&c.Loadtest.Seed.Settings,
-		&c.APIKey.Create.Settings, &c.APIKey.List.Settings, &c.APIKey.Revoke.Settings, &c.APIKey.Delete.Settings,
-	} {
-		*s = newSettings("database", "cache") // running servers hear of what they write
+	keys := config.Keys()
+	for _, of := range c.settings() {
+		*of.settings = newSettings(keys, of.takes...)
 	}
 	return &c
+}
+
+// newCLIFor is newCLI for one command line. Only the commands that it may name have
+// their flags: a thousand flags that it cannot use took most of the start.
+func newCLIFor(args []string) *CLI {
+	var c CLI
+	keys := config.Keys()
+	for _, of := range c.settings() {
+		if mayName(args, of.command) {
+			*of.settings = newSettings(keys, of.takes...)
+		}
+	}
+	return &c
+}
+
+// mayName tells whether the words of a command stand in a command line in their order.
+func mayName(args []string, command string) bool {
+	words := strings.Fields(command)
+	for _, arg := range args {
+		if len(words) > 0 && arg == words[0] {
+			words = words[1:]
+		}
+	}
+	return len(words) == 0
 }
 
 const description = `A data service for HAL9: signals, neurons and memories over HTTP,

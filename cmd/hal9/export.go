@@ -86,7 +86,7 @@ func (c *ExportCmd) write(ctx context.Context, url string, w io.Writer, progress
 		report, err = copydb.Export(ctx, copydb.ExportOptions{From: url, Progress: progress.update}, z)
 		return report, errors.Join(err, z.Close())
 	}
-	return copydb.Export(ctx, copydb.ExportOptions{From: url, Progress: progress.update}, w) //nolint:wrapcheck // says it all
+	return copydb.Export(ctx, copydb.ExportOptions{From: url, Progress: progress.update}, w)
 }
 
 // toFile lets the file appear under its name when it is whole and on the disk.

@@ -106,7 +106,7 @@ func (c *FenceStatusCmd) Run(g *Globals) error {
 		return copyError(err, nil)
 	}
 	name := config.MaskURL(cfg.Database.URL)
-	text := fmt.Sprintf("%s takes writes", name)
+	text := name + " takes writes"
 	if reason != "" {
 		text = fmt.Sprintf("%s takes no writes: %s", name, reason)
 	}

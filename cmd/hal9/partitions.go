@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/hal9-ai/hal9/internal/config"
@@ -136,73 +135,6 @@ func parseMonth(flag, text, command string) (time.Time, error) {
 		return month, usageError(fmt.Errorf("%s is %q; write a month as in 2026-01", flag, text), command)
 	}
 	return month, nil
-}
-
-// PartitionsListCmd shows partitions.
-type PartitionsListCmd struct {
-	Output
-	Timeout time.Duration `default:"30s" help:"Give up after this time (default 30s)." placeholder:"DURATION"`
-	Settings
-}
-
-// Help describes the command.
-func (PartitionsListCmd) Help() string {
-	return `On PostgreSQL the count of rows is the planner's estimate, a question mark before the first ANALYZE, and the default partition comes last: signals of all other times. On SQLite rows are counted.
-
-Example:
-
-    hal9 partitions list --json`
-}
-
-// Run shows partitions.
-func (c *PartitionsListCmd) Run(g *Globals) error {
-	quiet := Change{Timeout: c.Timeout}
-	return quiet.partitions(g, c.Settings, "hal9 partitions list", func(ctx context.Context, _ *config.Config, st model.Store) error {
-		all, err := st.SignalPartitionList(ctx)
-		if err != nil {
-			return fmt.Errorf("list the partitions: %w", err)
-		}
-		return c.print(g.Stdout, partitionsJSON(all), func(w io.Writer) error { return printPartitions(w, all) })
-	})
-}
-
-// partitionJSON is a partition as the command line shows it.
-type partitionJSON struct {
-	Name    string     `json:"name"`
-	Start   *time.Time `json:"start"`
-	End     *time.Time `json:"end"`
-	Default bool       `json:"default"`
-	Rows    *int64     `json:"rows"` // null if nobody knows
-	Bytes   int64      `json:"bytes"`
-}
-
-func partitionsJSON(all []model.SignalPartition) []partitionJSON {
-	out := make([]partitionJSON, len(all))
-	for i, p := range all {
-		out[i] = partitionJSON{Name: p.Name, Default: p.IsDefault, Bytes: p.Bytes}
-		if !p.IsDefault {
-			out[i].Start, out[i].End = &p.Start, &p.End
-		}
-		if p.Rows >= 0 {
-			out[i].Rows = &p.Rows
-		}
-	}
-	return out
-}
-
-func printPartitions(w io.Writer, all []model.SignalPartition) error {
-	table := [][]string{{"PARTITION", "MONTH", "ROWS", "BYTES"}}
-	for _, p := range all {
-		month, rows := p.Start.Format(monthLayout), strconv.FormatInt(p.Rows, 10)
-		if p.IsDefault {
-			month = "all others"
-		}
-		if p.Rows < 0 {
-			rows = "?"
-		}
-		table = append(table, []string{p.Name, month, rows, strconv.FormatInt(p.Bytes, 10)})
-	}
-	return writeTable(w, table)
 }
 
 // PartitionsDropCmd drops partitions.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,12 @@ func TestPartitionsOnPostgres(t *testing.T) {
 	ahead := time.Now().UTC().AddDate(0, 0, 1-time.Now().UTC().Day()).AddDate(0, 4, 0).Format("2006-01")
 	hal9("partitions", "ensure", "--ahead", "4").want(t, exitOK, "made "+ahead, "")
 	hal9("partitions", "ensure").want(t, exitOK, "was there already", "")
+
+	def := listOf(t, environ)["signals_default"]
+	if !slices.Equal(def.Months, []monthJSON{{"2001-03", 1}, {"2002-01", 1}}) || def.Rows == nil || *def.Rows != 2 {
+		t.Errorf("the default partition holds %+v", def)
+	}
+	hal9("partitions", "list").want(t, exitOK, "\n4 months ahead have their partition.\n\nIn the default partition:\n  2001-03  1 rows;", "")
 
 	feb := listOf(t, environ)["signals_y2001m02"]
 	if feb.Start == nil || feb.Start.Format(time.RFC3339) != "2001-02-01T00:00:00Z" || feb.End.Format(time.RFC3339) != "2001-03-01T00:00:00Z" {

@@ -21,7 +21,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 	}()
 
-	parser, err := newParser(newCLI(), stdout, stderr)
+	parser, err := newParser(newCLIFor(args), stdout, stderr)
 	if err != nil {
 		return report(stderr, err)
 	}

@@ -19,15 +19,15 @@ type Settings struct {
 	keys []config.Key
 }
 
-// newSettings returns the flags of some sections or single keys, or of all.
-func newSettings(only ...string) Settings {
+// newSettings returns the flags of some sections or single keys, or of all keys.
+func newSettings(all []config.Key, only ...string) Settings {
 	titles := map[string]string{}
 	for _, s := range config.Sections() {
 		titles[s.Name] = s.Title
 	}
 	fields := []reflect.StructField{flagField(0, "config", "FILE", "Read settings from this YAML file ($"+config.FileEnv+").", "Configuration")}
 	var keys []config.Key
-	for _, k := range config.Keys() {
+	for _, k := range all {
 		if k.Flag == "" {
 			continue
 		}

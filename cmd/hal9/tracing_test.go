@@ -51,11 +51,11 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
-// named returns the spans of a name; id is that of their trace, "" for any.
-func (r *receiver) named(name, id string) []*tracepb.Span {
+// named returns the spans of a name in the caller's trace.
+func (r *receiver) named(name string) []*tracepb.Span {
 	var found []*tracepb.Span
 	for _, s := range r.spans {
-		if s.GetName() == name && (id == "" || id == hexOf(s.GetTraceId())) {
+		if s.GetName() == name && hexOf(s.GetTraceId()) == callersTrace {
 			found = append(found, s)
 		}
 	}
@@ -160,13 +160,13 @@ func TestTraces(t *testing.T) {
 // checkTrace looks for one span of each kind, each within the one around it.
 func checkTrace(t *testing.T, to *receiver) {
 	t.Helper()
-	reads := to.named("GET /api/v1/neurons/:id", callersTrace)
-	caches := to.named("cache neuron", callersTrace)
-	queries := to.named("query NeuronGet", callersTrace)
+	reads := to.named("GET /api/v1/neurons/:id")
+	caches := to.named("cache neuron")
+	queries := to.named("query NeuronGet")
 	if len(reads) != 3 || len(caches) != 3 || len(queries) != 2 {
 		t.Fatalf("%d requests, %d reads of the cache, %d queries of\n%s", len(reads), len(caches), len(queries), strings.Join(to.raw, "\n"))
 	}
-	if len(to.named("GET unmatched", callersTrace)) != 1 {
+	if len(to.named("GET unmatched")) != 1 {
 		t.Error("no span of a request without a route")
 	}
 	if hexOf(reads[0].GetParentSpanId()) != "00f067aa0ba902b7" || !slices.Equal(caches[0].GetParentSpanId(), reads[0].GetSpanId()) ||
@@ -179,7 +179,7 @@ func checkTrace(t *testing.T, to *receiver) {
 	if a := attributesOf(caches[1]); !strings.Contains(a, `hal9.cache.tier=string_value:"local"`) || !strings.Contains(a, "hal9.cache.hit=bool_value:true") {
 		t.Error(a)
 	}
-	commits, signals := to.named("ingest commit", callersTrace), to.named("POST /api/v1/signal", callersTrace)
+	commits, signals := to.named("ingest commit"), to.named("POST /api/v1/signal")
 	if len(commits) != 1 || len(signals) != 1 || len(commits[0].GetLinks()) != 1 || len(signals[0].GetLinks()) != 1 ||
 		!slices.Equal(commits[0].GetLinks()[0].GetSpanId(), signals[0].GetSpanId()) || !slices.Equal(signals[0].GetLinks()[0].GetSpanId(), commits[0].GetSpanId()) {
 		t.Errorf("the commit and its signal are not linked: %v %v", commits, signals)

@@ -48,7 +48,8 @@ func TestEveryCommand(t *testing.T) {
 		if n.Help == "" || !strings.HasSuffix(n.Help, ".") {
 			t.Errorf("%s: its help is %q", path, n.Help)
 		}
-		hal9(t, nil, append(words, "--help")...).want(t, exitOK, "Example", "")
+		help := hal9(t, nil, append(words, "--help")...)
+		help.want(t, exitOK, "Example", "")
 		if !strings.Contains(n.Detail, "    hal9 "+strings.Join(words, " ")) && !strings.Contains(n.Detail, "hal9 "+strings.Join(words, " ")) {
 			t.Errorf("%s: no example runs it", path)
 		}
@@ -57,6 +58,9 @@ func TestEveryCommand(t *testing.T) {
 			hasJSON = hasJSON || f.Name == "json"
 			if f.Help == "" {
 				t.Errorf("%s --%s: no help", path, f.Name)
+			}
+			if !f.Hidden && !strings.Contains(help.out, "--"+f.Name) {
+				t.Errorf("%s --%s: not in its help", path, f.Name)
 			}
 		}
 		if reason := withoutJSON[path]; hasJSON != (reason == "") {

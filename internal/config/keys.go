@@ -224,7 +224,7 @@ func databaseKeys() []Key {
 			Help: "The longest that one statement may run.",
 		},
 		{
-			Name: "database.partitions_ahead", PostgresOnly: true, Default: "3", check: between(1, 120),
+			Name: "database.partitions_ahead", PostgresOnly: true, Default: "3", check: between(2, 120),
 			Help: "For how many months ahead partitions of signals are made.",
 		},
 		{

@@ -66,8 +66,16 @@ func PostgresURL(tb testing.TB) string {
 
 // PostgresDatabase makes an empty database for the test and returns its URL. The
 // database is dropped when the test ends; if the test failed, it is kept and its
-// name is logged.
+// name is logged. Package migrated makes databases that have the schema.
 func PostgresDatabase(tb testing.TB) string {
+	tb.Helper()
+	// Unlike template1, template0 has no sessions that could be in the way.
+	return PostgresCopy(tb, "template0")
+}
+
+// PostgresCopy is PostgresDatabase with a copy of a database of the server that
+// nobody is connected to.
+func PostgresCopy(tb testing.TB, template string) string {
 	tb.Helper()
 	server := PostgresURL(tb)
 	address, err := url.Parse(server)
@@ -77,8 +85,7 @@ func PostgresDatabase(tb testing.TB) string {
 	name := "hal9_test_" + strings.ToLower(rand.Text()[:16])
 	address.Path = "/" + name
 
-	// Unlike template1, template0 has no sessions that could be in the way.
-	create := "CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8'"
+	create := "CREATE DATABASE " + name + " TEMPLATE " + template + " ENCODING 'UTF8'"
 	if err := execute(tb.Context(), server, create); err != nil {
 		tb.Fatalf("testenv: make a database: %v", err)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 )
@@ -17,8 +17,8 @@ import (
 // open makes a migrated database.
 func open(tb testing.TB) (st model.Store, url string) {
 	tb.Helper()
-	url = testenv.PostgresDatabase(tb)
-	st, err := store.Open(tb.Context(), store.Config{URL: url, Migrate: true, MaxConnections: 4})
+	url = migrated.PostgresDatabase(tb)
+	st, err := store.Open(tb.Context(), store.Config{URL: url, MaxConnections: 4})
 	if err != nil {
 		tb.Fatal(err)
 	}

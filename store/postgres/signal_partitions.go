@@ -33,6 +33,15 @@ func (s *Store) SignalPartitionList(ctx context.Context) (all []model.SignalPart
 	return all, err
 }
 
+// SignalPartitionDefaultMonths returns the months whose rows lie in the default partition.
+func (s *Store) SignalPartitionDefaultMonths(ctx context.Context, most int64) (months []model.SignalMonth, err error) {
+	err = s.withConn(ctx, "SignalPartitionDefaultMonths", func(ctx context.Context, conn *pgxpool.Conn) error {
+		months, err = PartitionDefaultMonths(ctx, conn, most)
+		return err
+	})
+	return months, err
+}
+
 // SignalPartitionDrop drops the months that end at or before the given moment. Beside
 // an error it returns those that are gone already.
 func (s *Store) SignalPartitionDrop(ctx context.Context, before time.Time) (gone []model.SignalPartition, err error) {

@@ -25,6 +25,11 @@ func (s *Store) SignalPartitionList(ctx context.Context) (all []model.SignalPart
 	return all, err
 }
 
+// SignalPartitionDefaultMonths returns none: a file has no default partition.
+func (s *Store) SignalPartitionDefaultMonths(ctx context.Context, _ int64) ([]model.SignalMonth, error) {
+	return nil, s.Ping(ctx)
+}
+
 // SignalPartitionDrop deletes the months that end at or before the given moment, in
 // chunks, so that other writes get their turn. Beside an error it returns those that
 // are gone already.

@@ -74,7 +74,7 @@ func chunked(ctx context.Context, t *Table, most int, rows rowsFrom, after Row, 
 			chunk, size = make([]Row, 0, len(chunk)), 0
 			return nil
 		case <-ctx.Done():
-			return context.Cause(ctx) //nolint:wrapcheck // the group's own
+			return context.Cause(ctx)
 		}
 	}
 	err := rows(ctx, t, after, func(r Row) error {

@@ -129,8 +129,10 @@ func (e *exporter) header(ctx context.Context, db database) error {
 
 // row writes a row; columns that are computed from others stay out.
 func (e *exporter) row(t *Table, r Row) error {
-	b := append(e.line[:0], `{"table":`...)
-	b = append(appendText(b, t.Name), `,"row":{`...)
+	b := e.line[:0]
+	b = append(b, `{"table":`...)
+	b = appendText(b, t.Name)
+	b = append(b, `,"row":{`...)
 	first := true
 	for i, c := range t.Columns {
 		if i == t.search {
@@ -140,14 +142,16 @@ func (e *exporter) row(t *Table, r Row) error {
 			b = append(b, ',')
 		}
 		first = false
-		b = append(appendText(b, c.Name), ':')
+		b = appendText(b, c.Name)
+		b = append(b, ':')
 		var reason string
 		if b, reason = r[i].appendJSON(b, c.Kind); reason != "" {
 			e.report.Refused = append(e.report.Refused, Refused{t.Name, plain(t.keyText(t.keyOf(r))), c.Name + " " + reason})
 			return nil
 		}
 	}
-	e.line = append(b, "}}\n"...)
+	b = append(b, "}}\n"...)
+	e.line = b
 	e.report.Rows[t.Name]++
 	return e.write(e.line)
 }
@@ -171,7 +175,7 @@ func appendText(b []byte, text string) []byte {
 	var line bytes.Buffer
 	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(text) // a text can always be written
+	_ = enc.Encode(text) //nolint:errchkjson // a text can always be written
 	return append(b, bytes.TrimRight(line.Bytes(), "\n")...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -153,17 +154,20 @@ func addUser(ctx context.Context, tx model.Tx, id uuid.UUID, name string) error 
 
 func (w *writers) memories(ctx context.Context) func() error {
 	n := 0
+	var made []uuid.UUID
 	return func() error {
 		n++
 		id := uuid.New()
+		made = append(made, id)
 		if _, err := w.st.MemoryInsert(ctx, model.MemoryInsertParams{ID: id, NeuronID: "neuron-l2", Content: "first words", Context: model.JSON("{}"), Metadata: model.JSON("{}"), CreatedAt: start}); err != nil {
 			return err
 		}
 		if n%3 == 0 {
-			_, err := w.st.MemoryDelete(ctx, model.MemoryDeleteParams{ID: id})
+			// One that an earlier pass has seen.
+			_, err := w.st.MemoryDelete(ctx, model.MemoryDeleteParams{ID: made[n/3]})
 			return err
 		}
-		if _, err := w.st.NeuronSetState(ctx, model.NeuronSetStateParams{ID: "neuron-l2", State: fmt.Sprint(n), Condition: "running", UpdatedAt: start}); err != nil {
+		if _, err := w.st.NeuronSetState(ctx, model.NeuronSetStateParams{ID: "neuron-l2", State: strconv.Itoa(n), Condition: "running", UpdatedAt: start}); err != nil {
 			return err
 		}
 		_, err := w.st.NeuronActivityAdd(ctx, model.NeuronActivityAddParams{SignalsAdded: 1, LastSignalAt: &start, NeuronID: "neuron-l2"})

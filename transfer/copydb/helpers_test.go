@@ -1,7 +1,6 @@
 package copydb_test
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -26,12 +25,7 @@ func newDatabase(t *testing.T, engine string) string {
 	if engine == "postgres" {
 		url = testenv.PostgresDatabase(t)
 	}
-	close := func(st model.Store) {
-		if err := st.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	close(openStore(t, url))
+	must(t, openStore(t, url).Close())
 	return url
 }
 
@@ -63,8 +57,6 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // fill stores rows in every table: values that the engines write differently, text in
 // other scripts, months far apart, ids that are no UUIDv7.
 func fill(t *testing.T, url string, signals int) {
@@ -74,12 +66,12 @@ func fill(t *testing.T, url string, signals int) {
 		for i := range 5 {
 			id := uuid.New()
 			_, err := st.UserInsert(ctx, model.UserInsertParams{
-				ID: id, Username: fmt.Sprintf("user-%d", i), Email: ptr(fmt.Sprintf("ünïcode%d@example.org", i)), PasswordHash: "$2b$12$old", Role: "user",
+				ID: id, Username: fmt.Sprintf("user-%d", i), Email: new(fmt.Sprintf("ünïcode%d@example.org", i)), PasswordHash: "$2b$12$old", Role: "user",
 				IsActive: i%2 == 0, CreatedAt: start, UpdatedAt: start.Add(time.Microsecond),
 			})
 			must(t, err)
 			session := uuid.New()
-			_, err = st.SessionInsert(ctx, model.SessionInsertParams{ID: session, UserID: id, TokenHash: "session-" + id.String(), IPAddress: ptr("::1"), ExpiresAt: start.AddDate(9, 0, 0), CreatedAt: start})
+			_, err = st.SessionInsert(ctx, model.SessionInsertParams{ID: session, UserID: id, TokenHash: "session-" + id.String(), IPAddress: new("::1"), ExpiresAt: start.AddDate(9, 0, 0), CreatedAt: start})
 			must(t, err)
 			must(t, st.RefreshTokenInsert(ctx, model.RefreshTokenInsertParams{ID: uuid.New(), SessionID: session, TokenHash: "refresh-" + id.String(), ExpiresAt: start, CreatedAt: start}))
 			_, err = st.APIKeyInsert(ctx, model.APIKeyInsertParams{ID: uuid.New(), UserID: id, Name: "ключ", KeyHash: "key-" + id.String(), Permissions: model.JSON(`["signals:read", "signals:write"]`), IsActive: true, CreatedAt: start})
@@ -92,7 +84,7 @@ func fill(t *testing.T, url string, signals int) {
 			must(t, err)
 			claim, err := st.IdempotencyKeyClaim(ctx, model.IdempotencyKeyClaimParams{ID: "claim-" + id.String(), Fingerprint: "f", Holder: uuid.New(), CreatedAt: start, LockedUntil: start, ExpiresAt: start.AddDate(9, 0, 0)})
 			must(t, err)
-			_, err = st.IdempotencyKeyFinish(ctx, model.IdempotencyKeyFinishParams{Status: ptr(int64(200)), Headers: model.JSON(`{"ETag":"1"}`), Body: []byte("{\x00\xff}"), ID: claim.ID, Holder: claim.Holder})
+			_, err = st.IdempotencyKeyFinish(ctx, model.IdempotencyKeyFinishParams{Status: new(int64(200)), Headers: model.JSON(`{"ETag":"1"}`), Body: []byte("{\x00\xff}"), ID: claim.ID, Holder: claim.Holder})
 			must(t, err)
 		}
 		for i := range 40 {
@@ -170,5 +162,3 @@ func wantSame(t *testing.T, report *copydb.Report) {
 		}
 	}
 }
-
-func background(t *testing.T) context.Context { t.Helper(); return context.WithoutCancel(t.Context()) }

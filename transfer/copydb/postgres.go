@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -31,12 +32,10 @@ func openPostgres(ctx context.Context, url string) (database, error) {
 		return nil, errors.New("this is no PostgreSQL URL: write postgres://user:password@host:port/database, with special characters of the password percent-encoded")
 	}
 	c := pc.ConnConfig
-	for key, value := range map[string]string{
+	maps.Copy(c.RuntimeParams, map[string]string{
 		"application_name": "hal9 copy", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0",
 		"timezone": "UTC", "datestyle": "ISO", "client_min_messages": "warning",
-	} {
-		c.RuntimeParams[key] = value
-	}
+	})
 	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
 		// The error's text has the user and the host, and never the password.
@@ -44,7 +43,7 @@ func openPostgres(ctx context.Context, url string) (database, error) {
 	}
 	db := &pgDatabase{conn: conn, raw: conn.PgConn()}
 	if err := schema.CheckPostgres(ctx, conn); err != nil {
-		return nil, errors.Join(err, db.close())
+		return nil, errors.Join(err, db.close()) //nolint:contextcheck // closing has a limit of its own
 	}
 	return db, nil
 }
@@ -98,7 +97,7 @@ func (db *pgDatabase) schemaVersion(ctx context.Context) (int64, error) {
 }
 
 func (db *pgDatabase) snapshot(ctx context.Context) error {
-	return db.exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	return db.exec(ctx, "BEGIN READ ONLY, ISOLATION LEVEL REPEATABLE READ")
 }
 
 func (db *pgDatabase) endSnapshot(ctx context.Context) error { return db.exec(ctx, "COMMIT") }
@@ -184,7 +183,7 @@ func (db *pgDatabase) months(ctx context.Context, list []int) (made int, err err
 	for _, m := range list {
 		ok, err := postgres.PartitionEnsure(ctx, db.conn, time.Date(0, time.Month(m+1), 1, 0, 0, 0, 0, time.UTC))
 		if err != nil {
-			return made, err //nolint:wrapcheck // says it all
+			return made, err
 		}
 		if ok {
 			made++

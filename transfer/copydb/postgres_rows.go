@@ -148,7 +148,7 @@ func (v *Value) appendPostgres(b []byte, c *Column) ([]byte, error) {
 	case Int, Float:
 		return binary.BigEndian.AppendUint64(length(size64), uint64(v.n)), nil //nolint:gosec // two's complement
 	case Bool:
-		return append(length(1), byte(v.n)), nil
+		return append(length(1), byte(v.n)), nil //nolint:gosec // 0 or 1
 	case UUID:
 		if len(v.s) != sizeUUID {
 			return b, &unfitError{c.Name, "is no UUID in lower case"}
@@ -164,7 +164,8 @@ func (v *Value) appendPostgres(b []byte, c *Column) ([]byte, error) {
 // copyIn sends rows by COPY in its binary format:
 // https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 func (db *pgDatabase) copyIn(ctx context.Context, table string, columns []Column, rows []Row) error {
-	b := append(db.buf[:0], "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
+	b := db.buf[:0]
+	b = append(b, "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
 	var err error
 	for _, r := range rows {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(columns))) //nolint:gosec // a few
@@ -216,7 +217,7 @@ func (db *pgDatabase) sideload(ctx context.Context, t *Table, columns []int, row
 }
 
 func (db *pgDatabase) upsert(ctx context.Context, t *Table, rows []Row) error {
-	return db.sideload(ctx, t, t.all(), rows, fmt.Sprintf("INSERT INTO %s (%s) SELECT * FROM %s ON CONFLICT (%s) DO UPDATE SET %s",
+	return db.sideload(ctx, t, t.all(), rows, fmt.Sprintf("INSERT INTO %s (%s) SELECT %[2]s FROM %[3]s ON CONFLICT (%[4]s) DO UPDATE SET %[5]s",
 		quote(t.Name), t.names(t.all()), aside, t.names(t.Key), t.assignments()))
 }
 
@@ -230,7 +231,7 @@ func (t *Table) assignments() string {
 }
 
 func (db *pgDatabase) remove(ctx context.Context, t *Table, keys []Row) error {
-	return db.sideload(ctx, t, t.Key, keys, fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (SELECT * FROM %s)", quote(t.Name), t.names(t.Key), aside))
+	return db.sideload(ctx, t, t.Key, keys, fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (SELECT %[2]s FROM %[3]s)", quote(t.Name), t.names(t.Key), aside))
 }
 
 func (db *pgDatabase) days(ctx context.Context, t *Table) (map[int64]int64, error) {

@@ -333,7 +333,7 @@ func (v *Value) fromJSON(raw json.RawMessage, k Kind) error {
 		v.null = true
 		return nil
 	}
-	switch k {
+	switch k { //nolint:exhaustive // the others are written as text
 	case Bool:
 		var b bool
 		err := json.Unmarshal(raw, &b)

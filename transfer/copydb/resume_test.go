@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -29,12 +30,12 @@ func child(args string) {
 	chunks := 0
 	_, err := copydb.Copy(context.Background(), copydb.WithChunks(options(from, to), 20, func() error {
 		if chunks++; chunks == 10 {
-			os.Stdout.WriteString("midway\n")
+			fmt.Println("midway")
 			select {} // until it is killed
 		}
 		return nil
 	}))
-	os.Stdout.WriteString("ended: " + errors.Join(err, errors.New("not killed")).Error() + "\n")
+	fmt.Println("ended:", errors.Join(err, errors.New("not killed")))
 	os.Exit(1)
 }
 

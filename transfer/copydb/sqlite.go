@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,7 @@ type liteDatabase struct {
 func openSQLite(ctx context.Context, url string) (database, error) {
 	path, err := dburl.SQLitePath(url)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says it all
+		return nil, err
 	}
 	if path == dburl.MemoryPath {
 		return nil, errors.New("a database in memory cannot be copied from outside: name a file, as in sqlite://hal9.db")
@@ -252,8 +253,8 @@ func (db *liteDatabase) atFault(err error) string {
 }
 
 func (db *liteDatabase) clear(ctx context.Context, tables []Table) error {
-	for i := len(tables) - 1; i >= 0; i-- { // children first
-		if err := db.exec(ctx, "DELETE FROM "+quote(tables[i].Name)); err != nil {
+	for _, t := range slices.Backward(tables) { // children first
+		if err := db.exec(ctx, "DELETE FROM "+quote(t.Name)); err != nil {
 			return err
 		}
 	}

@@ -94,7 +94,7 @@ func (v *Value) fromSQLite(from driver.Value, k Kind) error {
 		v.n = from
 	case float64:
 		if k != Float {
-			return fmt.Errorf("holds a fraction")
+			return errors.New("holds a fraction")
 		}
 		v.n = int64(math.Float64bits(from)) //nolint:gosec // its bits
 	case bool:

@@ -187,7 +187,7 @@ func (s *syncer) run(ctx context.Context, bounds query) error {
 		if a == nil && b == nil {
 			return s.flush(ctx)
 		}
-		order := 0
+		var order int
 		switch {
 		case a == nil:
 			order = 1

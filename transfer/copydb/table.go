@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -241,7 +242,7 @@ func inOrder(tables []Table) ([]Table, error) {
 			ordered = append(ordered, t)
 		}
 		if len(ordered) == before {
-			return nil, fmt.Errorf("the foreign keys of the tables go round in a circle")
+			return nil, errors.New("the foreign keys of the tables go round in a circle")
 		}
 	}
 	return ordered, nil

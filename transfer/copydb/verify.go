@@ -49,7 +49,7 @@ func pagesOf(ctx context.Context, t *Table, rows rowsFrom, derive bool, ready ch
 			page, size = make([]Row, 0, len(page)), 0
 			return nil
 		case <-ctx.Done():
-			return context.Cause(ctx) //nolint:wrapcheck // the group's own
+			return context.Cause(ctx)
 		}
 	}
 	err := rows(ctx, t, nil, func(r Row) error {
@@ -84,7 +84,7 @@ func merge(t *Table, source, target *stream, report *Report, step func(t *Table,
 		if err != nil {
 			return err
 		}
-		order := 0
+		var order int
 		switch {
 		case a == nil && b == nil:
 			return nil
