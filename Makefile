@@ -48,6 +48,19 @@ build: ## build bin/hal9
 test: bin/testenv ## run the tests with PostgreSQL and Valkey or Redis (PKG=./store TESTFLAGS="-run Neuron")
 	@$(if $(RACE),,echo "no C compiler: testing without the race detector" >&2)
 	$(if $(RACE),CGO_ENABLED=1) bin/testenv run -- $(GO) test $(RACE) -timeout 9m $(TESTFLAGS) $(PKG)
+	$(if $(filter ./...,$(PKG)),@$(MAKE) --no-print-directory test-go-client)
+
+# The same build as the tests', so that only linking is left to do. The client is a module
+# of its own, which PKG=./... does not reach.
+.PHONY: test-go-client
+test-go-client: ## run the tests of clients/go and examples/go against a service
+	$(if $(RACE),CGO_ENABLED=1) $(GO) build $(RACE) -buildvcs=false -o bin/hal9-tested ./cmd/hal9
+	HAL9_TEST_PROGRAM=$(CURDIR)/bin/hal9-tested $(if $(RACE),CGO_ENABLED=1) $(GO) -C clients/go test $(RACE) -timeout 2m $(TESTFLAGS) ./...
+
+.PHONY: test-clients
+test-clients: build test-go-client ## check and run both clients and all examples (needs npm and the network)
+	sh tools/typescript-check.sh
+
 
 .PHONY: test-pooler
 test-pooler: bin/testenv ## run the store's conformance suite through a PgBouncer in transaction mode
@@ -118,15 +131,18 @@ partitions-pause: bin/testenv ## measure how long inserts wait while months are 
 	@rm -f bin/partitions.db bin/partitions.db-* bin/partitions.db.*
 
 .PHONY: generate
-generate: ## compile queries/ into Go
+generate: ## compile queries/ into Go, and the API into clients/
 	$(GO) generate ./tools.go
 
 .PHONY: verify
 verify: ## fail if generated code or go.mod is stale
 	sh tools/sqlc.sh verify
 	$(GO) run ./internal/storegen --check
+	sh tools/clients.sh verify
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
+	$(GO) -C clients/go mod tidy -diff
+	$(GO) -C examples/go mod tidy -diff
 
 .PHONY: lint
 lint: ## check the code with golangci-lint, gofmt and go vet
@@ -134,6 +150,8 @@ lint: ## check the code with golangci-lint, gofmt and go vet
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		printf 'not formatted, run make fmt:\n%s\n' "$$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
+	$(GO) -C clients/go vet ./...
+	$(GO) -C examples/go vet ./...
 
 .PHONY: lint-openapi
 lint-openapi: build ## check the OpenAPI document with redocly (needs npx and the network)
@@ -150,6 +168,10 @@ check-k6: ## check the types of loadtest/k6.js (needs npm and the network)
 .PHONY: check-deploy
 check-deploy: ## check deploy/ by the schemas of Kubernetes, Compose and Docker (needs the network)
 	sh tools/deploy-check.sh
+
+.PHONY: release-snapshot
+release-snapshot: ## build the archives of a release into dist/ (minutes, needs the network)
+	sh tools/release-snapshot.sh
 
 .PHONY: fmt
 fmt: ## format the code

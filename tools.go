@@ -9,6 +9,7 @@
 //   - goose runs the migrations of schema/ by hand
 //   - golangci-lint checks the code by the rules of .golangci.yaml
 //   - benchstat compares the benchmarks of two revisions
+//   - oapi-codegen writes the types and calls of clients/go
 //
 // Each runs as
 //
@@ -25,3 +26,4 @@ package hal9
 //go:generate go run ./internal/storegen --sql
 //go:generate sh tools/sqlc.sh generate
 //go:generate go run ./internal/storegen
+//go:generate sh tools/clients.sh generate

@@ -153,6 +153,13 @@ func (s *Server) decodeBulk(ctx context.Context, lines *lineReader, chunks chan<
 	}
 	for {
 		number := lines.line
+		if number%bulkLook == 0 {
+			// Before the next line is read, which would count as decided and be lost.
+			if err := s.unwanted(ctx); err != nil {
+				_ = send() // what was read is decided; the error says the rest
+				return err
+			}
+		}
 		line, err := lines.read()
 		if err != nil {
 			// Lines that came whole count, however the stream ended.
@@ -160,12 +167,6 @@ func (s *Server) decodeBulk(ctx context.Context, lines *lineReader, chunks chan<
 				return nil
 			}
 			return err
-		}
-		if number%bulkLook == 0 {
-			if err := s.unwanted(ctx); err != nil {
-				_ = send() // what was read is decided; the error says the rest
-				return err
-			}
 		}
 		if isBlank(line) {
 			if blank += int64(len(line)) + 1; blank > maxBulkBlank {
