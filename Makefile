@@ -62,6 +62,10 @@ test-clients: build test-go-client ## check and run both clients and all example
 	sh tools/typescript-check.sh
 
 
+.PHONY: test-pooler
+test-pooler: bin/testenv ## run the store's conformance suite through a PgBouncer in transaction mode
+	bin/testenv run --pooler -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongPgBouncer' $(TESTFLAGS) ./store
+
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)

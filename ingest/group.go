@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,8 @@ type submission struct {
 	err      error
 	answered chan struct{}
 	span     trace.Span // the request's, nil if it is not traced
+	// caller is told how far the log came with the commit; nil if nobody asks.
+	caller *model.Consistency
 }
 
 // group commits signals of concurrent callers together. A committer is started when
@@ -55,7 +58,7 @@ type group struct {
 // leaves while its signal waits takes it along; one that leaves later leaves it to
 // be stored with the others, and does not learn of it.
 func (g *group) submit(ctx context.Context, signal model.SignalInsertParams, accepted time.Time) (Result, error) {
-	s := &submission{signal: signal, accepted: accepted, answered: make(chan struct{})}
+	s := &submission{signal: signal, accepted: accepted, answered: make(chan struct{}), caller: model.ConsistencyFrom(ctx)}
 	if g.tracer != nil {
 		s.span = recording(ctx)
 	}
@@ -142,7 +145,8 @@ func (g *group) take() []*submission {
 func (g *group) commit(batch []*submission) {
 	i, ctx := g.ingest, context.Background()
 	begin := time.Now()
-	traced, end := g.spanOf(ctx, batch)
+	asking, tell := withCallers(ctx, batch)
+	traced, end := g.spanOf(asking, batch)
 	outcomes := i.storeBatch(traced, batch)
 	end(outcomes)
 	i.figures.batch(len(batch), time.Since(begin))
@@ -165,12 +169,32 @@ func (g *group) commit(batch []*submission) {
 	// Counted before it is answered, so that whoever has the answer finds it counted.
 	i.figures.commitEach(accepted, committed, stored)
 	for _, s := range batch {
+		tell(s)
 		close(s.answered)
 	}
 	i.told(stored)
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()
 	i.activity.note(ctx, stored...)
+}
+
+// withCallers lets the store take the position of the commit, once for all, if one of the
+// callers asks. tell hands it to a caller.
+func withCallers(ctx context.Context, batch []*submission) (_ context.Context, tell func(*submission)) {
+	if !slices.ContainsFunc(batch, func(s *submission) bool { return s.caller != nil }) {
+		return ctx, func(*submission) {}
+	}
+	together := model.NewConsistency(nil)
+	return model.WithConsistency(ctx, together), func(s *submission) {
+		p, wrote, known := together.Written()
+		switch {
+		case s.caller == nil || !wrote:
+		case known:
+			s.caller.Wrote(p)
+		default:
+			s.caller.Lost()
+		}
+	}
 }
 
 // outcome is what became of one signal of a batch.

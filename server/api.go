@@ -131,6 +131,8 @@ type operation struct {
 	idempotency idempotency
 	// etag says that the answer bears an ETag, and that a GET may be conditional.
 	etag bool
+	// replica says that a replica of the database may answer part of it.
+	replica bool
 	// noBody says that a POST or PUT takes none.
 	noBody bool
 	// example of the body of the request.
@@ -182,6 +184,7 @@ func registerDirect[I, O any](s *Server, op operation, fill func(*gin.Context, *
 	}
 	huma.Register(s.api, h, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
+		s.noteWrites(ctx, err == nil && isWrite(op.method))
 		if err != nil {
 			return nil, s.fail(ctx, err)
 		}

@@ -36,7 +36,7 @@ type auditListInput struct {
 
 func (s *Server) registerAudit() {
 	register(s, operation{
-		id: "AuditList", method: http.MethodGet, path: "/api/v1/audit", tag: tagAdmin, access: closed(auth.ScopeSystemAdmin),
+		id: "AuditList", method: http.MethodGet, path: "/api/v1/audit", tag: tagAdmin, access: closed(auth.ScopeSystemAdmin), replica: true,
 		summary: "List the privileged acts", description: "The newest first.",
 	}, s.auditList)
 }

@@ -233,6 +233,7 @@ func (s *Server) bulkReadError(body *patientBody, err error) error {
 
 // answerBulk tells what became of the stream.
 func (s *Server) answerBulk(c *gin.Context, result BulkResult, err error) {
+	s.noteWrites(c.Request.Context(), result.Duplicates > 0)
 	if err == nil {
 		status := http.StatusOK
 		if result.Failed > 0 {

@@ -51,7 +51,7 @@ type directAnswer interface {
 // newDirect makes the direct handler of an operation. fill reads the input; false says
 // that it is not plain.
 func newDirect[I, O any](s *Server, op *operation, fill func(*gin.Context, *I) bool, handler func(context.Context, *I) (*O, error)) direct {
-	hasBody := op.hasBody()
+	hasBody, writes := op.hasBody(), isWrite(op.method)
 	return func(c *gin.Context) bool {
 		if !plainRequest(c.Request) {
 			return false
@@ -66,6 +66,7 @@ func newDirect[I, O any](s *Server, op *operation, fill func(*gin.Context, *I) b
 		ctx := withTimeout(c.Request.Context(), s.cfg.RequestTimeout)
 		defer ctx.end()
 		out, err := handler(ctx, &in)
+		s.noteWrites(ctx, err == nil && writes)
 		if err != nil {
 			s.fail(ctx, err).abort(c)
 			return true

@@ -59,13 +59,19 @@ type harness struct {
 // newServer starts a server on a fresh database of the engine.
 func newServer(t *testing.T, engine string, change ...func(*server.Deps)) *harness {
 	t.Helper()
+	return newServerOn(t, openStore(t, engine), change...)
+}
+
+// newServerOn starts a server on a store.
+func newServerOn(t *testing.T, st model.Store, change ...func(*server.Deps)) *harness {
+	t.Helper()
 	h := &harness{t: t, clock: &clock{moment: time.Now()}, log: &syncBuffer{}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the server's log:\n%s", h.log)
 		}
 	})
-	h.store = openStore(t, engine)
+	h.store = st
 	set := metrics.NewSet()
 	h.ingest = ingest.New(ingest.Config{Store: h.store, Clock: h.clock.now, Metrics: set, ActivityInterval: 10 * time.Millisecond})
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))

@@ -127,9 +127,11 @@ func (s *Server) idempotent(op *operation) func(huma.Context, func(huma.Context)
 		held, stored, p := s.claimKey(ctx.Context(), mode, route, key, c.Request)
 		switch {
 		case p != nil:
+			s.noteWrites(ctx.Context(), p.Status == http.StatusConflict)
 			p.abort(c)
 			return
 		case held == nil:
+			s.noteWrites(ctx.Context(), true)
 			replay(c, &stored)
 			return
 		}

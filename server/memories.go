@@ -67,7 +67,7 @@ func (s *Server) registerMemories() {
 		idempotency: idempotencyAtomic, etag: true,
 	}, s.memoryCreate)
 	register(s, operation{
-		id: "MemoryList", method: http.MethodGet, path: path, tag: tagMemories, access: scoped(auth.ScopeViewMemory),
+		id: "MemoryList", method: http.MethodGet, path: path, tag: tagMemories, access: scoped(auth.ScopeViewMemory), replica: true,
 		summary: "List the memories", description: "The newest first.",
 	}, s.memoryList)
 	s.registerMemorySearch(path + "/search")

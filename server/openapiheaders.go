@@ -13,6 +13,7 @@ func describeHeaders(op *operation, doc *huma.Operation) {
 	if op.takesKey() {
 		describeIdempotency(op, doc)
 	}
+	describeConsistency(op, doc)
 	if !op.etag {
 		return
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ func (s *Server) prometheus(ctx context.Context) *text {
 	var raw bytes.Buffer
 	s.metrics.WritePrometheus(&raw)
 	s.writeGauges(&raw)
+	s.writeReplicas(&raw)
 	limited, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
 	s.writeSchema(limited, &raw)
@@ -82,6 +85,39 @@ func (s *Server) writeSchema(ctx context.Context, b *bytes.Buffer) {
 	}
 	_, _ = fmt.Fprintf(b, "hal9_database_schema_version %d\n", v.Applied)
 	_, _ = fmt.Fprintf(b, "hal9_database_schema_version_latest %d\n", v.Latest)
+}
+
+// writeReplicas has no lines where there are no replicas.
+func (s *Server) writeReplicas(b *bytes.Buffer) {
+	if s.consistency == nil {
+		return
+	}
+	st := s.consistency.Stats()
+	each := func(name string, value func(r *model.ReplicaStat) (float64, bool)) {
+		for i := range st.Replicas {
+			if v, ok := value(&st.Replicas[i]); ok {
+				_, _ = fmt.Fprintf(b, "%s{replica=%s} %g\n", name, labelValue(st.Replicas[i].Name), v)
+			}
+		}
+	}
+	each("hal9_database_replica_usable", func(r *model.ReplicaStat) (float64, bool) {
+		if r.Usable {
+			return 1, true
+		}
+		return 0, true
+	})
+	each("hal9_database_replica_lag_seconds", func(r *model.ReplicaStat) (float64, bool) { return r.Lag.Seconds(), r.LagKnown })
+	primary := int64(0)
+	for _, reason := range slices.Sorted(maps.Keys(st.Fallbacks)) {
+		primary += st.Fallbacks[reason]
+	}
+	for _, r := range st.Replicas {
+		_, _ = fmt.Fprintf(b, "hal9_database_replica_reads_total{target=%s} %d\n", labelValue(r.Name), r.Reads)
+	}
+	_, _ = fmt.Fprintf(b, "hal9_database_replica_reads_total{target=\"primary\"} %d\n", primary)
+	for _, reason := range slices.Sorted(maps.Keys(st.Fallbacks)) {
+		_, _ = fmt.Fprintf(b, "hal9_database_replica_fallbacks_total{reason=%s} %d\n", labelValue(reason), st.Fallbacks[reason])
+	}
 }
 
 func (s *Server) writeNeurons(ctx context.Context, b *bytes.Buffer) {

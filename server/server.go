@@ -71,7 +71,9 @@ type Deps struct {
 	Tracer trace.Tracer
 	// Cache is what Store is cached in, for its figures; nil without one.
 	Cache *cacheutil.Manager
-	Build Build
+	// Consistency keeps what sessions wrote where the database has replicas; nil without.
+	Consistency Consistency
+	Build       Build
 }
 
 // Later accepts what is stored a moment later. queued is false where it cannot be, and
@@ -136,7 +138,9 @@ type Server struct {
 	encoded    encodedAnswers
 	tracer     trace.Tracer // nil: no spans
 	later      Later        // nil: nothing is stored later
-	build      Build
+	// consistency is nil where there are no replicas.
+	consistency Consistency
+	build       Build
 
 	router      *gin.Engine
 	api         huma.API
@@ -173,7 +177,7 @@ func New(d Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
-		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, tracer: d.Tracer, build: d.Build, started: d.Clock(),
+		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, consistency: d.Consistency, tracer: d.Tracer, build: d.Build, started: d.Clock(),
 		direct: map[string]direct{}, access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
 		secureHeaders: secureHeaders(),
 	}
@@ -193,7 +197,7 @@ func New(d Deps) (*Server, error) {
 	if s.tracer != nil {
 		s.router.Use(s.span)
 	}
-	s.router.Use(s.recover, s.secure, s.cors, s.guard, s.authorize)
+	s.router.Use(s.recover, s.secure, s.cors, s.guard, s.authorize, s.trackWrites)
 	s.router.NoRoute(s.noRoute)
 	s.router.NoMethod(s.noMethod)
 	s.api = huma.NewAPI(s.apiConfig(), adapter{s.router, s})

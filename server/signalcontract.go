@@ -40,7 +40,7 @@ func (s *Server) registerContractSignals() {
 		example:     map[string]any{"content": "Plan the mission.", "layer": "L4", "neuron_id": "strategic-planner"},
 	}, fillSignalSend, s.signalSend)
 	register(s, operation{
-		id: "SignalTrace", method: http.MethodGet, path: path + "/{id}", tag: tagSignals, access: scoped(auth.ScopeViewSignals),
+		id: "SignalTrace", method: http.MethodGet, path: path + "/{id}", tag: tagSignals, access: scoped(auth.ScopeViewSignals), replica: true,
 		summary: "Get the trace of a signal", description: traceDescription,
 		problems: []int{http.StatusNotFound},
 	}, s.signalTrace)

@@ -41,11 +41,11 @@ func (s *Server) registerSignals() {
 	s.registerSignalBulk()
 	s.registerSignalStream()
 	register(s, operation{
-		id: "SignalList", method: http.MethodGet, path: path, tag: tagSignals, access: scoped(auth.ScopeViewSignals),
+		id: "SignalList", method: http.MethodGet, path: path, tag: tagSignals, access: scoped(auth.ScopeViewSignals), replica: true,
 		summary: "List the signals", description: "The newest first.",
 	}, s.signalList)
 	registerDirect(s, operation{
-		id: "SignalGet", method: http.MethodGet, path: one, tag: tagSignals, access: scoped(auth.ScopeViewSignals),
+		id: "SignalGet", method: http.MethodGet, path: one, tag: tagSignals, access: scoped(auth.ScopeViewSignals), replica: true,
 		summary: "Get a signal with its trace", description: traceDescription,
 		problems: []int{http.StatusNotFound}, etag: true,
 	}, fillSignalGet, s.signalGet)

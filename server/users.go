@@ -43,7 +43,7 @@ func (s *Server) registerUsers() {
 		example:  map[string]any{"username": "bob", "password": "correct horse battery staple", "role": "guest"},
 	}, s.userCreate)
 	register(s, operation{
-		id: "UserList", method: http.MethodGet, path: path, tag: tagAdmin, access: manage,
+		id: "UserList", method: http.MethodGet, path: path, tag: tagAdmin, access: manage, replica: true,
 		summary: "List the users", description: "In order of their names.",
 	}, s.userList)
 	register(s, operation{

@@ -38,8 +38,11 @@ const cacheHardTimeout = 30 * time.Second
 type cached struct {
 	*cachedstore.Store
 
-	later *Later // nil: everything is stored at once
+	later     *Later       // nil: everything is stored at once
+	positions *Consistency // nil: there are no replicas
 }
+
+func (c *cached) consistency() *Consistency { return c.positions }
 
 // APIKeySetLastUsed accepts the use to be stored later, if that is asked for: it
 // returns a key that holds no more than it was given then.
@@ -55,7 +58,7 @@ func (c *cached) APIKeySetLastUsed(ctx context.Context, arg model.APIKeySetLastU
 }
 
 // withCache puts the cache around a store, which it closes when that fails.
-func withCache(ctx context.Context, st model.Store, cfg Cache) (model.Store, error) {
+func withCache(ctx context.Context, st model.Store, cfg Cache) (*cached, error) {
 	// Past the cache: an epoch that was cached would never change.
 	cfg.EpochSource = func(ctx context.Context) (int64, error) {
 		return st.DatabaseEpochGet(ctx)

@@ -21,7 +21,13 @@ func complete(content string, searchText *string, embedding *[]byte) {
 	}
 }
 
-type analyzed struct{ model.Store }
+type analyzed struct {
+	model.Store
+
+	positions *Consistency // nil: there are no replicas, or a cache around it knows them
+}
+
+func (a *analyzed) consistency() *Consistency { return a.positions }
 
 func (a *analyzed) MemoryInsert(ctx context.Context, arg model.MemoryInsertParams) (model.Memory, error) {
 	complete(arg.Content, &arg.SearchText, &arg.Embedding)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/internal/dburl"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/schema"
@@ -39,6 +40,14 @@ type Config struct {
 	StatementTimeout time.Duration
 	// AdminURL replaces URL for migrating, where URL goes through a pooler (PostgreSQL).
 	AdminURL string
+	// Pooled says that URL and ReplicaURLs lead to a pooler that lends connections for
+	// one transaction (PostgreSQL).
+	Pooled bool
+	// ReplicaURLs are replicas that may answer reads, ReplicaMaxLag how far they may be
+	// behind, and ReplicaTimeout how long a read may take on one (PostgreSQL). 5 s, 1 s.
+	ReplicaURLs    []string
+	ReplicaMaxLag  time.Duration
+	ReplicaTimeout time.Duration
 	// Migrate brings the schema up to date before it is used. Without it a schema
 	// that is not up to date is an error, but for a database in memory, which is
 	// always new.
@@ -50,6 +59,10 @@ type Config struct {
 	// Cache says how the store is cached; without it every call asks the engine.
 	Cache *Cache
 }
+
+// ErrNoAdminURL says that migrations would go through a pooler in transaction mode, where
+// the lock that keeps two of them apart protects nothing.
+var ErrNoAdminURL = errors.New("database.admin_url is missing: migrations need a connection of their own while database.pooler is transaction; give the URL of PostgreSQL itself")
 
 // Open opens the database, checks that its schema is the one that this program was
 // built for, and prepares the statements. The caller closes the store.
@@ -69,15 +82,37 @@ func Open(ctx context.Context, cfg Config) (model.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	pg, _ := st.(*postgres.Store)
 	st = withSearchText(st)
-	if cfg.Cache == nil {
+	var m *cacheutil.Manager
+	if cfg.Cache != nil {
+		c, err := withCache(ctx, st, *cfg.Cache)
+		if err != nil {
+			return nil, err
+		}
+		st, m = c, c.Manager()
+	}
+	if pg == nil || len(cfg.ReplicaURLs) == 0 {
 		return st, nil
 	}
-	return withCache(ctx, st, *cfg.Cache)
+	positions, err := newConsistency(pg, cfg.Cache, m)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	switch outer := st.(type) {
+	case *cached:
+		outer.positions = positions
+	case *analyzed:
+		outer.positions = positions
+	}
+	return st, nil
 }
 
 func openPostgres(ctx context.Context, cfg Config) (model.Store, error) {
 	if cfg.Migrate {
+		if cfg.Pooled && cfg.AdminURL == "" {
+			return nil, ErrNoAdminURL
+		}
 		if err := migrate(ctx, cmp.Or(cfg.AdminURL, cfg.URL)); err != nil {
 			return nil, err
 		}
@@ -91,6 +126,10 @@ func openPostgres(ctx context.Context, cfg Config) (model.Store, error) {
 		ConnectionIdleTimeout:    cfg.ConnectionIdleTimeout,
 		AcquireTimeout:           cfg.AcquireTimeout,
 		StatementTimeout:         cfg.StatementTimeout,
+		Pooled:                   cfg.Pooled,
+		ReplicaURLs:              cfg.ReplicaURLs,
+		ReplicaMaxLag:            cfg.ReplicaMaxLag,
+		ReplicaTimeout:           cfg.ReplicaTimeout,
 		Observer:                 cfg.Observer,
 		ReadOnly:                 cfg.ReadOnly,
 	})

@@ -64,7 +64,7 @@ func (c *ServeCmd) Run(g *Globals) error {
 	}
 	defer seen.close(g.Context)
 	readOnly := newReadOnly(cfg, seen.set)
-	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, seen.queries, readOnly.Load)
+	st, err := openStoreFor(g.Context, cfg, c.Migrate, cache, seen.queries, readOnly.Load, cfg.Database.ReplicaURLs.Items()...)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -106,13 +106,16 @@ func openStore(ctx context.Context, cfg *config.Config) (model.Store, error) {
 	return openStoreFor(ctx, cfg, false, storeCache(cfg, slog.New(slog.DiscardHandler)), nil, nil)
 }
 
-// openStoreFor is openStore with a cache and an observer that its caller has set up.
-func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache, observer model.QueryObserver, readOnly func() bool) (model.Store, error) {
+// openStoreFor is openStore with a cache and an observer that its caller has set up, and
+// with replicas: commands read from the primary alone.
+func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *store.Cache, observer model.QueryObserver, readOnly func() bool, replicas ...string) (model.Store, error) {
 	d := cfg.Database
 	st, err := store.Open(ctx, store.Config{
 		URL: d.URL, AdminURL: d.AdminURL, MaxConnections: d.MaxConnections, MinConnections: d.MinConnections,
 		ConnectionLifetime: d.ConnectionLifetime, ConnectionLifetimeJitter: d.ConnectionLifetimeJitter,
 		ConnectionIdleTimeout: d.ConnectionIdleTimeout, AcquireTimeout: d.AcquireTimeout, StatementTimeout: d.StatementTimeout,
+		Pooled:      d.Pooler == config.PoolerTransaction,
+		ReplicaURLs: replicas, ReplicaMaxLag: d.ReplicaMaxLag, ReplicaTimeout: d.ReplicaTimeout,
 		Migrate: migrate || d.Engine() == dburl.SQLite,
 		Cache:   cache, Observer: observer, ReadOnly: readOnly,
 	})
@@ -150,7 +153,7 @@ func serve(g *Globals, cfg *config.Config, seen *observation, st model.Store, ln
 	}
 	later := store.LaterOf(st)
 	srv, err := server.New(server.Deps{
-		Later: laterOrNil(later), Stream: feed, Tracer: seen.tracer(),
+		Later: laterOrNil(later), Stream: feed, Tracer: seen.tracer(), Consistency: consistencyOrNil(store.ConsistencyOf(st)),
 		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(), Cache: store.CacheOf(st),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})
@@ -189,6 +192,14 @@ func serve(g *Globals, cfg *config.Config, seen *observation, st model.Store, ln
 		log.InfoContext(g.Context, "stopped")
 	}
 	return err
+}
+
+// consistencyOrNil keeps a nil pointer from becoming an interface that is not nil.
+func consistencyOrNil(c *store.Consistency) server.Consistency {
+	if c == nil {
+		return nil
+	}
+	return c
 }
 
 func serverConfig(cfg *config.Config) server.Config {

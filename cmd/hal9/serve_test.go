@@ -131,7 +131,13 @@ func TestServeOnPostgres(t *testing.T) { //nolint:paralleltest // the first key 
 	if code := s.end(); code != exitOK {
 		t.Errorf("exit %d:\n%s", code, s.stderr)
 	}
-	s = startServe(t, url) // migrated by now
+	// Migrated by now. Commits that nobody waits for go ill with replicas.
+	hal9(t, nil, "serve", "--server-listen", "127.0.0.1:0", "--database-url", url+"&synchronous_commit=off", "--database-replica-urls", url).
+		want(t, exitFailure, "", "database.replica_urls: synchronous_commit is off")
+	s = startServe(t, url+"&synchronous_commit=on", "--database-replica-urls", url)
+	if body := s.get(t, "/metrics"); !strings.Contains(body, "hal9_database_replica_usable{replica=") {
+		t.Errorf("metrics: %s", body)
+	}
 	if code := s.end(); code != exitOK {
 		t.Errorf("exit %d:\n%s", code, s.stderr)
 	}

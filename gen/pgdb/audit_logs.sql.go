@@ -136,6 +136,7 @@ type AuditListParams struct {
 // AuditList returns the log, the newest entry first, after the cursor
 // (cursor_created_at, cursor_id) and not before since; where they are given, of one
 // user, action, resource type and resource id alone.
+// read: replica
 func (q *Queries) AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error) {
 	rows, err := q.db.Query(ctx, auditList,
 		arg.CursorCreatedAt,

@@ -248,6 +248,7 @@ type MemoryListRow struct {
 // MemoryList returns the memories, the newest first, after the cursor
 // (cursor_created_at, cursor_id), of one layer and entry type if those are given.
 // returns: Memory
+// read: replica
 func (q *Queries) MemoryList(ctx context.Context, arg MemoryListParams) ([]MemoryListRow, error) {
 	rows, err := q.db.Query(ctx, memoryList,
 		arg.CursorCreatedAt,
@@ -328,6 +329,7 @@ type MemoryListByNeuronRow struct {
 
 // MemoryListByNeuron is MemoryList of one neuron's memories.
 // returns: Memory
+// read: replica
 func (q *Queries) MemoryListByNeuron(ctx context.Context, arg MemoryListByNeuronParams) ([]MemoryListByNeuronRow, error) {
 	rows, err := q.db.Query(ctx, memoryListByNeuron,
 		arg.NeuronID,
@@ -408,6 +410,7 @@ type MemoryListByReferenceRow struct {
 // MemoryListByReference returns the memories whose metadata names the given id as
 // signal_id or parent_id, the oldest first.
 // returns: Memory
+// read: replica
 func (q *Queries) MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]MemoryListByReferenceRow, error) {
 	rows, err := q.db.Query(ctx, memoryListByReference, arg.Reference, arg.PageLimit)
 	if err != nil {

@@ -113,6 +113,7 @@ type MetricListParams struct {
 }
 
 // MetricList returns one metric's values from since to before until, the oldest first.
+// read: replica
 func (q *Queries) MetricList(ctx context.Context, arg MetricListParams) ([]MetricsAggregate, error) {
 	rows, err := q.db.Query(ctx, metricList,
 		arg.MetricName,

@@ -50,6 +50,7 @@ type Querier interface {
 	// AuditList returns the log, the newest entry first, after the cursor
 	// (cursor_created_at, cursor_id) and not before since; where they are given, of one
 	// user, action, resource type and resource id alone.
+	// read: replica
 	AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error)
 	// AuditListStoredIDs returns those of the given ids, a JSON array of strings, that are
 	// stored.
@@ -104,13 +105,16 @@ type Querier interface {
 	// MemoryList returns the memories, the newest first, after the cursor
 	// (cursor_created_at, cursor_id), of one layer and entry type if those are given.
 	// returns: Memory
+	// read: replica
 	MemoryList(ctx context.Context, arg MemoryListParams) ([]MemoryListRow, error)
 	// MemoryListByNeuron is MemoryList of one neuron's memories.
 	// returns: Memory
+	// read: replica
 	MemoryListByNeuron(ctx context.Context, arg MemoryListByNeuronParams) ([]MemoryListByNeuronRow, error)
 	// MemoryListByReference returns the memories whose metadata names the given id as
 	// signal_id or parent_id, the oldest first.
 	// returns: Memory
+	// read: replica
 	MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]MemoryListByReferenceRow, error)
 	// MemoryListByReferences is MemoryListByReference for several callers, of which places,
 	// from 0, tell whose a row is.
@@ -143,6 +147,7 @@ type Querier interface {
 	// MetricInsert stores one aggregated value.
 	MetricInsert(ctx context.Context, arg MetricInsertParams) error
 	// MetricList returns one metric's values from since to before until, the oldest first.
+	// read: replica
 	MetricList(ctx context.Context, arg MetricListParams) ([]MetricsAggregate, error)
 	// MetricListStoredIDs returns those of the given ids, a JSON array of strings, that are
 	// stored.
@@ -271,6 +276,7 @@ type Querier interface {
 	SignalInsertUnnest(ctx context.Context, arg SignalInsertUnnestParams) ([]SignalInsertUnnestRow, error)
 	// SignalList returns the signals from since to before until, the newest first, after
 	// the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.
+	// read: replica
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
 	// SignalListAfter returns the signals after the cursor (cursor_timestamp, cursor_id) and
 	// before until, the oldest first.
@@ -284,9 +290,11 @@ type Querier interface {
 	// engine: postgres
 	SignalListByKeys(ctx context.Context, arg SignalListByKeysParams) ([]Signal, error)
 	// SignalListByNeuron is SignalList of what one neuron sent or was sent.
+	// read: replica
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)
 	// SignalListByReference returns the signals whose metadata names the given id as
 	// signal_id or parent_id, the oldest first.
+	// read: replica
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)
 	// SignalListByReferences is SignalListByReference for several callers, of which places,
 	// from 0, tell whose a row is.
@@ -335,6 +343,7 @@ type Querier interface {
 	UserInsert(ctx context.Context, arg UserInsertParams) (User, error)
 	// UserList returns the users in order of their names, from the first one after
 	// after_username ('' for the first page).
+	// read: replica
 	UserList(ctx context.Context, arg UserListParams) ([]User, error)
 	// UserListClaims returns the users that have one of the ids, usernames or emails, all
 	// three JSON arrays of strings, in order of their ids.

@@ -201,6 +201,7 @@ type SignalListParams struct {
 
 // SignalList returns the signals from since to before until, the newest first, after
 // the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.
+// read: replica
 func (q *Queries) SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error) {
 	rows, err := q.db.Query(ctx, signalList,
 		arg.Since,
@@ -430,6 +431,7 @@ type SignalListByNeuronParams struct {
 }
 
 // SignalListByNeuron is SignalList of what one neuron sent or was sent.
+// read: replica
 func (q *Queries) SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error) {
 	rows, err := q.db.Query(ctx, signalListByNeuron,
 		arg.NeuronID,
@@ -488,6 +490,7 @@ type SignalListByReferenceParams struct {
 
 // SignalListByReference returns the signals whose metadata names the given id as
 // signal_id or parent_id, the oldest first.
+// read: replica
 func (q *Queries) SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error) {
 	rows, err := q.db.Query(ctx, signalListByReference, arg.Reference, arg.PageLimit)
 	if err != nil {

@@ -348,6 +348,7 @@ type UserListParams struct {
 
 // UserList returns the users in order of their names, from the first one after
 // after_username (” for the first page).
+// read: replica
 func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, error) {
 	rows, err := q.db.Query(ctx, userList, arg.AfterUsername, arg.PageLimit)
 	if err != nil {

@@ -32,7 +32,7 @@ func (s *Store) AuditList(ctx context.Context, arg model.AuditListParams) ([]mod
 	}
 	params := pgdb.AuditListParams(arg)
 	var rows []pgdb.AuditLog
-	err := s.db.Read(ctx, "AuditList", func(ctx context.Context, q *pgdb.Queries) error {
+	err := s.db.ReadReplica(ctx, "AuditList", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
 		rows, err = q.AuditList(ctx, params)
 		return err

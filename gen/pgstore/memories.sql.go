@@ -68,7 +68,7 @@ func (s *Store) MemoryList(ctx context.Context, arg model.MemoryListParams) ([]m
 	}
 	params := pgdb.MemoryListParams(arg)
 	var rows []pgdb.MemoryListRow
-	err := s.db.Read(ctx, "MemoryList", func(ctx context.Context, q *pgdb.Queries) error {
+	err := s.db.ReadReplica(ctx, "MemoryList", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
 		rows, err = q.MemoryList(ctx, params)
 		return err
@@ -90,7 +90,7 @@ func (s *Store) MemoryListByNeuron(ctx context.Context, arg model.MemoryListByNe
 	}
 	params := pgdb.MemoryListByNeuronParams(arg)
 	var rows []pgdb.MemoryListByNeuronRow
-	err := s.db.Read(ctx, "MemoryListByNeuron", func(ctx context.Context, q *pgdb.Queries) error {
+	err := s.db.ReadReplica(ctx, "MemoryListByNeuron", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
 		rows, err = q.MemoryListByNeuron(ctx, params)
 		return err
@@ -134,7 +134,7 @@ func (s *Store) MemoryListByReference(ctx context.Context, arg model.MemoryListB
 	}
 	params := pgdb.MemoryListByReferenceParams(arg)
 	var rows []pgdb.MemoryListByReferenceRow
-	err := s.db.Read(ctx, "MemoryListByReference", func(ctx context.Context, q *pgdb.Queries) error {
+	err := s.db.ReadReplica(ctx, "MemoryListByReference", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
 		rows, err = q.MemoryListByReference(ctx, params)
 		return err

@@ -32,7 +32,7 @@ func (s *Store) MetricList(ctx context.Context, arg model.MetricListParams) ([]m
 	}
 	params := pgdb.MetricListParams(arg)
 	var rows []pgdb.MetricsAggregate
-	err := s.db.Read(ctx, "MetricList", func(ctx context.Context, q *pgdb.Queries) error {
+	err := s.db.ReadReplica(ctx, "MetricList", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
 		rows, err = q.MetricList(ctx, params)
 		return err

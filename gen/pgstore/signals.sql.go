@@ -108,7 +108,7 @@ func (s *Store) SignalList(ctx context.Context, arg model.SignalListParams) ([]m
 	}
 	params := pgdb.SignalListParams(arg)
 	var rows []pgdb.Signal
-	err := s.db.Read(ctx, "SignalList", func(ctx context.Context, q *pgdb.Queries) error {
+	err := s.db.ReadReplica(ctx, "SignalList", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
 		rows, err = q.SignalList(ctx, params)
 		return err
@@ -152,7 +152,7 @@ func (s *Store) SignalListByNeuron(ctx context.Context, arg model.SignalListByNe
 	}
 	params := pgdb.SignalListByNeuronParams(arg)
 	var rows []pgdb.Signal
-	err := s.db.Read(ctx, "SignalListByNeuron", func(ctx context.Context, q *pgdb.Queries) error {
+	err := s.db.ReadReplica(ctx, "SignalListByNeuron", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
 		rows, err = q.SignalListByNeuron(ctx, params)
 		return err
@@ -174,7 +174,7 @@ func (s *Store) SignalListByReference(ctx context.Context, arg model.SignalListB
 	}
 	params := pgdb.SignalListByReferenceParams(arg)
 	var rows []pgdb.Signal
-	err := s.db.Read(ctx, "SignalListByReference", func(ctx context.Context, q *pgdb.Queries) error {
+	err := s.db.ReadReplica(ctx, "SignalListByReference", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
 		rows, err = q.SignalListByReference(ctx, params)
 		return err

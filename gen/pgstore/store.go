@@ -17,6 +17,8 @@ import (
 type DB interface {
 	// Read runs fn, which changes nothing.
 	Read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error
+	// ReadReplica runs fn, which changes nothing and may see what is a little old.
+	ReadReplica(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error
 	// Write runs fn, which may change or lock something.
 	Write(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error
 }

@@ -119,7 +119,7 @@ func (s *Store) UserList(ctx context.Context, arg model.UserListParams) ([]model
 	}
 	params := pgdb.UserListParams(arg)
 	var rows []pgdb.User
-	err := s.db.Read(ctx, "UserList", func(ctx context.Context, q *pgdb.Queries) error {
+	err := s.db.ReadReplica(ctx, "UserList", func(ctx context.Context, q *pgdb.Queries) error {
 		var err error
 		rows, err = q.UserList(ctx, params)
 		return err

@@ -129,6 +129,7 @@ type AuditListParams struct {
 	PageLimit       int64
 }
 
+// read: replica
 func (q *Queries) AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error) {
 	rows, err := q.query(ctx, q.auditListStmt, auditList,
 		arg.CursorCreatedAt,

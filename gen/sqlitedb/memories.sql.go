@@ -239,6 +239,7 @@ type MemoryListRow struct {
 }
 
 // returns: Memory
+// read: replica
 func (q *Queries) MemoryList(ctx context.Context, arg MemoryListParams) ([]MemoryListRow, error) {
 	rows, err := q.query(ctx, q.memoryListStmt, memoryList,
 		arg.CursorCreatedAt,
@@ -321,6 +322,7 @@ type MemoryListByNeuronRow struct {
 }
 
 // returns: Memory
+// read: replica
 func (q *Queries) MemoryListByNeuron(ctx context.Context, arg MemoryListByNeuronParams) ([]MemoryListByNeuronRow, error) {
 	rows, err := q.query(ctx, q.memoryListByNeuronStmt, memoryListByNeuron,
 		arg.NeuronID,
@@ -398,6 +400,7 @@ type MemoryListByReferenceRow struct {
 }
 
 // returns: Memory
+// read: replica
 func (q *Queries) MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]MemoryListByReferenceRow, error) {
 	rows, err := q.query(ctx, q.memoryListByReferenceStmt, memoryListByReference, arg.Reference, arg.PageLimit)
 	if err != nil {

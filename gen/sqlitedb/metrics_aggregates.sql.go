@@ -108,6 +108,7 @@ type MetricListParams struct {
 	PageLimit  int64
 }
 
+// read: replica
 func (q *Queries) MetricList(ctx context.Context, arg MetricListParams) ([]MetricsAggregate, error) {
 	rows, err := q.query(ctx, q.metricListStmt, metricList,
 		arg.MetricName,

@@ -30,6 +30,7 @@ type Querier interface {
 	AuditDeleteOld(ctx context.Context, arg AuditDeleteOldParams) (int64, error)
 	AuditImport(ctx context.Context, arg AuditImportParams) (int64, error)
 	AuditInsert(ctx context.Context, arg AuditInsertParams) error
+	// read: replica
 	AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error)
 	AuditListStoredIDs(ctx context.Context, arg AuditListStoredIDsParams) ([]uuid.UUID, error)
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
@@ -52,10 +53,13 @@ type Querier interface {
 	// invalidates: group memory
 	MemoryInsert(ctx context.Context, arg MemoryInsertParams) (MemoryInsertRow, error)
 	// returns: Memory
+	// read: replica
 	MemoryList(ctx context.Context, arg MemoryListParams) ([]MemoryListRow, error)
 	// returns: Memory
+	// read: replica
 	MemoryListByNeuron(ctx context.Context, arg MemoryListByNeuronParams) ([]MemoryListByNeuronRow, error)
 	// returns: Memory
+	// read: replica
 	MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]MemoryListByReferenceRow, error)
 	// returns: Memory
 	// cache: memory:{neuron_id}:recent group memory
@@ -69,6 +73,7 @@ type Querier interface {
 	MetricDeleteOld(ctx context.Context, arg MetricDeleteOldParams) (int64, error)
 	MetricImport(ctx context.Context, arg MetricImportParams) (int64, error)
 	MetricInsert(ctx context.Context, arg MetricInsertParams) error
+	// read: replica
 	MetricList(ctx context.Context, arg MetricListParams) ([]MetricsAggregate, error)
 	MetricListStoredIDs(ctx context.Context, arg MetricListStoredIDsParams) ([]uuid.UUID, error)
 	// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
@@ -134,10 +139,13 @@ type Querier interface {
 	SignalGet(ctx context.Context, arg SignalGetParams) (Signal, error)
 	// invalidates: nothing, because rows never change and the absence of one is not remembered
 	SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error)
+	// read: replica
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
 	SignalListAfter(ctx context.Context, arg SignalListAfterParams) ([]Signal, error)
 	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
+	// read: replica
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)
+	// read: replica
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)
 	SignalListStoredIDs(ctx context.Context, arg SignalListStoredIDsParams) ([]uuid.UUID, error)
 	UpkeepLeaseAcquire(ctx context.Context, arg UpkeepLeaseAcquireParams) (int64, error)
@@ -159,6 +167,7 @@ type Querier interface {
 	UserImport(ctx context.Context, arg UserImportParams) (int64, error)
 	// invalidates: user:{id}
 	UserInsert(ctx context.Context, arg UserInsertParams) (User, error)
+	// read: replica
 	UserList(ctx context.Context, arg UserListParams) ([]User, error)
 	UserListClaims(ctx context.Context, arg UserListClaimsParams) ([]UserListClaimsRow, error)
 	// invalidates: nothing, because it changes nothing

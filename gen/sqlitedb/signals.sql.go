@@ -131,6 +131,7 @@ type SignalListParams struct {
 	PageLimit       int64
 }
 
+// read: replica
 func (q *Queries) SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error) {
 	rows, err := q.query(ctx, q.signalListStmt, signalList,
 		arg.Since,
@@ -311,6 +312,7 @@ type SignalListByNeuronParams struct {
 	PageLimit       int64
 }
 
+// read: replica
 func (q *Queries) SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error) {
 	rows, err := q.query(ctx, q.signalListByNeuronStmt, signalListByNeuron,
 		arg.NeuronID,
@@ -366,6 +368,7 @@ type SignalListByReferenceParams struct {
 	PageLimit int64
 }
 
+// read: replica
 func (q *Queries) SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error) {
 	rows, err := q.query(ctx, q.signalListByReferenceStmt, signalListByReference, arg.Reference, arg.PageLimit)
 	if err != nil {

@@ -331,6 +331,7 @@ type UserListParams struct {
 	PageLimit     int64
 }
 
+// read: replica
 func (q *Queries) UserList(ctx context.Context, arg UserListParams) ([]User, error) {
 	rows, err := q.query(ctx, q.userListStmt, userList, arg.AfterUsername, arg.PageLimit)
 	if err != nil {

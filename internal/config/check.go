@@ -29,6 +29,12 @@ const (
 	RegistrationClosed = "closed"
 )
 
+// The values of database.pooler.
+const (
+	PoolerNone        = "none"
+	PoolerTransaction = "transaction"
+)
+
 // The values of log.format.
 const (
 	LogAuto = "auto"

@@ -73,7 +73,12 @@ type Database struct {
 	AcquireTimeout           time.Duration `koanf:"acquire_timeout"`
 	StatementTimeout         time.Duration `koanf:"statement_timeout"`
 	PartitionsAhead          int           `koanf:"partitions_ahead"`
-	ReadOnly                 bool          `koanf:"read_only"`
+	// Pooler is PoolerNone or PoolerTransaction.
+	Pooler         string        `koanf:"pooler"`
+	ReplicaURLs    List          `koanf:"replica_urls"`
+	ReplicaMaxLag  time.Duration `koanf:"replica_max_lag"`
+	ReplicaTimeout time.Duration `koanf:"replica_timeout"`
+	ReadOnly       bool          `koanf:"read_only"`
 }
 
 // Cache holds the settings of the cache.

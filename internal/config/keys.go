@@ -29,7 +29,7 @@ type Key struct {
 	Env     string // the environment variable, HAL9_DATABASE_MAX_CONNECTIONS
 	Flag    string // the flag without its dashes, database-max-connections; "" for none
 	Help    string // what it does, in sentences
-	Secret  bool   // a URL that may carry a password
+	Secret  bool   // a URL, or a list of them, that may carry a password
 	Hidden  bool   // is shown to nobody
 
 	PostgresOnly bool // without effect on SQLite; Help says so
@@ -101,7 +101,7 @@ func keyTable() []Key {
 			k.Flag = strings.NewReplacer(".", "-", "_", "-").Replace(k.Name)
 		}
 		k.Type = typeOf(fieldOf(reflect.ValueOf(&zero).Elem(), k.Name))
-		if k.Secret {
+		if k.Secret && k.Type != TypeList {
 			k.Type = TypeURL
 		}
 		k.Allowed = k.check.allowed
@@ -226,6 +226,22 @@ func databaseKeys() []Key {
 		{
 			Name: "database.partitions_ahead", PostgresOnly: true, Default: "3", check: between(2, 120),
 			Help: "For how many months ahead partitions of signals are made.",
+		},
+		{
+			Name: "database.pooler", PostgresOnly: true, Default: PoolerNone, check: oneOf(PoolerNone, PoolerTransaction),
+			Help: "What database.url and database.replica_urls lead to: none is PostgreSQL itself or a pooler in session mode; transaction is PgBouncer, or another pooler, in transaction mode. Migrations then need database.admin_url.",
+		},
+		{
+			Name: "database.replica_urls", PostgresOnly: true, Secret: true, check: replicaURLs(),
+			Help: "Streaming replicas of the database that may answer lists, in the form of database.url, one host each. Each gets as many connections as the primary.",
+		},
+		{
+			Name: "database.replica_max_lag", PostgresOnly: true, Default: "5s", check: atLeast(100 * time.Millisecond),
+			Help: "A replica that is, or may be, further behind than this answers nothing.",
+		},
+		{
+			Name: "database.replica_timeout", PostgresOnly: true, Default: "1s", check: atLeast(10 * time.Millisecond),
+			Help: "How long a read may take on a replica before the primary is asked instead, and no longer than half of the request's time.",
 		},
 		{
 			Name: "database.read_only", Default: wordFalse, check: anyValue(),

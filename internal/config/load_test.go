@@ -54,7 +54,7 @@ func TestDefaults(t *testing.T) {
 		Database: config.Database{
 			URL: "sqlite://hal9.db", MaxConnections: 20, MinConnections: 2, ConnectionLifetime: time.Hour,
 			ConnectionLifetimeJitter: 6 * time.Minute, ConnectionIdleTimeout: 30 * time.Minute,
-			AcquireTimeout: 3 * time.Second, StatementTimeout: 10 * time.Second, PartitionsAhead: 3,
+			AcquireTimeout: 3 * time.Second, StatementTimeout: 10 * time.Second, PartitionsAhead: 3, Pooler: config.PoolerNone, ReplicaMaxLag: 5 * time.Second, ReplicaTimeout: time.Second,
 		},
 		Cache: config.Cache{
 			MaxConnections: 50, DefaultTTL: time.Hour, Strategy: "cache_aside", KeyPrefix: "hal9:", LocalMaxTTL: 2 * time.Second,

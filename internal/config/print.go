@@ -35,6 +35,13 @@ func (c *Config) shown(k *Key) any {
 	case k.Hidden && format(v) != "":
 		return mask
 	case k.Secret:
+		if list, ok := v.(List); ok {
+			urls := list.Items()
+			for i := range urls {
+				urls[i] = MaskURL(urls[i])
+			}
+			return strings.Join(urls, ", ")
+		}
 		return MaskURL(format(v))
 	case k.Type == TypeInteger || k.Type == TypeFraction || k.Type == TypeBoolean:
 		return v

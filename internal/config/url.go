@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/hal9-ai/hal9/internal/dburl"
@@ -48,6 +49,23 @@ func adminURL() check {
 		}
 		_, bad := splitURL(s)
 		return bad
+	}}
+}
+
+func replicaURLs() check {
+	const allowed = "postgres://… or postgresql://…, with commas between them"
+	return check{allowed, func(v any) *fault {
+		list, _ := v.(List)
+		for i, item := range list.Items() {
+			place := fmt.Sprintf("the URL at place %d ", i+1)
+			if dburl.Engine(item) != dburl.Postgres {
+				return &fault{place + "is no PostgreSQL URL", "begin each with postgres:// or postgresql://, and give each host a URL of its own"}
+			}
+			if _, bad := splitURL(item); bad != nil {
+				return &fault{place + "is not valid", bad.mend}
+			}
+		}
+		return nil
 	}}
 }
 

@@ -117,6 +117,18 @@ func (c *Config) checkDatabase(faulty map[string]bool) Errors {
 			"remove it, or set database.url to a PostgreSQL URL",
 		}))
 	}
+	if c.Database.Pooler == PoolerTransaction && c.Database.AdminURL == "" && engine == dburl.Postgres {
+		all = append(all, c.fault("database.pooler", &fault{
+			"migrations hold a lock for as long as they run, which a pooler in transaction mode cannot",
+			"set database.admin_url to the URL of PostgreSQL itself",
+		}))
+	}
+	if c.Database.ReplicaURLs != "" && engine == dburl.SQLite && !faulty["database.replica_urls"] {
+		all = append(all, c.fault("database.replica_urls", &fault{
+			"an SQLite database has no replicas",
+			"remove it, or set database.url to a PostgreSQL URL",
+		}))
+	}
 	return all
 }
 

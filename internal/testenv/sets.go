@@ -51,3 +51,18 @@ func StartCacheTLS(tb testing.TB) *servers.Set {
 	tb.Helper()
 	return startSet(tb, servers.StartCacheTLS)
 }
+
+// StartReplication starts, for the test alone, a PostgreSQL and a streaming replica of it.
+func StartReplication(tb testing.TB) *servers.Replication {
+	tb.Helper()
+	r, err := servers.StartReplication(tb.Context())
+	if err != nil {
+		tb.Fatalf("testenv: %v", explain(err))
+	}
+	tb.Cleanup(func() {
+		if err := r.Stop(); err != nil {
+			tb.Errorf("testenv: %v", err)
+		}
+	})
+	return r
+}

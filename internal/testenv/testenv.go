@@ -131,6 +131,14 @@ func StartCache(tb testing.TB) *servers.Server {
 	return own(tb, server, err)
 }
 
+// StartPgBouncer starts a PgBouncer in transaction mode of the test's own before the
+// PostgreSQL that all tests share. `make test-pooler` installs it.
+func StartPgBouncer(tb testing.TB) *servers.Server {
+	tb.Helper()
+	server, err := servers.StartPgBouncer(tb.Context(), PostgresURL(tb))
+	return own(tb, server, err)
+}
+
 func own(tb testing.TB, server *servers.Server, err error) *servers.Server {
 	tb.Helper()
 	if err != nil {
@@ -171,6 +179,9 @@ func explain(err error) error {
 	missing, ok := errors.AsType[*servers.MissingError](err)
 	if !ok {
 		return err
+	}
+	if missing.Variable == "" {
+		return fmt.Errorf("%w: run `make test-pooler`, which installs it, or `apt-get install %s`", err, missing.Packages[0])
 	}
 	return fmt.Errorf("%w: run `make test`, which installs it, or `apt-get install %s`, or name a server in %s",
 		err, missing.Packages[len(missing.Packages)-1], missing.Variable)

@@ -7,6 +7,7 @@ VALUES (@id, @user_id, @action, @resource_type, @resource_id, @details, @ip_addr
 -- AuditList returns the log, the newest entry first, after the cursor
 -- (cursor_created_at, cursor_id) and not before since; where they are given, of one
 -- user, action, resource type and resource id alone.
+-- read: replica
 SELECT id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at
 FROM audit_log
 WHERE (created_at, id) < (@cursor_created_at::timestamptz, @cursor_id::uuid)

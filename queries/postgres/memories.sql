@@ -25,6 +25,7 @@ WHERE id = @id;
 -- MemoryList returns the memories, the newest first, after the cursor
 -- (cursor_created_at, cursor_id), of one layer and entry type if those are given.
 -- returns: Memory
+-- read: replica
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
 WHERE (created_at, id) < (@cursor_created_at::timestamptz, @cursor_id::uuid)
@@ -38,6 +39,7 @@ LIMIT @page_limit::bigint;
 -- name: MemoryListByNeuron :many
 -- MemoryListByNeuron is MemoryList of one neuron's memories.
 -- returns: Memory
+-- read: replica
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
 WHERE neuron_id = @neuron_id
@@ -62,6 +64,7 @@ LIMIT 101;
 -- MemoryListByReference returns the memories whose metadata names the given id as
 -- signal_id or parent_id, the oldest first.
 -- returns: Memory
+-- read: replica
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM (
     SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version

@@ -5,6 +5,7 @@ VALUES (@id, @metric_name, @neuron_id, @value, @labels, @timestamp);
 
 -- name: MetricList :many
 -- MetricList returns one metric's values from since to before until, the oldest first.
+-- read: replica
 SELECT id, metric_name, neuron_id, value, labels, timestamp
 FROM metrics_aggregate
 WHERE metric_name = @metric_name AND timestamp >= @since AND timestamp < @until

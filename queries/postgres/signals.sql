@@ -48,6 +48,7 @@ ORDER BY id, timestamp;
 -- name: SignalList :many
 -- SignalList returns the signals from since to before until, the newest first, after
 -- the cursor (cursor_timestamp, cursor_id), of one layer on either side if it is given.
+-- read: replica
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
 WHERE timestamp >= @since AND timestamp < @until
@@ -71,6 +72,7 @@ LIMIT @page_limit::bigint;
 
 -- name: SignalListByNeuron :many
 -- SignalListByNeuron is SignalList of what one neuron sent or was sent.
+-- read: replica
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM (
     (SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
@@ -103,6 +105,7 @@ LIMIT @page_limit::bigint;
 -- name: SignalListByReference :many
 -- SignalListByReference returns the signals whose metadata names the given id as
 -- signal_id or parent_id, the oldest first.
+-- read: replica
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM (
     SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp

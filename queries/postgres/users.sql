@@ -43,6 +43,7 @@ WHERE email = @email::text;
 -- name: UserList :many
 -- UserList returns the users in order of their names, from the first one after
 -- after_username ('' for the first page).
+-- read: replica
 SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
 FROM users
 WHERE username > @after_username

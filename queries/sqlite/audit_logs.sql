@@ -3,6 +3,7 @@ INSERT INTO audit_log (id, user_id, action, resource_type, resource_id, details,
 VALUES (@id, @user_id, @action, @resource_type, @resource_id, @details, @ip_address, @user_agent, @created_at);
 
 -- name: AuditList :many
+-- read: replica
 SELECT id, user_id, action, resource_type, resource_id, details, ip_address, user_agent, created_at
 FROM audit_log
 WHERE (created_at, id) < (CAST(@cursor_created_at AS DATETIME), +CAST(@cursor_id AS UUID_TEXT))

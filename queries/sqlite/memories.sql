@@ -19,6 +19,7 @@ WHERE id = @id;
 
 -- name: MemoryList :many
 -- returns: Memory
+-- read: replica
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
 WHERE (created_at, id) < (CAST(@cursor_created_at AS DATETIME), +CAST(@cursor_id AS UUID_TEXT))
@@ -29,6 +30,7 @@ LIMIT @page_limit;
 
 -- name: MemoryListByNeuron :many
 -- returns: Memory
+-- read: replica
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
 WHERE neuron_id = @neuron_id
@@ -49,6 +51,7 @@ LIMIT 101;
 
 -- name: MemoryListByReference :many
 -- returns: Memory
+-- read: replica
 SELECT id, neuron_id, layer, entry_type, content, importance, context, metadata, embedding, access_count, last_accessed, created_at, updated_at, version
 FROM memories
 WHERE json_extract(metadata, '$.signal_id') = +CAST(@reference AS UUID_TEXT) -- + lets the index be used: it has no affinity

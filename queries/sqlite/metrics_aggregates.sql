@@ -3,6 +3,7 @@ INSERT INTO metrics_aggregate (id, metric_name, neuron_id, value, labels, timest
 VALUES (@id, @metric_name, @neuron_id, @value, @labels, @timestamp);
 
 -- name: MetricList :many
+-- read: replica
 SELECT id, metric_name, neuron_id, value, labels, timestamp
 FROM metrics_aggregate
 WHERE metric_name = @metric_name AND timestamp >= @since AND timestamp < @until

@@ -32,6 +32,7 @@ WHERE id IN (SELECT value FROM json_each(CAST(@ids AS JSON_TEXT)))
 ORDER BY id, timestamp;
 
 -- name: SignalList :many
+-- read: replica
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
 WHERE timestamp >= @since
@@ -52,6 +53,7 @@ ORDER BY timestamp, id
 LIMIT @page_limit;
 
 -- name: SignalListByNeuron :many
+-- read: replica
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM (
     SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp FROM (
@@ -80,6 +82,7 @@ ORDER BY timestamp DESC, id DESC
 LIMIT @page_limit;
 
 -- name: SignalListByReference :many
+-- read: replica
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
 WHERE json_extract(metadata, '$.signal_id') = +CAST(@reference AS UUID_TEXT) -- + lets the index be used: it has no affinity

@@ -33,6 +33,7 @@ FROM users
 WHERE email = CAST(@email AS TEXT);
 
 -- name: UserList :many
+-- read: replica
 SELECT id, username, email, password_hash, role, is_active, email_verified, created_at, updated_at, last_login, version
 FROM users
 WHERE username > @after_username

@@ -30,26 +30,38 @@ func (s *Store) SignalInsertMany(ctx context.Context, signals []model.SignalInse
 		return result, nil
 	}
 	sortSignals(batch)
-	err := s.onPrimaryConn(ctx, bulkQuery, func(ctx context.Context, conn *pgxpool.Conn) error {
-		err := insertAtOnce(ctx, conn, batch, &result)
-		if err == nil || !rowAtFault(err) {
-			return err
+	err := s.write(ctx, bulkQuery, func(ctx context.Context, conn *pgxpool.Conn) error {
+		attempt := result
+		attempt.Failed = slices.Clone(result.Failed)
+		err := s.insertMany(ctx, conn, batch, &attempt)
+		if err == nil {
+			result = attempt
 		}
-		pgTx, err := conn.Begin(ctx)
-		if err != nil {
-			return err
-		}
-		defer rollback(ctx, pgTx)
-		if err := insertSignals(ctx, pgTx, batch, &result); err != nil {
-			return err
-		}
-		return pgTx.Commit(ctx)
+		return err
 	})
 	if err != nil {
 		return model.BulkResult{}, err
 	}
 	result.Sort()
 	return result, nil
+}
+
+func (s *Store) insertMany(ctx context.Context, conn *pgxpool.Conn, batch []model.IndexedSignal, result *model.BulkResult) error {
+	limited, cancel := s.statementContext(ctx)
+	defer cancel()
+	err := insertAtOnce(limited, conn, batch, result)
+	if err == nil || !rowAtFault(err) {
+		return err
+	}
+	pgTx, err := conn.BeginTx(ctx, s.cfg.begin())
+	if err != nil {
+		return err
+	}
+	defer rollback(ctx, pgTx)
+	if err := insertSignals(ctx, pgTx, batch, result); err != nil {
+		return err
+	}
+	return pgTx.Commit(ctx)
 }
 
 // SignalInsertMany stores signals inside the transaction.

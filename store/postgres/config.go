@@ -36,6 +36,19 @@ type Config struct {
 	// StatementTimeout bounds one statement, in the engine and, should the engine
 	// not answer at all, a second later here. 10 s.
 	StatementTimeout time.Duration
+
+	// Pooled says that URL and ReplicaURLs lead to a pooler that lends connections for
+	// one transaction, as PgBouncer does: nothing is kept in a session then.
+	Pooled bool
+
+	// ReplicaURLs are replicas of the database, in the form of URL. Each gets a pool of
+	// MaxConnections.
+	ReplicaURLs []string
+	// ReplicaMaxLag leaves out replicas that lag, or may lag, by more. 5 s.
+	ReplicaMaxLag time.Duration
+	// ReplicaTimeout ends a read on a replica, the wait for a connection included; the
+	// primary answers it then. 1 s.
+	ReplicaTimeout time.Duration
 	// ReadOnly tells at each write whether writes are refused. Never.
 	ReadOnly func() bool
 	// Observer is told of every query. Nobody.
@@ -57,6 +70,8 @@ func (c Config) WithDefaults() Config {
 	def(&c.ConnectionIdleTimeout, 30*time.Minute)
 	def(&c.AcquireTimeout, 3*time.Second)
 	def(&c.StatementTimeout, 10*time.Second)
+	def(&c.ReplicaMaxLag, 5*time.Second)
+	def(&c.ReplicaTimeout, time.Second)
 	return c
 }
 
@@ -66,10 +81,17 @@ func (c Config) validate() error {
 		return fmt.Errorf("database.max_connections is %d: it must be 1 or more", c.MaxConnections)
 	case c.MinConnections < 0 || c.MinConnections > c.MaxConnections:
 		return fmt.Errorf("database.min_connections is %d: it must lie between 0 and database.max_connections (%d)", c.MinConnections, c.MaxConnections)
+	case c.ReplicaMaxLag < 0 || c.ReplicaTimeout < 0:
+		return errors.New("database.replica_max_lag and database.replica_timeout must not be negative")
 	case c.AcquireTimeout < 0 || c.StatementTimeout < 0 || c.ConnectionLifetime < 0 || c.ConnectionLifetimeJitter < 0 || c.ConnectionIdleTimeout < 0:
 		return errors.New("the timeouts and lifetimes of database.* must not be negative")
 	}
 	return nil
+}
+
+// badURL never holds the URL.
+func badURL(key string) error {
+	return errors.New(key + " cannot be read as a PostgreSQL URL: write postgres://user:password@host:port/database, with special characters of the password percent-encoded")
 }
 
 // poolConfig turns the configuration into pgx's. Its errors never hold the URL,
@@ -80,25 +102,14 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	}
 	pc, err := pgxpool.ParseConfig(c.URL)
 	if err != nil {
-		return nil, errors.New("database.url cannot be read as a PostgreSQL URL: write postgres://user:password@host:port/database, with special characters of the password percent-encoded")
+		return nil, badURL("database.url")
 	}
 	pc.MaxConns = int32(c.MaxConnections) //nolint:gosec // validated above
 	pc.MinConns = int32(c.MinConnections) //nolint:gosec // validated above
 	pc.MaxConnLifetime = c.ConnectionLifetime
 	pc.MaxConnLifetimeJitter = c.ConnectionLifetimeJitter
 	pc.MaxConnIdleTime = c.ConnectionIdleTimeout
-	params := pc.ConnConfig.RuntimeParams
-	setDefault(params, "application_name", "hal9")
-	setDefault(params, "statement_timeout", strconv.FormatInt(c.StatementTimeout.Milliseconds(), 10))
-	// The engine takes a plan for all values to cost the sum of all partitions, and would
-	// plan each call anew: for a page of signals over ten years that takes several times
-	// as long as to read it. The queries are written so that one plan is good.
-	setDefault(params, "plan_cache_mode", "force_generic_plan")
-	// One plan for all values is taken to cost enough for compiling it to pay, and does
-	// not: a look-up of a millisecond took a second of compiling.
-	setDefault(params, "jit", "off")
-	// A transaction that its owner forgot must not hold locks for ever.
-	setDefault(params, "idle_in_transaction_session_timeout", strconv.FormatInt((2*c.StatementTimeout).Milliseconds(), 10))
+	c.session(pc.ConnConfig)
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		// pgx hands out times in the local zone unless it is told.
 		conn.TypeMap().RegisterType(&pgtype.Type{
@@ -108,6 +119,40 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	}
 	return pc, nil
 }
+
+// session sets what holds for every statement of a connection. A pooler refuses what it
+// would have to set for each client, and forgets statements that were prepared.
+func (c Config) session(conn *pgx.ConnConfig) {
+	params := conn.RuntimeParams
+	setDefault(params, "application_name", "hal9")
+	if c.Pooled {
+		// The description of a statement is kept here, and the statement is sent whole.
+		conn.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		return
+	}
+	setDefault(params, "statement_timeout", milliseconds(c.StatementTimeout))
+	// The engine takes a plan for all values to cost the sum of all partitions, and would
+	// plan each call anew: for a page of signals over ten years that takes several times
+	// as long as to read it. The queries are written so that one plan is good.
+	setDefault(params, "plan_cache_mode", "force_generic_plan")
+	// One plan for all values is taken to cost enough for compiling it to pay, and does
+	// not: a look-up of a millisecond took a second of compiling.
+	setDefault(params, "jit", "off")
+	// A transaction that its owner forgot must not hold locks for ever.
+	setDefault(params, "idle_in_transaction_session_timeout", milliseconds(2*c.StatementTimeout))
+}
+
+// begin is how a transaction begins. Behind a pooler it brings its own limits along, in
+// the same round trip.
+func (c Config) begin() pgx.TxOptions {
+	if !c.Pooled {
+		return pgx.TxOptions{}
+	}
+	return pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL statement_timeout = " + milliseconds(c.StatementTimeout) +
+		"; SET LOCAL idle_in_transaction_session_timeout = " + milliseconds(2*c.StatementTimeout)}
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 func setDefault(params map[string]string, key, value string) {
 	if _, ok := params[key]; !ok {

@@ -262,6 +262,10 @@ func TestInterrupted(t *testing.T) {
 		go func() { failed <- call(t.Context()) }()
 		awaitWaiting(t, other, waiting)
 		proxy.cut()
+		if name == "a read" { // it is repeated, once, on another connection
+			awaitWaiting(t, other, waiting)
+			proxy.cut()
+		}
 		err := <-failed
 		if !errors.Is(err, model.ErrUnavailable) {
 			t.Errorf("%s: %v, want %v", name, err, model.ErrUnavailable)

@@ -48,6 +48,10 @@ func (*importQueue) Read(context.Context, string, func(context.Context, *pgdb.Qu
 	return errNotImport
 }
 
+func (*importQueue) ReadReplica(context.Context, string, func(context.Context, *pgdb.Queries) error) error {
+	return errNotImport
+}
+
 func (q *importQueue) Write(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
 	q.names = append(q.names, query)
 	return fn(ctx, pgdb.New(q))

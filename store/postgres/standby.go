@@ -1,12 +1,9 @@
 package postgres
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hal9-ai/hal9/model"
 )
@@ -40,10 +37,6 @@ func (s *Store) onPrimary(write func() error) error {
 
 // heldOff tells whether this process writes nothing at the moment.
 func (s *Store) heldOff() bool { return s.cfg.ReadOnly != nil && s.cfg.ReadOnly() }
-
-func (s *Store) onPrimaryConn(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
-	return s.onPrimary(func() error { return s.withConn(ctx, query, fn) })
-}
 
 // leaveStandby has all connections replaced: those in use when they are given back.
 func (s *Store) leaveStandby() {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hal9-ai/hal9/gen/pgdb"
@@ -23,6 +25,8 @@ type Store struct {
 	waiting atomic.Int64
 	reads   *reads
 	standby standby
+	// replicas is nil where there are none.
+	replicas *replicas
 }
 
 var _ model.Store = (*Store)(nil)
@@ -47,6 +51,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		c := pc.ConnConfig
 		return nil, fmt.Errorf("database.url: connect to %s:%d, database %s, as user %s: %w", c.Host, c.Port, c.Database, c.User, err)
 	}
+	if err := s.openReplicas(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -65,6 +73,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close waits for calls under way and closes all connections.
 func (s *Store) Close() error {
+	s.replicas.close()
 	s.pool.Close()
 	return nil
 }
@@ -92,16 +101,70 @@ func (s *Store) SchemaVersion(ctx context.Context) (model.SchemaVersion, error) 
 	return v, err
 }
 
-// Read runs one generated query that writes nothing.
+// Read runs one generated query that writes nothing. What fails because the connection
+// is lost, as after a failover, runs once more on another.
 func (s *Store) Read(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
-	return s.withConn(ctx, query, func(ctx context.Context, conn *pgxpool.Conn) error {
+	return s.read(ctx, query, func(ctx context.Context, conn *pgxpool.Conn) error {
 		return fn(ctx, pgdb.New(conn))
 	})
 }
 
-// Write runs one generated query that writes.
+func (s *Store) read(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
+		return s.readPrimary(ctx, query, fn)
+	})
+}
+
+// readPrimary is read for who observes by himself.
+func (s *Store) readPrimary(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	return s.twice(ctx, query, connectionLost, func(ctx context.Context, conn *pgxpool.Conn) error {
+		ctx, cancel := s.statementContext(ctx)
+		defer cancel()
+		return fn(ctx, conn)
+	})
+}
+
+// Write runs one generated query that writes. It runs once more on another connection
+// only if nothing can have come of it.
 func (s *Store) Write(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
-	return s.onPrimary(func() error { return s.Read(ctx, query, fn) })
+	return s.write(ctx, query, func(ctx context.Context, conn *pgxpool.Conn) error {
+		ctx, cancel := s.statementContext(ctx)
+		defer cancel()
+		return fn(ctx, pgdb.New(conn))
+	})
+}
+
+func (s *Store) write(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {
+	return s.onPrimary(func() error {
+		return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
+			return s.twice(ctx, query, nothingSent, func(ctx context.Context, conn *pgxpool.Conn) error {
+				err := fn(ctx, conn)
+				s.noteWrite(ctx, conn, err)
+				return err
+			})
+		})
+	})
+}
+
+// statementContext bounds one statement where the engine does not.
+func (s *Store) statementContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !s.cfg.Pooled {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.cfg.StatementTimeout)
+}
+
+// connectionLost tells whether the connection failed and not what was asked on it.
+func connectionLost(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return serverGone(pg)
+	}
+	return errors.Is(err, model.ErrInterrupted) || nothingSent(err)
+}
+
+// serverGone tells whether the last that a server said is that it ends, or has not begun.
+func serverGone(pg *pgconn.PgError) bool {
+	return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08")
 }
 
 // withConn lends a connection to fn, within the bounds on waiting and running.
@@ -109,6 +172,16 @@ func (s *Store) withConn(ctx context.Context, query string, fn func(context.Cont
 	return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
 		return s.lend(ctx, query, fn)
 	})
+}
+
+// twice lends another connection, once, if fn fails in a way of which again says that it
+// may be repeated.
+func (s *Store) twice(ctx context.Context, query string, again func(error) bool, fn func(context.Context, *pgxpool.Conn) error) error {
+	err := s.lend(ctx, query, fn)
+	if err != nil && ctx.Err() == nil && again(err) {
+		err = s.lend(ctx, query, fn)
+	}
+	return err
 }
 
 func (s *Store) lend(ctx context.Context, query string, fn func(context.Context, *pgxpool.Conn) error) error {

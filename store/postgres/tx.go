@@ -28,13 +28,20 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 		return &model.Error{Kind: model.ErrReadOnly}
 	}
 	var own error // fn's error comes back as it is
+	begun := false
 	err := model.ObserveQuery(ctx, s.cfg.Observer, model.TxQuery, func(ctx context.Context) error {
-		err := s.lend(ctx, "", func(ctx context.Context, conn *pgxpool.Conn) error {
-			return s.runTx(ctx, conn, func(ctx context.Context, tx model.Tx) error {
+		run := func(ctx context.Context, conn *pgxpool.Conn) error {
+			err := s.runTx(ctx, conn, func(ctx context.Context, tx model.Tx) error {
+				begun = true
 				own = fn(ctx, tx)
 				return own
 			})
-		})
+			if own == nil && begun {
+				s.noteWrite(ctx, conn, err)
+			}
+			return err
+		}
+		err := s.twice(ctx, "", func(err error) bool { return !begun && connectionLost(err) }, run)
 		if own != nil {
 			return own
 		}
@@ -48,7 +55,7 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx model.
 }
 
 func (s *Store) runTx(ctx context.Context, conn *pgxpool.Conn, fn func(ctx context.Context, tx model.Tx) error) error {
-	pgTx, err := conn.Begin(ctx)
+	pgTx, err := conn.BeginTx(ctx, s.cfg.begin())
 	if err != nil {
 		return err
 	}
@@ -105,6 +112,11 @@ func (t *tx) Read(ctx context.Context, query string, fn func(context.Context, *p
 		t.failed = err
 	}
 	return err
+}
+
+// ReadReplica runs one generated query in the transaction: it sees what that wrote.
+func (t *tx) ReadReplica(ctx context.Context, query string, fn func(context.Context, *pgdb.Queries) error) error {
+	return t.Read(ctx, query, fn)
 }
 
 // Write runs one generated query in the transaction.

@@ -1642,6 +1642,9 @@ type AuditListParams struct {
 
 	// Until Only acts before this moment.
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// HAL9ConsistencyToken The token of a write that the answer must show, or none for an answer that may be as old as database.replica_max_lag. What an access token or API key wrote, its reads show in any case, unless this is none.
+	HAL9ConsistencyToken *string `json:"HAL9-Consistency-Token,omitempty"`
 }
 
 // APIKeyCreateParams defines parameters for APIKeyCreate.
@@ -1672,6 +1675,9 @@ type MemoryListParams struct {
 
 	// EntryType Only the memories of this type, spelt as it is stored.
 	EntryType *string `form:"entry_type,omitempty" json:"entry_type,omitempty"`
+
+	// HAL9ConsistencyToken The token of a write that the answer must show, or none for an answer that may be as old as database.replica_max_lag. What an access token or API key wrote, its reads show in any case, unless this is none.
+	HAL9ConsistencyToken *string `json:"HAL9-Consistency-Token,omitempty"`
 }
 
 // MemoryCreateParams defines parameters for MemoryCreate.
@@ -1772,6 +1778,12 @@ type SignalSendParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// SignalTraceParams defines parameters for SignalTrace.
+type SignalTraceParams struct {
+	// HAL9ConsistencyToken The token of a write that the answer must show, or none for an answer that may be as old as database.replica_max_lag. What an access token or API key wrote, its reads show in any case, unless this is none.
+	HAL9ConsistencyToken *string `json:"HAL9-Consistency-Token,omitempty"`
+}
+
 // SignalListParams defines parameters for SignalList.
 type SignalListParams struct {
 	// Limit The most rows in the answer.
@@ -1791,6 +1803,9 @@ type SignalListParams struct {
 
 	// Until Only signals before this moment.
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// HAL9ConsistencyToken The token of a write that the answer must show, or none for an answer that may be as old as database.replica_max_lag. What an access token or API key wrote, its reads show in any case, unless this is none.
+	HAL9ConsistencyToken *string `json:"HAL9-Consistency-Token,omitempty"`
 }
 
 // SignalCreateJSONBody defines parameters for SignalCreate.
@@ -1835,6 +1850,9 @@ type SignalStreamParams struct {
 type SignalGetParams struct {
 	// IfNoneMatch ETags of what the client holds, or *: answered 304 without a body if one of them is still right.
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+
+	// HAL9ConsistencyToken The token of a write that the answer must show, or none for an answer that may be as old as database.replica_max_lag. What an access token or API key wrote, its reads show in any case, unless this is none.
+	HAL9ConsistencyToken *string `json:"HAL9-Consistency-Token,omitempty"`
 }
 
 // UserListParams defines parameters for UserList.
@@ -1844,6 +1862,9 @@ type UserListParams struct {
 
 	// Cursor The next_cursor of the page before; absent for the first page.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// HAL9ConsistencyToken The token of a write that the answer must show, or none for an answer that may be as old as database.replica_max_lag. What an access token or API key wrote, its reads show in any case, unless this is none.
+	HAL9ConsistencyToken *string `json:"HAL9-Consistency-Token,omitempty"`
 }
 
 // UserCreateParams defines parameters for UserCreate.
@@ -2496,7 +2517,7 @@ type ClientInterface interface {
 	// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Needs the scope ViewSignals; in open mode, no credential.
 	//
 	// Corresponds with GET /api/v1/signal/{id} (the `SignalTrace` operationId).
-	SignalTrace(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SignalTrace(ctx context.Context, id openapi_types.UUID, params *SignalTraceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SignalList List the signals
 	//
@@ -3562,8 +3583,8 @@ func (c *Client) SignalSend(ctx context.Context, params *SignalSendParams, body 
 // The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Needs the scope ViewSignals; in open mode, no credential.
 //
 // Corresponds with GET /api/v1/signal/{id} (the `SignalTrace` operationId).
-func (c *Client) SignalTrace(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSignalTraceRequest(c.Server, id)
+func (c *Client) SignalTrace(ctx context.Context, id openapi_types.UUID, params *SignalTraceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignalTraceRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4184,6 +4205,21 @@ func NewAuditListRequest(server string, params *AuditListParams) (*http.Request,
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HAL9ConsistencyToken != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "HAL9-Consistency-Token", *params.HAL9ConsistencyToken, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("HAL9-Consistency-Token", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -4833,6 +4869,21 @@ func NewMemoryListRequest(server string, params *MemoryListParams) (*http.Reques
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HAL9ConsistencyToken != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "HAL9-Consistency-Token", *params.HAL9ConsistencyToken, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("HAL9-Consistency-Token", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -5730,7 +5781,7 @@ func NewSignalSendRequestWithBody(server string, params *SignalSendParams, conte
 }
 
 // NewSignalTraceRequest constructs an http.Request for the SignalTrace method
-func NewSignalTraceRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+func NewSignalTraceRequest(server string, id openapi_types.UUID, params *SignalTraceParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5758,6 +5809,21 @@ func NewSignalTraceRequest(server string, id openapi_types.UUID) (*http.Request,
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HAL9ConsistencyToken != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "HAL9-Consistency-Token", *params.HAL9ConsistencyToken, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("HAL9-Consistency-Token", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -5872,6 +5938,21 @@ func NewSignalListRequest(server string, params *SignalListParams) (*http.Reques
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HAL9ConsistencyToken != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "HAL9-Consistency-Token", *params.HAL9ConsistencyToken, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("HAL9-Consistency-Token", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -6134,6 +6215,17 @@ func NewSignalGetRequest(server string, id openapi_types.UUID, params *SignalGet
 			req.Header.Set("If-None-Match", headerParam0)
 		}
 
+		if params.HAL9ConsistencyToken != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "HAL9-Consistency-Token", *params.HAL9ConsistencyToken, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("HAL9-Consistency-Token", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -6227,6 +6319,21 @@ func NewUserListRequest(server string, params *UserListParams) (*http.Request, e
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.HAL9ConsistencyToken != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "HAL9-Consistency-Token", *params.HAL9ConsistencyToken, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("HAL9-Consistency-Token", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -7315,7 +7422,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/signal/{id} (the `SignalTrace` operationId).
-	SignalTraceWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*SignalTraceResponse, error)
+	SignalTraceWithResponse(ctx context.Context, id openapi_types.UUID, params *SignalTraceParams, reqEditors ...RequestEditorFn) (*SignalTraceResponse, error)
 
 	// SignalListWithResponse List the signals
 	//
@@ -7643,11 +7750,18 @@ func (r APIKeyListResponse) ContentType() string {
 	return ""
 }
 
+// APIKeyCreateResponse201Headers the declared response headers of an HTTP 201 response for APIKeyCreate
+type APIKeyCreateResponse201Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type APIKeyCreateResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *EnvelopeNewAPIKey
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *APIKeyCreateResponse201Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -7684,11 +7798,18 @@ func (r APIKeyCreateResponse) ContentType() string {
 	return ""
 }
 
+// APIKeyDeleteResponse200Headers the declared response headers of an HTTP 200 response for APIKeyDelete
+type APIKeyDeleteResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type APIKeyDeleteResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeDeleted
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *APIKeyDeleteResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7725,11 +7846,18 @@ func (r APIKeyDeleteResponse) ContentType() string {
 	return ""
 }
 
+// APIKeyRevokeResponse200Headers the declared response headers of an HTTP 200 response for APIKeyRevoke
+type APIKeyRevokeResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type APIKeyRevokeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeAPIKey
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *APIKeyRevokeResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7766,11 +7894,18 @@ func (r APIKeyRevokeResponse) ContentType() string {
 	return ""
 }
 
+// AccountLoginResponse200Headers the declared response headers of an HTTP 200 response for AccountLogin
+type AccountLoginResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type AccountLoginResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeGrant
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AccountLoginResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7807,11 +7942,18 @@ func (r AccountLoginResponse) ContentType() string {
 	return ""
 }
 
+// AccountLogoutResponse200Headers the declared response headers of an HTTP 200 response for AccountLogout
+type AccountLogoutResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type AccountLogoutResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeEnded
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AccountLogoutResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7848,11 +7990,18 @@ func (r AccountLogoutResponse) ContentType() string {
 	return ""
 }
 
+// PasswordPutResponse200Headers the declared response headers of an HTTP 200 response for PasswordPut
+type PasswordPutResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type PasswordPutResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopePasswordChanged
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PasswordPutResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7930,11 +8079,18 @@ func (r ProfileGetResponse) ContentType() string {
 	return ""
 }
 
+// ProfilePutResponse200Headers the declared response headers of an HTTP 200 response for ProfilePut
+type ProfilePutResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type ProfilePutResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeAccount
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ProfilePutResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7971,11 +8127,18 @@ func (r ProfilePutResponse) ContentType() string {
 	return ""
 }
 
+// ProfileDeleteResponse200Headers the declared response headers of an HTTP 200 response for ProfileDelete
+type ProfileDeleteResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type ProfileDeleteResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeDeleted
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ProfileDeleteResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -8012,11 +8175,18 @@ func (r ProfileDeleteResponse) ContentType() string {
 	return ""
 }
 
+// AccountRefreshResponse200Headers the declared response headers of an HTTP 200 response for AccountRefresh
+type AccountRefreshResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type AccountRefreshResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeGrant
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AccountRefreshResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -8053,11 +8223,18 @@ func (r AccountRefreshResponse) ContentType() string {
 	return ""
 }
 
+// AccountRegisterResponse200Headers the declared response headers of an HTTP 200 response for AccountRegister
+type AccountRegisterResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type AccountRegisterResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeAccount
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AccountRegisterResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -8094,11 +8271,18 @@ func (r AccountRegisterResponse) ContentType() string {
 	return ""
 }
 
+// SessionRevokeAllResponse200Headers the declared response headers of an HTTP 200 response for SessionRevokeAll
+type SessionRevokeAllResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type SessionRevokeAllResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeEnded
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SessionRevokeAllResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -8176,11 +8360,18 @@ func (r SessionListResponse) ContentType() string {
 	return ""
 }
 
+// SessionRevokeResponse200Headers the declared response headers of an HTTP 200 response for SessionRevoke
+type SessionRevokeResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type SessionRevokeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeDeleted
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SessionRevokeResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -8260,9 +8451,10 @@ func (r MemoryListResponse) ContentType() string {
 
 // MemoryCreateResponse201Headers the declared response headers of an HTTP 201 response for MemoryCreate
 type MemoryCreateResponse201Headers struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-	Location            *string
+	ETag                 *string
+	HAL9ConsistencyToken *string
+	IdempotencyReplayed  *bool
+	Location             *string
 }
 
 type MemoryCreateResponse struct {
@@ -8349,11 +8541,18 @@ func (r MemorySearchResponse) ContentType() string {
 	return ""
 }
 
+// MemoryDeleteResponse200Headers the declared response headers of an HTTP 200 response for MemoryDelete
+type MemoryDeleteResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type MemoryDeleteResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeDeleted
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *MemoryDeleteResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -8440,7 +8639,8 @@ func (r MemoryGetResponse) ContentType() string {
 
 // MemoryPutResponse200Headers the declared response headers of an HTTP 200 response for MemoryPut
 type MemoryPutResponse200Headers struct {
-	ETag *string
+	ETag                 *string
+	HAL9ConsistencyToken *string
 }
 
 type MemoryPutResponse struct {
@@ -8611,9 +8811,10 @@ func (r NeuronListResponse) ContentType() string {
 
 // NeuronCreateResponse201Headers the declared response headers of an HTTP 201 response for NeuronCreate
 type NeuronCreateResponse201Headers struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-	Location            *string
+	ETag                 *string
+	HAL9ConsistencyToken *string
+	IdempotencyReplayed  *bool
+	Location             *string
 }
 
 type NeuronCreateResponse struct {
@@ -8659,11 +8860,18 @@ func (r NeuronCreateResponse) ContentType() string {
 	return ""
 }
 
+// NeuronDeleteResponse200Headers the declared response headers of an HTTP 200 response for NeuronDelete
+type NeuronDeleteResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type NeuronDeleteResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeDeleted
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *NeuronDeleteResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -8750,13 +8958,15 @@ func (r NeuronGetResponse) ContentType() string {
 
 // NeuronPutResponse200Headers the declared response headers of an HTTP 200 response for NeuronPut
 type NeuronPutResponse200Headers struct {
-	ETag *string
+	ETag                 *string
+	HAL9ConsistencyToken *string
 }
 
 // NeuronPutResponse201Headers the declared response headers of an HTTP 201 response for NeuronPut
 type NeuronPutResponse201Headers struct {
-	ETag     *string
-	Location *string
+	ETag                 *string
+	HAL9ConsistencyToken *string
+	Location             *string
 }
 
 type NeuronPutResponse struct {
@@ -8854,7 +9064,8 @@ func (r NeuronHealthGetResponse) ContentType() string {
 
 // NeuronSetStateResponse200Headers the declared response headers of an HTTP 200 response for NeuronSetState
 type NeuronSetStateResponse200Headers struct {
-	ETag *string
+	ETag                 *string
+	HAL9ConsistencyToken *string
 }
 
 type NeuronSetStateResponse struct {
@@ -8991,7 +9202,8 @@ func (r RoleListResponse) ContentType() string {
 
 // SignalSendResponse200Headers the declared response headers of an HTTP 200 response for SignalSend
 type SignalSendResponse200Headers struct {
-	IdempotencyReplayed *bool
+	HAL9ConsistencyToken *string
+	IdempotencyReplayed  *bool
 }
 
 type SignalSendResponse struct {
@@ -9121,13 +9333,15 @@ func (r SignalListResponse) ContentType() string {
 
 // SignalCreateResponse201Headers the declared response headers of an HTTP 201 response for SignalCreate
 type SignalCreateResponse201Headers struct {
-	IdempotencyReplayed *bool
-	Location            *string
+	HAL9ConsistencyToken *string
+	IdempotencyReplayed  *bool
+	Location             *string
 }
 
 // SignalCreateResponse207Headers the declared response headers of an HTTP 207 response for SignalCreate
 type SignalCreateResponse207Headers struct {
-	IdempotencyReplayed *bool
+	HAL9ConsistencyToken *string
+	IdempotencyReplayed  *bool
 }
 
 type SignalCreateResponse struct {
@@ -9396,7 +9610,8 @@ func (r UserListResponse) ContentType() string {
 
 // UserCreateResponse201Headers the declared response headers of an HTTP 201 response for UserCreate
 type UserCreateResponse201Headers struct {
-	Location *string
+	HAL9ConsistencyToken *string
+	Location             *string
 }
 
 type UserCreateResponse struct {
@@ -9442,11 +9657,18 @@ func (r UserCreateResponse) ContentType() string {
 	return ""
 }
 
+// UserDeleteResponse200Headers the declared response headers of an HTTP 200 response for UserDelete
+type UserDeleteResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type UserDeleteResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeDeleted
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UserDeleteResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -9524,11 +9746,18 @@ func (r UserGetResponse) ContentType() string {
 	return ""
 }
 
+// UserPatchResponse200Headers the declared response headers of an HTTP 200 response for UserPatch
+type UserPatchResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type UserPatchResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeAccount
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UserPatchResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -9606,11 +9835,18 @@ func (r UserAPIKeyListResponse) ContentType() string {
 	return ""
 }
 
+// UserAPIKeyDeleteResponse200Headers the declared response headers of an HTTP 200 response for UserAPIKeyDelete
+type UserAPIKeyDeleteResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type UserAPIKeyDeleteResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeDeleted
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UserAPIKeyDeleteResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -9647,11 +9883,18 @@ func (r UserAPIKeyDeleteResponse) ContentType() string {
 	return ""
 }
 
+// UserAPIKeyRevokeResponse200Headers the declared response headers of an HTTP 200 response for UserAPIKeyRevoke
+type UserAPIKeyRevokeResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type UserAPIKeyRevokeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeAPIKey
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UserAPIKeyRevokeResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -9688,11 +9931,18 @@ func (r UserAPIKeyRevokeResponse) ContentType() string {
 	return ""
 }
 
+// UserPasswordPutResponse200Headers the declared response headers of an HTTP 200 response for UserPasswordPut
+type UserPasswordPutResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type UserPasswordPutResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopePasswordChanged
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UserPasswordPutResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -9770,11 +10020,18 @@ func (r UserSessionListResponse) ContentType() string {
 	return ""
 }
 
+// UserSessionRevokeResponse200Headers the declared response headers of an HTTP 200 response for UserSessionRevoke
+type UserSessionRevokeResponse200Headers struct {
+	HAL9ConsistencyToken *string
+}
+
 type UserSessionRevokeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EnvelopeDeleted
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UserSessionRevokeResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -10748,8 +11005,8 @@ func (c *ClientWithResponses) SignalSendWithResponse(ctx context.Context, params
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/signal/{id} (the `SignalTrace` operationId).
-func (c *ClientWithResponses) SignalTraceWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*SignalTraceResponse, error) {
-	rsp, err := c.SignalTrace(ctx, id, reqEditors...)
+func (c *ClientWithResponses) SignalTraceWithResponse(ctx context.Context, id openapi_types.UUID, params *SignalTraceParams, reqEditors ...RequestEditorFn) (*SignalTraceResponse, error) {
+	rsp, err := c.SignalTrace(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -11236,6 +11493,19 @@ func ParseAPIKeyCreateResponse(rsp *http.Response) (*APIKeyCreateResponse, error
 
 	}
 
+	switch {
+	case rsp.StatusCode == 201:
+		var headers APIKeyCreateResponse201Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers201 = &headers
+	}
+
 	return response, nil
 }
 
@@ -11260,6 +11530,19 @@ func ParseAPIKeyDeleteResponse(rsp *http.Response) (*APIKeyDeleteResponse, error
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers APIKeyDeleteResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11288,6 +11571,19 @@ func ParseAPIKeyRevokeResponse(rsp *http.Response) (*APIKeyRevokeResponse, error
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers APIKeyRevokeResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -11312,6 +11608,19 @@ func ParseAccountLoginResponse(rsp *http.Response) (*AccountLoginResponse, error
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers AccountLoginResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11340,6 +11649,19 @@ func ParseAccountLogoutResponse(rsp *http.Response) (*AccountLogoutResponse, err
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers AccountLogoutResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -11364,6 +11686,19 @@ func ParsePasswordPutResponse(rsp *http.Response) (*PasswordPutResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PasswordPutResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11418,6 +11753,19 @@ func ParseProfilePutResponse(rsp *http.Response) (*ProfilePutResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ProfilePutResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -11442,6 +11790,19 @@ func ParseProfileDeleteResponse(rsp *http.Response) (*ProfileDeleteResponse, err
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ProfileDeleteResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11470,6 +11831,19 @@ func ParseAccountRefreshResponse(rsp *http.Response) (*AccountRefreshResponse, e
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers AccountRefreshResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -11496,6 +11870,19 @@ func ParseAccountRegisterResponse(rsp *http.Response) (*AccountRegisterResponse,
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers AccountRegisterResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -11520,6 +11907,19 @@ func ParseSessionRevokeAllResponse(rsp *http.Response) (*SessionRevokeAllRespons
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SessionRevokeAllResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11572,6 +11972,19 @@ func ParseSessionRevokeResponse(rsp *http.Response) (*SessionRevokeResponse, err
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SessionRevokeResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11635,6 +12048,13 @@ func ParseMemoryCreateResponse(rsp *http.Response) (*MemoryCreateResponse, error
 				return nil, err
 			}
 			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
 		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value bool
@@ -11703,6 +12123,19 @@ func ParseMemoryDeleteResponse(rsp *http.Response) (*MemoryDeleteResponse, error
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers MemoryDeleteResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11779,6 +12212,13 @@ func ParseMemoryPutResponse(rsp *http.Response) (*MemoryPutResponse, error) {
 				return nil, err
 			}
 			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
 		}
 		response.Headers200 = &headers
 	}
@@ -11900,6 +12340,13 @@ func ParseNeuronCreateResponse(rsp *http.Response) (*NeuronCreateResponse, error
 			}
 			headers.ETag = &value
 		}
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value bool
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
@@ -11941,6 +12388,19 @@ func ParseNeuronDeleteResponse(rsp *http.Response) (*NeuronDeleteResponse, error
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers NeuronDeleteResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -12025,6 +12485,13 @@ func ParseNeuronPutResponse(rsp *http.Response) (*NeuronPutResponse, error) {
 			}
 			headers.ETag = &value
 		}
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
 		response.Headers200 = &headers
 	case rsp.StatusCode == 201:
 		var headers NeuronPutResponse201Headers
@@ -12034,6 +12501,13 @@ func ParseNeuronPutResponse(rsp *http.Response) (*NeuronPutResponse, error) {
 				return nil, err
 			}
 			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
 		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
@@ -12113,6 +12587,13 @@ func ParseNeuronSetStateResponse(rsp *http.Response) (*NeuronSetStateResponse, e
 				return nil, err
 			}
 			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
 		}
 		response.Headers200 = &headers
 	}
@@ -12198,6 +12679,13 @@ func ParseSignalSendResponse(rsp *http.Response) (*SignalSendResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers SignalSendResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value bool
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
@@ -12296,6 +12784,13 @@ func ParseSignalCreateResponse(rsp *http.Response) (*SignalCreateResponse, error
 	switch {
 	case rsp.StatusCode == 201:
 		var headers SignalCreateResponse201Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value bool
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
@@ -12313,6 +12808,13 @@ func ParseSignalCreateResponse(rsp *http.Response) (*SignalCreateResponse, error
 		response.Headers201 = &headers
 	case rsp.StatusCode == 207:
 		var headers SignalCreateResponse207Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value bool
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
@@ -12492,6 +12994,13 @@ func ParseUserCreateResponse(rsp *http.Response) (*UserCreateResponse, error) {
 	switch {
 	case rsp.StatusCode == 201:
 		var headers UserCreateResponse201Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: "uri-reference"}); err != nil {
@@ -12526,6 +13035,19 @@ func ParseUserDeleteResponse(rsp *http.Response) (*UserDeleteResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UserDeleteResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -12580,6 +13102,19 @@ func ParseUserPatchResponse(rsp *http.Response) (*UserPatchResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UserPatchResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -12632,6 +13167,19 @@ func ParseUserAPIKeyDeleteResponse(rsp *http.Response) (*UserAPIKeyDeleteRespons
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UserAPIKeyDeleteResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -12658,6 +13206,19 @@ func ParseUserAPIKeyRevokeResponse(rsp *http.Response) (*UserAPIKeyRevokeRespons
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UserAPIKeyRevokeResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -12682,6 +13243,19 @@ func ParseUserPasswordPutResponse(rsp *http.Response) (*UserPasswordPutResponse,
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UserPasswordPutResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -12734,6 +13308,19 @@ func ParseUserSessionRevokeResponse(rsp *http.Response) (*UserSessionRevokeRespo
 		}
 		response.JSON200 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UserSessionRevokeResponse200Headers
+		if values := rsp.Header.Values("HAL9-Consistency-Token"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "HAL9-Consistency-Token", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HAL9ConsistencyToken = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -29,7 +29,7 @@ func (a *adapter) storeFile() ([]byte, error) {
 type DB interface {
 	// Read runs fn, which changes nothing.
 	Read(ctx context.Context, query string, fn func(context.Context, *%[1]s.Queries) error) error
-	// Write runs fn, which may change or lock something.
+%[2]s	// Write runs fn, which may change or lock something.
 	Write(ctx context.Context, query string, fn func(context.Context, *%[1]s.Queries) error) error
 }
 
@@ -47,9 +47,20 @@ var _ model.Queries = (*Store)(nil)
 func New(db DB, translate func(query string, err error) error) *Store {
 	return &Store{db: db, translate: translate}
 }
-`, a.code)
+`, a.code, a.replicaDoor())
 	doc := "// Package " + a.pkg + " answers model.Queries from " + a.engine.Title() + ", through the code that sqlc wrote."
 	return s.file(doc, a.pkg)
+}
+
+// replicaDoor is the door for queries that a replica may answer, where the engine has
+// replicas: on SQLite the note means nothing.
+func (a *adapter) replicaDoor() string {
+	if a.engine != sqltext.Postgres {
+		return ""
+	}
+	return `	// ReadReplica runs fn, which changes nothing and may see what is a little old.
+	ReadReplica(ctx context.Context, query string, fn func(context.Context, *` + a.code + `.Queries) error) error
+`
 }
 
 // entityFile writes the methods of one entity.
@@ -106,8 +117,11 @@ func (a *adapter) method(s *source, m *method) {
 		arg = ", params"
 	}
 	door := "Read"
-	if m.writes {
+	switch {
+	case m.writes:
 		door = "Write"
+	case m.replica && a.engine == sqltext.Postgres:
+		door = "ReadReplica"
 	}
 	open := func(assign string) {
 		s.printf("err := s.db.%s(ctx, %q, func(ctx context.Context, q *%s.Queries) error {\n%s})\n", door, m.name, a.code, assign)

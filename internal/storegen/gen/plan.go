@@ -40,7 +40,9 @@ type method struct {
 	row    *rowType       // nil when it returns a single column, a count or nothing
 	result sqlcgo.Result
 	writes bool
-	sql    map[sqltext.Engine]*side
+	// replica: it may be answered by a replica that lags.
+	replica bool
+	sql     map[sqltext.Engine]*side
 }
 
 // paramsType is the name of the struct that holds the parameters.
@@ -71,6 +73,7 @@ func makePlan(in *input, pairs []pair, problems *diag.List) *plan {
 			m.doc = pr.lite.Doc
 		}
 		m.row = p.rowOf(pr, rows, problems)
+		m.replica = checkReplica(m, problems)
 		m.entity = p.entityOf(pr.pg.Entity())
 		m.entity.methods = append(m.entity.methods, m)
 	}
@@ -79,11 +82,33 @@ func makePlan(in *input, pairs []pair, problems *diag.List) *plan {
 			if s.Only() == e {
 				ent := p.entityOf(s.Entity())
 				ent.only = append(ent.only, s.Name)
+				if n := s.Note(queryfile.NoteRead); n != nil {
+					problems.Add(s.problem(n.Line, "a query of one engine alone is called by hand, and whoever calls it chooses the connection",
+						"drop the note `-- read: replica`"))
+				}
 			}
 		}
 	}
 	p.finish(in, problems)
 	return p
+}
+
+// checkReplica tells whether a query may be answered by a replica, and refuses the note
+// where it would be a lie. Together with `-- cache: …` it is refused by addRead.
+func checkReplica(m *method, problems *diag.List) bool {
+	pg := m.sql[sqltext.Postgres]
+	note := pg.Note(queryfile.NoteRead)
+	switch {
+	case note == nil:
+		return false
+	case m.writes:
+		problems.Add(pg.problem(note.Line, "a query that writes cannot go to a replica: it "+does(pg), "drop the note `-- read: replica`"))
+	case pg.Command != ":one" && pg.Command != ":many":
+		problems.Add(pg.problem(note.Line, "a query that is "+pg.Command+" reads nothing that a replica could answer", "drop the note `-- read: replica`"))
+	default:
+		return true
+	}
+	return false
 }
 
 // entityOf finds or adds the entity of a file.

@@ -25,7 +25,7 @@ type MissingError struct {
 	What string
 	// Looked says where it was looked for.
 	Looked string
-	// Variable is the environment variable that names a server to use instead.
+	// Variable is the environment variable that names a server to use instead, "" if none does.
 	Variable string
 	// Packages are the Debian packages that have it, the best first.
 	Packages []string

@@ -1,6 +1,6 @@
 // Command testenv runs a command with the servers that the tests need:
 //
-//	testenv run [--durable] -- go test ./...
+//	testenv run [--durable] [--pooler] -- go test ./...
 //
 // It uses the servers that HAL9_TEST_POSTGRES_URL and HAL9_TEST_CACHE_URL name,
 // otherwise it starts private ones and sets both variables for the command. A
@@ -24,7 +24,7 @@ import (
 	"github.com/hal9-ai/hal9/internal/testenv/servers"
 )
 
-const usage = "usage: testenv run [--durable] -- COMMAND [ARGUMENT...]"
+const usage = "usage: testenv run [--durable] [--pooler] -- COMMAND [ARGUMENT...]"
 
 // Exit codes of testenv's own, as shells and make know them.
 const (
@@ -49,6 +49,7 @@ func run(args []string, stdin *os.File, stderr io.Writer) int {
 		flags.PrintDefaults()
 	}
 	durable := flags.Bool("durable", false, "keep PostgreSQL's durable settings, for benchmarks")
+	pooler := flags.Bool("pooler", false, "see to it that PgBouncer is installed")
 	if len(args) == 0 || args[0] != "run" {
 		fmt.Fprintln(stderr, usage)
 		return exitUsage
@@ -71,6 +72,7 @@ func run(args []string, stdin *os.File, stderr io.Writer) int {
 
 	env := &environment{
 		durability: servers.Durability(*durable),
+		pooler:     *pooler,
 		installer:  servers.NewInstaller(stdin, stderr),
 	}
 	variables, err := env.start(ctx)
@@ -126,6 +128,7 @@ func exitCode(err error) (int, error) {
 // environment is the servers of one run.
 type environment struct {
 	durability servers.Durability
+	pooler     bool
 	installer  *servers.Installer
 	started    []*servers.Server
 }
@@ -174,6 +177,10 @@ func (e *environment) install(ctx context.Context, postgres, cache bool) error {
 	}
 	if cache {
 		_, err := servers.FindCache()
+		errs = append(errs, err)
+	}
+	if e.pooler {
+		_, err := servers.FindPgBouncer()
 		errs = append(errs, err)
 	}
 	var missing []*servers.MissingError
