@@ -54,8 +54,10 @@ func TestMemoryBound(t *testing.T) {
 			if s.Bytes > bound || s.Evictions == 0 || s.Entries == 0 {
 				t.Errorf("the tier is not bounded: %+v", s)
 			}
-			if got, want := cacheutil.SizesOf(c), (cacheutil.Sizes{Groups: count / 100}); got != want {
-				t.Errorf("tables keep %+v, want %+v", got, want)
+			// A group whose generation Valkey did not tell in time is not remembered.
+			got, most := cacheutil.SizesOf(c), cacheutil.Sizes{Groups: count / 100}
+			if got.Groups == 0 || got.Groups > most.Groups || got.Flights != 0 || got.Waiters != 0 || got.Journal != 0 {
+				t.Errorf("tables keep %+v, want %+v at the most", got, most)
 			}
 			// Estimates are not exact, and there are the tables of the tier itself
 			// and the buffers of connections.
