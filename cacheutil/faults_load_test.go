@@ -116,7 +116,12 @@ type sample struct {
 func noLeaks(t *testing.T) {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, leaks, clientsOwn()) })
+	t.Cleanup(func() { goleak.VerifyNone(t, leaks, clientsOwn(), proxysOwn()) })
+}
+
+// proxysOwn are goroutines that the proxy forgets when both ends of a link go at once.
+func proxysOwn() goleak.Option {
+	return goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*NoopToxic).Pipe")
 }
 
 // clientsOwn are goroutines that the client of a cluster ends by itself: it closes

@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"database/sql"
 	"errors"
@@ -39,7 +40,7 @@ func TestGuideShowsTheGrants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(guide), string(script)) {
+	if !bytes.Contains(guide, script) {
 		t.Error("docs/operations/migrations.md does not show the statements of schema/grants.sql")
 	}
 }
@@ -62,6 +63,7 @@ func TestRefusedGrants(t *testing.T) {
 		"another engine": {"sqlite://" + filepath.Join(t.TempDir(), "hal9.db"), role, "no roles", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			m, err := schema.Open(t.Context(), c.address, schema.Options{})
 			if err != nil {
 				t.Fatal(err)

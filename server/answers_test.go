@@ -109,7 +109,7 @@ func TestErrorTable(t *testing.T) {
 		{stored(model.ErrInvalid), 422, "neuron.id: invalid", ""},
 		{stored(model.ErrUnavailable), 503, "try again", "1"},
 		{stored(model.ErrInterrupted), 503, "same id or Idempotency-Key", "1"},
-		{stored(model.ErrReadOnly), 503, "takes no writes", "5"},
+		{stored(model.ErrReadOnly), 503, "writes are held off", "5"},
 		{stored(model.ErrTimeout), 504, "unknown", ""},
 		{stored(model.ErrInternal), 500, "unexpected", ""},
 		{stored(model.ErrInTx), 500, "unexpected", ""},
