@@ -147,7 +147,7 @@ func (c *Consistency) get(ctx context.Context, session string) (p model.Position
 		if valkey.IsValkeyNil(err) {
 			return nil
 		}
-		return err
+		return err //nolint:wrapcheck // call does
 	})
 	if err != nil {
 		return p, false, err

@@ -38,7 +38,7 @@ func (s *Store) ReplicaStats() *model.ReplicaStats {
 	for _, r := range rs.list {
 		state := r.state.Load()
 		st := model.ReplicaStat{Name: r.name, Reads: r.reads.Load(), LagKnown: !state.covered.IsZero()}
-		if recent := state.err == nil && now.Sub(state.covered) < 3*rs.interval(); st.LagKnown && !(state.caughtUp && recent) {
+		if recent := state.err == nil && now.Sub(state.covered) < 3*rs.interval(); st.LagKnown && (!state.caughtUp || !recent) {
 			st.Lag = now.Sub(state.covered)
 		}
 		st.Usable = state.err == nil && !r.held(now) && now.Sub(state.covered) <= rs.cfg.ReplicaMaxLag

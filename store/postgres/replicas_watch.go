@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,9 +62,9 @@ func (s *samples) add(n sample, keep time.Duration) {
 func (s *samples) covered(p model.Position) (at time.Time, all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := len(s.list) - 1; i >= 0; i-- {
-		if p.Covers(s.list[i].position) {
-			return s.list[i].at, i == len(s.list)-1
+	for i, seen := range slices.Backward(s.list) {
+		if p.Covers(seen.position) {
+			return seen.at, i == len(s.list)-1
 		}
 	}
 	return time.Time{}, false
