@@ -18,7 +18,7 @@ const deployDir = "../../deploy"
 
 // awaited are asked for by panels and alerts, and told by parts of the service that not
 // every deployment has.
-var awaited = []string{"hal9_partition_months_ahead", "hal9_partition_default_rows", "hal9_database_replica_lag_seconds"}
+var awaited = []string{"hal9_database_replica_lag_seconds"}
 
 // dashboard is what Grafana needs of one.
 type dashboard struct {
