@@ -22,7 +22,7 @@ func files(t *testing.T) map[string]string {
 		}
 		text, err := fs.ReadFile(here, path)
 		all[path] = string(text)
-		return err //nolint:wrapcheck // the test says it
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
