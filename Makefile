@@ -12,6 +12,8 @@ BASE      ?=
 COUNT     ?= 6
 # For `make test-console`: an absolute folder for pictures.
 PICTURES  ?=
+# For `make fuzz`: seconds altogether.
+FUZZ_TIME ?= 600
 # Further arguments for `make run`.
 ARGS      ?=
 
@@ -65,6 +67,11 @@ test-clients: build test-go-client ## check and run both clients and all example
 .PHONY: test-pooler
 test-pooler: bin/testenv ## run the store's conformance suite through a PgBouncer in transaction mode
 	bin/testenv run --pooler -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongPgBouncer' $(TESTFLAGS) ./store
+
+# The time is divided evenly: a target is found by being one.
+.PHONY: fuzz
+fuzz: bin/testenv ## fuzz all decoders, and the API on both engines, in 10 minutes (FUZZ_TIME=600 seconds)
+	FUZZ_TIME='$(FUZZ_TIME)' bin/testenv run -- sh tools/fuzz.sh
 
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)

@@ -26,7 +26,7 @@ var (
 
 const (
 	// fuzzSteps is how many requests one pair of new databases is asked.
-	fuzzSteps = 250
+	fuzzSteps = 400
 	// fuzzShort and fuzzRounds bound the test where -fuzzfor does not.
 	fuzzShort  = 12 * time.Second
 	fuzzRounds = 6

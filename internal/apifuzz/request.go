@@ -33,15 +33,15 @@ type Request struct {
 func (d *drawer) credential() [][2]string {
 	bearer := func(token string) [][2]string { return [][2]string{{"Authorization", "Bearer " + token}} }
 	switch n := d.IntN(100); {
-	case n < 45:
+	case n < 55:
 		return [][2]string{{"X-API-Key", d.pool.refs["root-key"][0]}}
-	case n < 65:
+	case n < 70:
 		return bearer(d.pool.refs["root-token"][0])
-	case n < 78:
+	case n < 80:
 		return bearer(d.pool.refs["user-token"][0])
-	case n < 84:
+	case n < 86:
 		return [][2]string{{"X-API-Key", pick(d, d.pool.refs["scoped-key"])}}
-	case n < 92:
+	case n < 93:
 		if d.chance(60) {
 			return bearer(d.ref("token"))
 		}
@@ -59,14 +59,15 @@ func (d *drawer) credential() [][2]string {
 // request draws the request of a step.
 func (d *drawer) request(step int) *Request {
 	op := pick(d, d.api.operations)
-	for range 2 { // what creates is asked for more often, or there is nothing to find
-		if op.method != "POST" && d.chance(35) {
+	for range 2 { // what holds data is asked for more often, and above all what creates
+		creates := op.method == "POST" && !strings.Contains(op.path, "/auth/")
+		if !creates && d.chance(30) || len(op.parameters) == 0 && op.body == nil && d.chance(50) {
 			op = pick(d, d.api.operations)
 		}
 	}
 	r := &Request{Step: step, Operation: op.id, Method: op.method, op: op, Header: d.credential()}
 	r.Stream = strings.HasSuffix(op.path, "/stream")
-	r.spoilt = d.chance(40)
+	r.spoilt = d.chance(35)
 	fault := ""
 	if r.spoilt {
 		kinds := []string{"header", "query", "path"}
@@ -146,6 +147,9 @@ func unescapeMarks(s string) string {
 
 func (d *drawer) pathValue(op *operation, p parameter) string {
 	if textAt(p.schema, "format") != "uuid" {
+		if made := d.pool.texts["neuron_id"]; len(made) > 0 && d.chance(70) {
+			return pick(d, made)
+		}
 		text, _ := d.value(p.schema, p.name).(string)
 		return text
 	}
