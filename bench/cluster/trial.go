@@ -179,6 +179,9 @@ func (t *trial) verdict() error {
 		if r.Untrue > 0 && !t.options.Asynchronous {
 			say("%d signals are stored although the answer said that nothing was written", r.Untrue)
 		}
+		if r.Stale > 0 && !t.options.Asynchronous {
+			say("%d of %d reads lacked the reader's own write", r.Stale, r.ReadBack)
+		}
 		if r.Wrong > 0 {
 			say("%d answers were wrong: %v", r.Wrong, r.Said)
 		}
