@@ -71,8 +71,9 @@ bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)
 
 .PHONY: test-console
-test-console: build ## test the console in Chromium (needs node and chromium; PICTURES=folder keeps pictures)
-	PICTURES='$(PICTURES)' sh tools/console/run.sh
+test-console: build bin/testenv ## test the console in Chromium (needs node and chromium; PICTURES=folder keeps pictures)
+	PICTURES='$(PICTURES)' sh tools/console/run.sh sqlite
+	bin/testenv run -- sh tools/console/run.sh postgres
 
 # Bounded by the tests' own time-outs and the two limits here.
 .PHONY: cache-faults
