@@ -140,8 +140,10 @@ verify: ## fail if generated code or go.mod is stale
 	sh tools/sqlc.sh verify
 	$(GO) run ./internal/storegen --check
 	sh tools/clients.sh verify
+	$(GO) -C tools/licences run . --check
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
+	$(GO) -C tools/licences mod tidy -diff
 	$(GO) -C clients/go mod tidy -diff
 	$(GO) -C examples/go mod tidy -diff
 
@@ -173,6 +175,22 @@ check-deploy: ## check deploy/ by the schemas of Kubernetes, Compose and Docker 
 .PHONY: release-snapshot
 release-snapshot: ## build the archives of a release into dist/ (minutes, needs the network)
 	sh tools/release-snapshot.sh
+
+.PHONY: licences
+licences: ## list what the program is built from in docs/licences.md, and check the licences
+	$(GO) -C tools/licences run . --write
+
+.PHONY: sbom
+sbom: build ## write bin/hal9.cdx.json, a CycloneDX list of all parts (needs the network once; licences: docs/licences.md)
+	sh tools/sbom.sh
+
+.PHONY: vulncheck
+vulncheck: ## look for known vulnerabilities that the code reaches (needs the network)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+.PHONY: reproducible
+reproducible: ## build this commit twice, in two places without a shared cache, and compare (minutes)
+	sh tools/reproducible.sh
 
 .PHONY: fmt
 fmt: ## format the code
