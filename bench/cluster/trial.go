@@ -74,7 +74,12 @@ func (t *trial) run(ctx context.Context, o ha.Options) (err error) {
 		return err
 	}
 	t.rows = append(t.rows, row{event: event{name: "all together"}, Account: all})
+	answered, reads, err := t.cluster.ReplicaReads(ctx)
+	if err != nil {
+		return err
+	}
 	table(os.Stdout, t.rows)
+	fmt.Printf("standbys answered %.0f of %.0f lists since the servers were last started\n", answered, reads) //nolint:forbidigo // a command's words
 	return t.verdict()
 }
 
