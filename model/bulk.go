@@ -26,7 +26,7 @@ func PrepareSignals(signals []SignalInsertParams) ([]IndexedSignal, BulkResult) 
 	var result BulkResult
 	batch := make([]IndexedSignal, 0, len(signals))
 	// Ids that rise, as those do that one generator made, cannot repeat.
-	rising := idsRise(signals)
+	rising := SignalIDsRise(signals)
 	seen := map[key]struct{}{}
 	for i := range signals {
 		row := IndexedSignal{SignalInsertParams: signals[i], Index: i}
@@ -47,8 +47,9 @@ func PrepareSignals(signals []SignalInsertParams) ([]IndexedSignal, BulkResult) 
 	return batch, result
 }
 
-// idsRise tells whether each id is greater than the one before it.
-func idsRise(signals []SignalInsertParams) bool {
+// SignalIDsRise tells whether each id is greater than the one before it, so that none
+// stands twice and they need no sorting.
+func SignalIDsRise(signals []SignalInsertParams) bool {
 	for i := 1; i < len(signals); i++ {
 		if bytes.Compare(signals[i-1].ID[:], signals[i].ID[:]) >= 0 {
 			return false

@@ -15,9 +15,10 @@ import (
 // maxKnownWords bounds the words that a lineDecoder keeps.
 const maxKnownWords = 1024
 
-// lineDecoder reads the signals of a stream, one a line. A line that is plainly right,
-// as most are, is looked at once; whatever is not goes the way of the rows of an array,
-// which takes ten times as long and can tell what is wrong. Not for concurrent use.
+// lineDecoder reads the signals of a stream, one a line, and the rows of an array. What is
+// plainly right, as most are, is looked at once; whatever is not goes the way by the
+// schema, which takes ten times as long and can tell what is wrong. Not for concurrent
+// use.
 type lineDecoder struct {
 	*signalReader
 

@@ -179,6 +179,7 @@ func (s *Server) readSignals(ctx context.Context, body []byte) (rows []model.Sig
 
 	r := s.newSignalReader()
 	r.identities = s.identitiesOf(ctx)
+	d := newLineDecoder(r)
 	rows = make([]model.SignalInsertParams, len(texts))
 	var faults []problemField
 	bad := 0
@@ -187,6 +188,10 @@ func (s *Server) readSignals(ctx context.Context, body []byte) (rows []model.Sig
 		index := i
 		if !isArray {
 			index = -1
+		}
+		var plain bool
+		if rows[i], plain = d.quick(text); plain {
+			continue
 		}
 		rows[i], rowFaults = r.read(text, index)
 		if len(rowFaults) == 0 {

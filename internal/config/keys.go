@@ -270,7 +270,7 @@ func ingestKeys() []Key {
 		},
 		{
 			Name: "ingest.bulk_chunk_rows", Default: "5000", check: between(1, 100_000),
-			Help: "How many signals of a stream commit together; long ones, of 4 MiB in all, commit before.",
+			Help: "How many signals of a stream commit together at the most; long ones, of 4 MiB in all, commit before, and so do 1024 when nothing else is being committed.",
 		},
 		{
 			Name: "ingest.bulk_idle_timeout", Default: "30s", check: atLeast(10 * time.Millisecond),

@@ -39,6 +39,18 @@ func testSignalInsertManyCopied(t *testing.T, b *bench) {
 		equal(t, "row", fmt.Sprint(got), fmt.Sprint(want))
 	}
 
+	// In the order of their ids, where a bad row is found while others are under way.
+	fresh := make([]model.SignalInsertParams, 1200)
+	for i := range fresh {
+		fresh[i] = b.signal(b.now.Add(time.Duration(i) * time.Millisecond))
+	}
+	fresh[40].Content, fresh[1199].Metadata = "nul \x00 byte", model.JSON(`{"a":1,"a":2}`)
+	r = must[model.BulkResult](t)(b.SignalInsertMany(ctx, fresh))
+	equal(t, "inserted beside bad rows", r.Inserted, len(fresh)-2)
+	equal(t, "bad rows", len(r.Failed), 2)
+	equal(t, "places of bad rows", fmt.Sprint(r.Failed[0].Index, r.Failed[1].Index), "40 1199")
+	wantError(t, r.Failed[0].Err, model.ErrInvalid, "signal", "content")
+
 	// Taken once more, with a row that no engine stores and one that is new.
 	rows[30].ToNeuron, rows[30].ID = "", b.id()
 	rows[1000] = b.signal(b.now)

@@ -17,26 +17,18 @@ import (
 
 const bulkQuery = "SignalInsertMany"
 
-// copyFrom is the number of rows from which COPY pays. A COPY asks for the columns'
-// types first, and any duplicate stops it; fewer rows go by one statement.
+// copyFrom is the number of rows from which COPY pays, which any duplicate stops.
 const copyFrom = 1001
 
 // SignalInsertMany stores signals by COPY, or by unnest if they are few. When a row
 // stops that it starts over in a transaction: by unnest, which passes over
 // duplicates, and in halves where a row cannot be stored, until that row is alone.
-func (s *Store) SignalInsertMany(ctx context.Context, signals []model.SignalInsertParams) (model.BulkResult, error) {
-	batch, result := model.PrepareSignals(signals)
-	if len(batch) == 0 {
+func (s *Store) SignalInsertMany(ctx context.Context, signals []model.SignalInsertParams) (result model.BulkResult, err error) {
+	if len(signals) == 0 {
 		return result, nil
 	}
-	sortSignals(batch)
-	err := s.write(ctx, bulkQuery, func(ctx context.Context, conn *pgxpool.Conn) error {
-		attempt := result
-		attempt.Failed = slices.Clone(result.Failed)
-		err := s.insertMany(ctx, conn, batch, &attempt)
-		if err == nil {
-			result = attempt
-		}
+	err = s.write(ctx, bulkQuery, func(ctx context.Context, conn *pgxpool.Conn) (err error) {
+		result, err = s.insertMany(ctx, conn, signals)
 		return err
 	})
 	if err != nil {
@@ -46,22 +38,22 @@ func (s *Store) SignalInsertMany(ctx context.Context, signals []model.SignalInse
 	return result, nil
 }
 
-func (s *Store) insertMany(ctx context.Context, conn *pgxpool.Conn, batch []model.IndexedSignal, result *model.BulkResult) error {
-	limited, cancel := s.statementContext(ctx)
-	defer cancel()
-	err := insertAtOnce(limited, conn, batch, result)
+func (s *Store) insertMany(ctx context.Context, conn *pgxpool.Conn, signals []model.SignalInsertParams) (model.BulkResult, error) {
+	result, err := s.insertAtOnce(ctx, conn, signals)
 	if err == nil || !rowAtFault(err) {
-		return err
+		return result, err
 	}
+	batch, result := model.PrepareSignals(signals)
+	sortSignals(batch)
 	pgTx, err := conn.BeginTx(ctx, s.cfg.begin())
 	if err != nil {
-		return err
+		return result, err
 	}
 	defer rollback(ctx, pgTx)
-	if err := insertSignals(ctx, pgTx, batch, result); err != nil {
-		return err
+	if err := insertSignals(ctx, pgTx, batch, &result); err != nil {
+		return result, err
 	}
-	return pgTx.Commit(ctx)
+	return result, pgTx.Commit(ctx)
 }
 
 // SignalInsertMany stores signals inside the transaction.
@@ -93,20 +85,35 @@ func sortSignals(batch []model.IndexedSignal) {
 	})
 }
 
-// insertAtOnce stores a batch by one statement that commits by itself, all or nothing.
-func insertAtOnce(ctx context.Context, conn *pgxpool.Conn, batch []model.IndexedSignal, result *model.BulkResult) error {
-	if len(batch) >= copyFrom {
-		n, err := copySignals(ctx, conn, batch)
+// insertAtOnce stores signals by one statement that commits by itself, all or nothing
+// but for those that it leaves out as bad or repeated.
+func (s *Store) insertAtOnce(ctx context.Context, conn *pgxpool.Conn, signals []model.SignalInsertParams) (model.BulkResult, error) {
+	ctx, cancel := s.statementContext(ctx)
+	defer cancel()
+	if len(signals) >= copyFrom && model.SignalIDsRise(signals) {
+		// Nothing has to be known of all rows before the first is sent: they are checked
+		// while the engine stores those before them.
+		return copySignals(ctx, conn, signals)
+	}
+	batch, result := model.PrepareSignals(signals)
+	if len(batch) == 0 {
+		return result, nil
+	}
+	sortSignals(batch)
+	if len(batch) < copyFrom {
+		stored, err := unnestSignals(ctx, conn, batch)
 		if err == nil {
-			result.Inserted = n
+			noteStored(batch, stored, &result)
 		}
-		return err
+		return result, err
 	}
-	stored, err := unnestSignals(ctx, conn, batch)
-	if err == nil {
-		noteStored(batch, stored, result)
+	sorted := make([]model.SignalInsertParams, len(batch))
+	for i := range batch {
+		sorted[i] = batch[i].SignalInsertParams
 	}
-	return err
+	copied, err := copySignals(ctx, conn, sorted)
+	result.Inserted = copied.Inserted
+	return result, err
 }
 
 // rowAtFault tells whether the rows, not the engine, stopped a statement.

@@ -19,23 +19,29 @@ const (
 	copyPiece = 64 << 10
 )
 
-// copySignals stores a batch by COPY in PostgreSQL's binary format. The driver's own
-// CopyFrom asks for the types of the columns before and finds a way to encode each
-// value of each row, which together takes more time than all else that the service
-// does with a row.
-func copySignals(ctx context.Context, conn *pgxpool.Conn, batch []model.IndexedSignal) (int, error) {
-	tag, err := conn.Conn().PgConn().CopyFrom(ctx, &copyReader{batch: batch}, copySignalsSQL)
-	return int(tag.RowsAffected()), err
+// copySignals stores signals by COPY in PostgreSQL's binary format, without those that
+// cannot be tried. The driver's own CopyFrom asks for the types of the columns before and
+// finds a way to encode each value of each row, which together takes more time than all
+// else that the service does with a row.
+func copySignals(ctx context.Context, conn *pgxpool.Conn, signals []model.SignalInsertParams) (model.BulkResult, error) {
+	r := &copyReader{signals: signals}
+	tag, err := conn.Conn().PgConn().CopyFrom(ctx, r, copySignalsSQL)
+	if err != nil {
+		return model.BulkResult{}, err // the driver may still be reading
+	}
+	return model.BulkResult{Inserted: int(tag.RowsAffected()), Failed: r.failed}, nil
 }
 
-// copyReader is a batch as the data of a COPY. The format is described with the command
+// copyReader is signals as the data of a COPY. The format is described with the command
 // COPY in PostgreSQL's manual, under "Binary Format".
 type copyReader struct {
-	batch []model.IndexedSignal // what is still to be encoded
-	buf   []byte
-	ready []byte // the part of buf that nobody has read
-	begun bool
-	ended bool
+	signals []model.SignalInsertParams
+	next    int              // the first that is not encoded
+	failed  []model.RowError // left out
+	buf     []byte
+	ready   []byte // the part of buf that nobody has read
+	begun   bool
+	ended   bool
 }
 
 // Read encodes the next rows.
@@ -61,18 +67,22 @@ func (r *copyReader) fill() {
 		b = append(b, "PGCOPY\n\xff\r\n\x00"...)
 		b = append(b, 0, 0, 0, 0, 0, 0, 0, 0) // no flags, no extension
 	}
-	for len(r.batch) > 0 && len(b) < copyPiece/2 {
-		b = appendCopyRow(b, &r.batch[0])
-		r.batch = r.batch[1:]
+	for ; r.next < len(r.signals) && len(b) < copyPiece/2; r.next++ {
+		row := r.signals[r.next] // a copy, since Normalize changes it
+		if err := row.Normalize(); err != nil {
+			r.failed = append(r.failed, model.RowError{Index: r.next, Err: err})
+			continue
+		}
+		b = appendCopyRow(b, &row)
 	}
-	if len(r.batch) == 0 && !r.ended {
+	if r.next == len(r.signals) && !r.ended {
 		r.ended = true
 		b = append(b, 0xff, 0xff)
 	}
 	r.buf, r.ready = b, b
 }
 
-func appendCopyRow(b []byte, row *model.IndexedSignal) []byte {
+func appendCopyRow(b []byte, row *model.SignalInsertParams) []byte {
 	b = append(b, 0, signalColumns)
 	b = append(b, 0, 0, 0, byte(len(row.ID)))
 	b = append(b, row.ID[:]...)
