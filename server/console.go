@@ -24,22 +24,22 @@ const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // consoleAssets are the console's files by their routes.
-func consoleAssets() (map[string][]byte, error) {
-	files := map[string][]byte{
-		consolePath + "/uplot.js":  []byte("/*\n" + uplot.License + "*/\n" + uplot.JS),
-		consolePath + "/uplot.css": []byte(uplot.CSS),
+func consoleAssets() (map[string]content, error) {
+	files := map[string]content{
+		consolePath + "/uplot.js":  contentOf(func() ([]byte, error) { return []byte("/*\n" + uplot.License + "*/\n" + uplot.JS), nil }),
+		consolePath + "/uplot.css": contentOf(func() ([]byte, error) { return []byte(uplot.CSS), nil }),
 	}
 	err := fs.WalkDir(consoleFiles, "web/console", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		content, err := consoleFiles.ReadFile(name)
+		file, err := embedded(consoleFiles, name)
 		route := consolePath + strings.TrimPrefix(name, "web/console")
 		if strings.HasSuffix(route, "/index.html") {
 			route = consolePath
 		}
-		files[route] = content
-		return err //nolint:wrapcheck // names the file
+		files[route] = file
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the console's files: %w", err)
@@ -52,9 +52,9 @@ func (s *Server) registerConsole() error {
 	if err != nil {
 		return err
 	}
-	for route, content := range files {
+	for route, file := range files {
 		kind := contentTypeOf(path.Ext(route))
-		s.handle(http.MethodGet, route, public(), staticFile(content, kind, consolePolicy))
+		s.handle(http.MethodGet, route, public(), s.staticFile(file, kind, consolePolicy))
 	}
 	return nil
 }

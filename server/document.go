@@ -28,7 +28,11 @@ func Document(build Build, version string) ([]byte, error) {
 		return nil, err
 	}
 	defer s.stop()
-	document := s.document
+	own, err := s.document()
+	if err != nil {
+		return nil, err
+	}
+	document := own.body
 	switch version {
 	case OpenAPI31:
 	case OpenAPI30:

@@ -99,8 +99,8 @@ func (s *Server) finishOperation(op *operation) {
 	}
 }
 
-// finishDocument completes the document and keeps it as it is served.
-func (s *Server) finishDocument() error {
+// finishDocument completes the document, which is written when the first asks for it.
+func (s *Server) finishDocument() {
 	doc := s.api.OpenAPI()
 	for _, status := range problemStatuses() {
 		doc.Components.Responses["Problem"+strconv.Itoa(status)] = s.problemResponse(status)
@@ -112,12 +112,13 @@ func (s *Server) finishDocument() error {
 	used := s.usedTags()
 	doc.Tags = slices.DeleteFunc(doc.Tags, func(t *huma.Tag) bool { return !used[t.Name] })
 
-	body, err := json.Marshal(doc)
-	if err != nil {
-		return fmt.Errorf("write the OpenAPI document: %w", err)
-	}
-	s.document, s.documentTag = body, contentTag(body)
-	return nil
+	s.document = contentOf(func() ([]byte, error) {
+		body, err := json.Marshal(doc)
+		if err != nil {
+			return nil, fmt.Errorf("write the OpenAPI document: %w", err)
+		}
+		return body, nil
+	})
 }
 
 func (s *Server) problemResponse(status int) *huma.Response {

@@ -142,11 +142,10 @@ type Server struct {
 	consistency Consistency
 	build       Build
 
-	router      *gin.Engine
-	api         huma.API
-	document    []byte // the OpenAPI document as it is served
-	documentTag string // its ETag
-	http        *httpMetrics
+	router   *gin.Engine
+	api      huma.API
+	document content // the OpenAPI document as it is served
+	http     *httpMetrics
 
 	// bulkStreams holds one for each stream of signals under way.
 	bulkStreams chan struct{}
@@ -207,9 +206,7 @@ func New(d Deps) (*Server, error) {
 	if err := s.checkAccess(); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)
 	}
-	if err := s.finishDocument(); err != nil {
-		return nil, fmt.Errorf("make the server: %w", err)
-	}
+	s.finishDocument()
 	s.http = newHTTPMetrics(d.Metrics, s.router.Routes())
 	s.ready.Store(true)
 	return s, nil
