@@ -61,9 +61,9 @@ type taggedContent struct {
 	etag string
 }
 
-func contentOf(make func() ([]byte, error)) content {
+func contentOf(build func() ([]byte, error)) content {
 	return sync.OnceValues(func() (taggedContent, error) {
-		body, err := make()
+		body, err := build()
 		return taggedContent{body, contentTag(body)}, err
 	})
 }

@@ -127,7 +127,7 @@ func (o options) round(ctx context.Context, round int, hello, hal9 figures) (err
 	select {
 	case <-time.After(o.rest):
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // interrupted
+		return fmt.Errorf("let them rest: %w", context.Cause(ctx))
 	}
 	for i, s := range sides {
 		if err := running[i].memory(s.figures); err != nil {

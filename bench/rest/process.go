@@ -44,7 +44,7 @@ func (o options) start(ctx context.Context, folder, program, path string, argume
 		return nil, 0, fmt.Errorf("start %s: %w", program, err)
 	}
 	p := &process{c}
-	for !answers(address, path) {
+	for !answers(ctx, address, path) {
 		if ctx.Err() != nil || time.Since(begin) > patience {
 			text, _ := os.ReadFile(log.Name())
 			return nil, 0, errors.Join(fmt.Errorf("%s does not answer at %s\n%s", program, address, text), p.end())
@@ -56,8 +56,8 @@ func (o options) start(ctx context.Context, folder, program, path string, argume
 
 // answers tells whether a request is answered with 200. It is written on a socket, which
 // costs less than an HTTP client where each try counts.
-func answers(address, path string) bool {
-	conn, err := net.DialTimeout("tcp", address, time.Second)
+func answers(ctx context.Context, address, path string) bool {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return false
 	}

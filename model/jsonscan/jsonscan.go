@@ -212,19 +212,19 @@ func (s *Scanner) value(depth int) bool {
 	if s.at >= len(s.text) {
 		return false
 	}
-	switch c := s.text[s.at]; {
-	case c == '"':
+	switch s.text[s.at] {
+	case '"':
 		_, _, ok := s.String()
 		return ok
-	case c == '{':
+	case '{':
 		return depth > 0 && s.object(depth-1)
-	case c == '[':
+	case '[':
 		return depth > 0 && s.array(depth-1)
-	case c == 't':
+	case 't':
 		return s.literal("true")
-	case c == 'f':
+	case 'f':
 		return s.literal("false")
-	case c == 'n':
+	case 'n':
 		return s.literal("null")
 	default:
 		return s.number()
