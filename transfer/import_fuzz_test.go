@@ -16,8 +16,8 @@ import (
 func FuzzImport(f *testing.F) {
 	for variant, script := range map[string]string{
 		"A": ddlA, "B": ddlB, "C": ddlC + `INSERT INTO memories VALUES ('m1', 'n', 'L4', 1700000000, 'Task', 'text', '{"a":1}', x'0000803f', 0.5, 1, 1700000000);`,
-		"D": ddlD + `INSERT INTO signals VALUES ('s1', 'a', 'b', 'L4', 'L3', 'text', 1700000000); INSERT INTO neurons (id, state) VALUES ('n', 'Running');`,
-		"loose": looseC + `INSERT INTO memories VALUES (1, x'ff', NULL, 1e400, '', zeroblob(10), '{', 'x', -1, 'y', 9e99);`,
+		"D":              ddlD + `INSERT INTO signals VALUES ('s1', 'a', 'b', 'L4', 'L3', 'text', 1700000000); INSERT INTO neurons (id, state) VALUES ('n', 'Running');`,
+		"loose":          looseC + `INSERT INTO memories VALUES (1, x'ff', NULL, 1e400, '', zeroblob(10), '{', 'x', -1, 'y', 9e99);`,
 		"loose accounts": looseAccounts + `INSERT INTO users VALUES ('u', 'ann', '', '$2b$12$x', 'admin', 'yes', 2, '2024-01-01', -1, 'x'); INSERT INTO api_keys VALUES (1, 'u', '', 'h', '["ViewSignals",1]', NULL, 'x', 0, 9e18);`,
 	} {
 		path := filepath.Join(f.TempDir(), variant+".db")
