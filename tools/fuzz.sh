@@ -50,6 +50,10 @@ while read -r package name binary; do
     (cd "$package" && "$binary" -test.run '^$' -test.fuzz "^$name\$" -test.fuzztime "${each}s" -test.fuzzminimizetime 5s \
         -test.parallel "${FUZZ_PARALLEL:-$(getconf _NPROCESSORS_ONLN)}" \
         -test.fuzzcachedir "$corpus/$module/${package#./}") >"$work/out" 2>&1 </dev/null || failed=1
+    # Go's engine now and then fails for no more than that its time is over.
+    if [ "$failed" = 1 ] && ! grep -aq 'Failing input\|panic:\|hung or terminated' "$work/out" && grep -aq 'context deadline exceeded' "$work/out"; then
+        failed=0
+    fi
     line=$(grep -a 'execs:' "$work/out" | tail -n 1)
     executions=$(echo "$line" | sed -n 's/.*execs: \([0-9]*\).*/\1/p')
     found=$(echo "$line" | sed -n 's/.*new interesting: \([0-9]*\).*/\1/p')
