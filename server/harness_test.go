@@ -127,8 +127,13 @@ func openStore(t *testing.T, engine string) model.Store {
 	if engine == postgresEngine {
 		url = migrated.PostgresDatabase
 	}
+	return openStoreAt(t, url(t))
+}
+
+func openStoreAt(t *testing.T, url string) model.Store {
+	t.Helper()
 	st, err := store.Open(t.Context(), store.Config{
-		URL: url(t), MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
+		URL: url, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
 		// As it is served, but nothing is forgotten by itself: what is not invalidated shows.
 		Cache: &store.Cache{Config: cacheutil.Config{MetricPrefix: "hal9_cache_"}},
 	})
