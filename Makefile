@@ -82,6 +82,10 @@ test-console: build ## test the console in Chromium (needs node and chromium; PI
 cache-faults: bin/testenv ## what callers see when Valkey is killed, frozen, full, slow …: added p99, time to recover
 	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLong(Faults|QueueLoss)$$' $(TESTFLAGS) ./cacheutil
 
+.PHONY: network-faults
+network-faults: bin/testenv ## latency, cuts and half-open connections to PostgreSQL and Valkey, up to 4 minutes (QUICK=1 one)
+	QUICK='$(QUICK)' bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 4m -run '^TestLongNetworkFaults$$' $(TESTFLAGS) ./cmd/hal9
+
 .PHONY: cache-topologies
 cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and in a cluster
 	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongFailovers$$' $(TESTFLAGS) ./cacheutil
