@@ -12,6 +12,8 @@ BASE      ?=
 COUNT     ?= 6
 # For `make test-console`: an absolute folder for pictures.
 PICTURES  ?=
+# For `make fuzz`: seconds altogether.
+FUZZ_TIME ?= 600
 # Further arguments for `make run`.
 ARGS      ?=
 
@@ -69,13 +71,19 @@ test-clients: build test-go-client ## check and run both clients and all example
 test-pooler: bin/testenv ## run the store's conformance suite through a PgBouncer in transaction mode
 	bin/testenv run --pooler -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongPgBouncer' $(TESTFLAGS) ./store
 
+# The time is divided evenly: a target is found by being one.
+.PHONY: fuzz
+fuzz: bin/testenv ## fuzz all decoders, and the API on both engines, in 10 minutes (FUZZ_TIME=600 seconds)
+	FUZZ_TIME='$(FUZZ_TIME)' bin/testenv run -- sh tools/fuzz.sh
+
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)
 
 .PHONY: test-console
-test-console: build ## test the console in Chromium (needs node and chromium; PICTURES=folder keeps pictures)
-	PICTURES='$(PICTURES)' sh tools/console/run.sh
+test-console: build bin/testenv ## test the console in Chromium (needs node and chromium; PICTURES=folder keeps pictures)
+	PICTURES='$(PICTURES)' sh tools/console/run.sh sqlite
+	bin/testenv run -- sh tools/console/run.sh postgres
 
 # Bounded by the tests' own time-outs and the two limits here.
 .PHONY: cache-faults
@@ -153,14 +161,17 @@ verify: ## fail if generated code or go.mod is stale
 	sh tools/sqlc.sh verify
 	$(GO) run ./internal/storegen --check
 	sh tools/clients.sh verify
+	$(GO) -C tools/licences run . --check
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
+	$(GO) -C tools/licences mod tidy -diff
 	$(GO) -C clients/go mod tidy -diff
 	$(GO) -C examples/go mod tidy -diff
 
 .PHONY: lint
 lint: ## check the code with golangci-lint, gofmt and go vet
 	$(TOOL) golangci-lint run ./...
+	program=$$($(GO) tool -modfile=tools/go.mod -n golangci-lint) && cd clients/go && $$program run --config ../../.golangci.yaml ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		printf 'not formatted, run make fmt:\n%s\n' "$$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
@@ -186,6 +197,22 @@ check-deploy: ## check deploy/ by the schemas of Kubernetes, Compose and Docker 
 .PHONY: release-snapshot
 release-snapshot: ## build the archives of a release into dist/ (minutes, needs the network)
 	sh tools/release-snapshot.sh
+
+.PHONY: licences
+licences: ## list what the program is built from in docs/licences.md, and check the licences
+	$(GO) -C tools/licences run . --write
+
+.PHONY: sbom
+sbom: build ## write bin/hal9.cdx.json, a CycloneDX list of all parts (needs the network once; licences: docs/licences.md)
+	sh tools/sbom.sh
+
+.PHONY: vulncheck
+vulncheck: ## look for known vulnerabilities that the code reaches (needs the network)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+.PHONY: reproducible
+reproducible: ## build this commit twice, in two places without a shared cache, and compare (minutes)
+	sh tools/reproducible.sh
 
 .PHONY: fmt
 fmt: ## format the code

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ func (s *Server) signalBulk(c *gin.Context) {
 
 // guardBulk refuses what is wrong with a request before its first line.
 func guardBulk(r *http.Request) *problem {
-	for name := range r.URL.Query() {
+	for _, name := range slices.Sorted(maps.Keys(r.URL.Query())) { // of several the same each time
 		return invalidField("query."+name, "unexpected query parameter")
 	}
 	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")

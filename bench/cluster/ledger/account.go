@@ -19,6 +19,8 @@ type Account struct {
 	Untrue int
 	// Wrong are answers that no such request should get.
 	Wrong int
+	// Stale are reads of one's own write that lacked it, of ReadBack.
+	Stale, ReadBack int
 	// Writes and Reads are attempts, and how many of them failed.
 	Writes, FailedWrites, Reads, FailedReads int
 	// Outage is the longest time without an acknowledged write.
@@ -41,11 +43,11 @@ func Of(entries []Entry, stored map[string]int, since, until time.Time) Account 
 		inside := !e.At.Before(since) && e.At.Before(until)
 		if inside {
 			a.count(e)
-			if e.Kind != Read && e.Outcome == OK {
+			if e.isWrite() && e.Outcome == OK {
 				answered = append(answered, e.At)
 			}
 		}
-		if e.Kind == Read {
+		if !e.isWrite() {
 			continue
 		}
 		f := fates[e.Token]
@@ -96,9 +98,17 @@ func (a *Account) count(e Entry) {
 	if e.Outcome == Wrong {
 		a.Wrong++
 	}
-	if e.Kind == Read {
+	if e.Kind == ReadOwn && (e.Outcome == OK || e.Outcome == Stale) {
+		a.ReadBack++
+	}
+	if e.Outcome == Stale {
+		a.Stale++
+	}
+	if !e.isWrite() {
 		a.Reads, a.FailedReads = a.Reads+1, a.FailedReads+failed
 		return
 	}
 	a.Writes, a.FailedWrites = a.Writes+1, a.FailedWrites+failed
 }
+
+func (e Entry) isWrite() bool { return e.Kind != Read && e.Kind != ReadOwn }

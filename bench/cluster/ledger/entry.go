@@ -26,6 +26,8 @@ const (
 	Unknown Outcome = "unknown"
 	// Busy: an earlier attempt with the same Idempotency-Key is under way.
 	Busy Outcome = "busy"
+	// Stale: a read that lacks what the same client had acknowledged before.
+	Stale Outcome = "stale"
 	// Wrong: an answer that no well-formed request should get.
 	Wrong Outcome = "wrong"
 )
@@ -42,8 +44,12 @@ const (
 	// Key sends a signal without an id and with an Idempotency-Key until it is
 	// acknowledged.
 	Key Kind = "key"
-	// Read reads a neuron.
-	Read Kind = "read"
+	// Own sends a signal until it is acknowledged, as Again does, and then asks for its
+	// neuron's signals with the token of that answer: a list, which a standby may give.
+	Own Kind = "own"
+	// Read reads a neuron, ReadOwn is the reading half of Own.
+	Read    Kind = "read"
+	ReadOwn Kind = "read own"
 )
 
 // Entry is one attempt.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -94,10 +95,14 @@ func (w *worker) run(ctx context.Context) {
 // one makes one request, and repeats it if its kind does.
 func (w *worker) one(ctx context.Context, token string) {
 	if w.kind == Read {
-		w.attempt(ctx, http.MethodGet, "/api/v1/neurons/neuron-l4", nil, "", "")
+		a := w.ask(ctx, http.MethodGet, "/api/v1/neurons/neuron-l4", nil, nil)
+		w.note(Read, "", a)
 		return
 	}
 	signal := map[string]string{"content": token, "layer_to": "L3", "from_neuron": "ledger"}
+	if w.kind == Own {
+		signal["to_neuron"] = strings.ReplaceAll(w.name, " ", "-")
+	}
 	key := ""
 	if w.kind == Key {
 		key = uuid.NewString()
@@ -112,44 +117,72 @@ func (w *worker) one(ctx context.Context, token string) {
 	if err != nil {
 		return
 	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	if key != "" {
+		header.Set("Idempotency-Key", key)
+	}
 	// Within the time for which the server takes an id.
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(again) {
-		outcome := w.attempt(ctx, http.MethodPost, "/api/v1/signals", body, key, token)
-		if outcome == OK || outcome == Wrong || w.kind == Once || time.Now().After(deadline) {
+		a := w.ask(ctx, http.MethodPost, "/api/v1/signals", body, header)
+		w.note(w.kind, token, a)
+		if a.outcome == OK && w.kind == Own {
+			w.readBack(ctx, signal["to_neuron"], token, a.header.Get(consistencyHeader))
+		}
+		if a.outcome == OK || a.outcome == Wrong || w.kind == Once || time.Now().After(deadline) {
 			return
 		}
 	}
 }
 
-func (w *worker) attempt(ctx context.Context, method, path string, body []byte, key, token string) Outcome {
-	outcome, said := w.ask(ctx, method, path, body, key)
-	w.write(Entry{At: time.Now(), Kind: w.kind, Token: token, Outcome: outcome, Said: said})
-	return outcome
+const consistencyHeader = "HAL9-Consistency-Token"
+
+// readBack asks for what was acknowledged a moment ago.
+func (w *worker) readBack(ctx context.Context, neuron, content, token string) {
+	header := http.Header{}
+	if token != "" {
+		header.Set(consistencyHeader, token)
+	}
+	a := w.ask(ctx, http.MethodGet, "/api/v1/signals?limit=5&neuron="+neuron, nil, header)
+	if a.outcome == OK && !bytes.Contains(a.body, []byte(`"`+content+`"`)) {
+		a.outcome, a.said = Stale, "an own write is missing"
+	}
+	w.note(ReadOwn, content, a)
 }
 
-func (w *worker) ask(ctx context.Context, method, path string, body []byte, key string) (Outcome, string) {
+func (w *worker) note(kind Kind, token string, a answer) {
+	w.write(Entry{At: time.Now(), Kind: kind, Token: token, Outcome: a.outcome, Said: a.said})
+}
+
+type answer struct {
+	outcome Outcome
+	said    string
+	header  http.Header
+	body    []byte
+}
+
+func (w *worker) ask(ctx context.Context, method, path string, body []byte, header http.Header) answer {
 	req, err := http.NewRequestWithContext(ctx, method, w.load.URL+path, bytes.NewReader(body))
 	if err != nil {
-		return Wrong, err.Error()
+		return answer{outcome: Wrong, said: err.Error()}
 	}
-	req.Header.Set("Content-Type", "application/json")
-	if key != "" {
-		req.Header.Set("Idempotency-Key", key)
+	if header != nil {
+		req.Header = header.Clone()
 	}
 	resp, err := w.client.Do(req)
 	if err != nil {
-		return Unknown, err.Error()
+		return answer{outcome: Unknown, said: err.Error()}
 	}
 	text, err := io.ReadAll(resp.Body)
 	_ = resp.Body.Close() // all that was wanted is read
-	if resp.StatusCode < 300 {
+	if resp.StatusCode < 300 && (err == nil || method == http.MethodPost) {
 		// The status alone is the acknowledgement.
-		return OK, strconv.Itoa(resp.StatusCode)
+		return answer{OK, strconv.Itoa(resp.StatusCode), resp.Header, text}
 	}
 	if err != nil {
-		return Unknown, err.Error()
+		return answer{outcome: Unknown, said: err.Error()}
 	}
-	return judge(resp, text)
+	outcome, said := judge(resp, text)
+	return answer{outcome: outcome, said: said}
 }
 
 // judge tells what a failure says: only the service's own answers say that nothing was
