@@ -16,7 +16,7 @@ func TestLongNetworkFaults(t *testing.T) {
 		lasts = time.Second
 	}
 	n := startNetwork(t)
-	fmt.Printf("server.request_timeout %s, database.statement_timeout 1s, database.acquire_timeout 500ms; %d clients, each fault for %s and until each client asked everything once\n", networkRequestTimeout, networkClients, lasts)
+	fmt.Printf("server.request_timeout %s, database.statement_timeout 1s, database.acquire_timeout 500ms; %d clients, each fault for %s and five requests a client\n", networkRequestTimeout, networkClients, lasts)
 	fmt.Println(networkHead)
 	for _, f := range networkFaults() {
 		fmt.Println(n.disturb(t, "PostgreSQL", n.databaseProxy, f, lasts))
