@@ -140,7 +140,7 @@ func (s *Server) readBulk(ctx context.Context, encoding string, body *patientBod
 func (s *Server) decodeBulk(ctx context.Context, lines *lineReader, chunks chan<- *bulkChunk, failed <-chan struct{}) error {
 	defer close(chunks)
 	blank := int64(0) // bytes of blank lines since the last one that was not
-	d := lineDecoder{s.newSignalReader()}
+	d := newLineDecoder(s.newSignalReader())
 	chunk := newBulkChunk(s.cfg.BulkChunkRows)
 	send := func() bool {
 		chunk.end = BulkPosition{lines.offset, lines.line}
@@ -177,7 +177,7 @@ func (s *Server) decodeBulk(ctx context.Context, lines *lineReader, chunks chan<
 			continue
 		}
 		blank = 0
-		chunk.add(number, line, &d)
+		chunk.add(number, line, d)
 		if len(chunk.rows)+len(chunk.bad) >= s.cfg.BulkChunkRows || chunk.bytes >= bulkChunkBytes {
 			if !send() {
 				return nil
