@@ -130,13 +130,17 @@ func openStore(t *testing.T, engine string) model.Store {
 	return openStoreAt(t, url(t))
 }
 
-func openStoreAt(t *testing.T, url string) model.Store {
+func openStoreAt(t *testing.T, url string, change ...func(*store.Config)) model.Store {
 	t.Helper()
-	st, err := store.Open(t.Context(), store.Config{
+	cfg := store.Config{
 		URL: url, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
 		// As it is served, but nothing is forgotten by itself: what is not invalidated shows.
 		Cache: &store.Cache{Config: cacheutil.Config{MetricPrefix: "hal9_cache_"}},
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	st, err := store.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}
