@@ -30,7 +30,7 @@ const (
 	fuzzSteps = 400
 	// fuzzShort and fuzzRounds bound the test where -fuzzfor does not.
 	fuzzShort  = 12 * time.Second
-	fuzzRounds = 6
+	fuzzRounds = 4
 	// fuzzMemory is the most that both servers and the test may hold after a round.
 	fuzzMemory = 256 << 20
 	// fuzzShorten bounds the search for fewer requests.
