@@ -56,22 +56,30 @@ func (s *site) killOnce(ctx context.Context) (started time.Time, err error) {
 	if err := atRandom(ctx, 50*time.Millisecond, 1200*time.Millisecond); err != nil {
 		return started, err
 	}
-	if err := s.server.Kill(); err != nil {
+	if err := s.killAndLook(ctx); err != nil {
 		return started, err
 	}
+	started = time.Now()
+	return started, s.serve(ctx)
+}
+
+// killAndLook kills the server and looks at what it leaves.
+func (s *site) killAndLook(ctx context.Context) error {
+	if err := s.server.Kill(); err != nil {
+		return err
+	}
 	if err := s.db.check(ctx); err != nil {
-		return started, err
+		return err
 	}
 	// States are overwritten: what is lost of them shows now, or never.
 	a, err := s.account(ctx)
 	if err != nil {
-		return started, err
+		return err
 	}
 	if a.Lost > 0 {
-		return started, fmt.Errorf("%d that were acknowledged are lost", a.Lost)
+		return fmt.Errorf("%d that were acknowledged are lost", a.Lost)
 	}
-	started = time.Now()
-	return started, s.serve(ctx)
+	return nil
 }
 
 // killPostgres kills PostgreSQL with all its processes at random moments, and starts it

@@ -60,6 +60,8 @@ type options struct {
 	quick bool
 	only  string
 	json  bool
+	// environment are further settings of the server.
+	environment []string
 	// told is where progress goes.
 	told io.Writer
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -38,6 +39,8 @@ type site struct {
 	// before stands before the server's command, as `strace …` does.
 	before []string
 	server *servers.Process
+	// served is called when the server has started for the first time; nil: nothing.
+	served func() error
 
 	ledger   *ledger.Reader
 	entries  []ledger.Entry
@@ -100,9 +103,9 @@ func (s *site) serve(ctx context.Context) error {
 	if s.server != nil {
 		return s.server.Start(ctx)
 	}
-	command := append([]string{
+	command := slices.Concat([]string{
 		"/usr/bin/env", "-C", s.home.Dir(), "HAL9_DATABASE_URL=" + s.db.url(), "HAL9_LOG_ACCESS_SAMPLE=0", "HAL9_LOG_LEVEL=warn",
-	}, s.before...)
+	}, s.o.environment, s.before)
 	var err error
 	s.server, err = servers.StartProgram(ctx, servers.Program{
 		Name: "hal9", Log: s.file("log"), AsCaller: true,
