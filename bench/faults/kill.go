@@ -32,7 +32,7 @@ func killServer(make func(context.Context, string) (database, error)) func(conte
 			if n > 0 {
 				r.recovered(recovered)
 			}
-			if started, err = s.killOnce(ctx); err != nil {
+			if started, err = s.killOnce(ctx, r); err != nil {
 				return fmt.Errorf("kill %d: %w", n+1, err)
 			}
 		}
@@ -52,11 +52,11 @@ func killServer(make func(context.Context, string) (database, error)) func(conte
 }
 
 // killOnce kills the server at a random moment, looks at what it leaves, and starts it again.
-func (s *site) killOnce(ctx context.Context) (started time.Time, err error) {
+func (s *site) killOnce(ctx context.Context, r *Row) (started time.Time, err error) {
 	if err := atRandom(ctx, 50*time.Millisecond, 1200*time.Millisecond); err != nil {
 		return started, err
 	}
-	if err := s.killAndLook(ctx); err != nil {
+	if err := s.killAndLook(ctx, r); err != nil {
 		return started, err
 	}
 	started = time.Now()
@@ -64,7 +64,7 @@ func (s *site) killOnce(ctx context.Context) (started time.Time, err error) {
 }
 
 // killAndLook kills the server and looks at what it leaves.
-func (s *site) killAndLook(ctx context.Context) error {
+func (s *site) killAndLook(ctx context.Context, r *Row) error {
 	if err := s.server.Kill(); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *site) killAndLook(ctx context.Context) error {
 		return err
 	}
 	if a.Lost > 0 {
-		return fmt.Errorf("%d that were acknowledged are lost", a.Lost)
+		r.breaks("after a kill %d that were acknowledged were lost", a.Lost)
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (f failure) try(ctx context.Context, o options, r *Row) (err error) {
 		if err := s.awaitFailure(ctx, since, f.alone, r); err != nil {
 			return err
 		}
-		if err := s.killAndLook(ctx); err != nil {
+		if err := s.killAndLook(ctx, r); err != nil {
 			return fmt.Errorf("kill %d: %w", n+1, err)
 		}
 		// The start is not what is to fail.
