@@ -12,6 +12,8 @@ BASE      ?=
 COUNT     ?= 6
 # For `make test-console`: an absolute folder for pictures.
 PICTURES  ?=
+# For `make fuzz`: seconds altogether.
+FUZZ_TIME ?= 600
 # Further arguments for `make run`.
 ARGS      ?=
 
@@ -26,6 +28,9 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DA
 # every step would find nothing and take half of the time. The driver around it is watched.
 UNWATCHED := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race $(UNWATCHED))
+
+# Gives programs that are measured a core of their own, where there are two.
+TASKSET := $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && command -v taskset)
 
 # The pinned tools; tools.go tells what they are for.
 TOOL := CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod
@@ -66,18 +71,28 @@ test-clients: build test-go-client ## check and run both clients and all example
 test-pooler: bin/testenv ## run the store's conformance suite through a PgBouncer in transaction mode
 	bin/testenv run --pooler -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongPgBouncer' $(TESTFLAGS) ./store
 
+# The time is divided evenly: a target is found by being one.
+.PHONY: fuzz
+fuzz: bin/testenv ## fuzz all decoders, and the API on both engines, in 10 minutes (FUZZ_TIME=600 seconds)
+	FUZZ_TIME='$(FUZZ_TIME)' bin/testenv run -- sh tools/fuzz.sh
+
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)
 
 .PHONY: test-console
-test-console: build ## test the console in Chromium (needs node and chromium; PICTURES=folder keeps pictures)
-	PICTURES='$(PICTURES)' sh tools/console/run.sh
+test-console: build bin/testenv ## test the console in Chromium (needs node and chromium; PICTURES=folder keeps pictures)
+	PICTURES='$(PICTURES)' sh tools/console/run.sh sqlite
+	bin/testenv run -- sh tools/console/run.sh postgres
 
 # Bounded by the tests' own time-outs and the two limits here.
 .PHONY: cache-faults
 cache-faults: bin/testenv ## what callers see when Valkey is killed, frozen, full, slow …: added p99, time to recover
 	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLong(Faults|QueueLoss)$$' $(TESTFLAGS) ./cacheutil
+
+.PHONY: network-faults
+network-faults: bin/testenv ## latency, cuts and half-open connections to PostgreSQL and Valkey, up to 4 minutes (QUICK=1 one)
+	QUICK='$(QUICK)' bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 4m -run '^TestLongNetworkFaults$$' $(TESTFLAGS) ./cmd/hal9
 
 .PHONY: cache-topologies
 cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and in a cluster
@@ -108,9 +123,22 @@ faults: build ## kill the server and PostgreSQL, fill the disk, fail syncs; tell
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/faults ./bench/faults
 	timeout -s INT -k 60 $(if $(QUICK),180,1200) bin/faults $(if $(QUICK),--quick) $(ARGS)
 
+# Bounded by --duration, and by what each wait may take.
+.PHONY: soak
+soak: build ## load a server for 15 minutes and tell whether it stays flat (QUICK=1 one; ENGINE=sqlite ARGS="--duration 1h")
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/soak ./bench/soak
+	bin/soak --engine $(or $(ENGINE),postgres) $(if $(QUICK),--duration 1m) $(ARGS)
+
 .PHONY: scaling
 scaling: build bin/cluster ## measure what a request costs with 1, 2 and 4 servers (ARGS="--duration 15s")
 	timeout -s INT -k 60 600 taskset -c 1 bin/cluster scaling $(ARGS)
+
+# The databases get the first core, as the server does, where taskset is there.
+.PHONY: overload
+overload: build bin/testenv ## measure what too many requests, logins and dripping clients do, up to 5 minutes (QUICK=1 1.5; ARGS="--json")
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/ ./bench/overload
+	$(if $(TASKSET),taskset -c 0) timeout -s INT -k 30 300 bin/testenv run --durable -- $(if $(TASKSET),taskset -c 0-$(shell expr $$(nproc) - 1)) \
+		bin/overload $(if $(QUICK),--quick) $(ARGS)
 
 .PHONY: bench-compare
 bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)
@@ -145,14 +173,17 @@ verify: ## fail if generated code or go.mod is stale
 	sh tools/sqlc.sh verify
 	$(GO) run ./internal/storegen --check
 	sh tools/clients.sh verify
+	$(GO) -C tools/licences run . --check
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
+	$(GO) -C tools/licences mod tidy -diff
 	$(GO) -C clients/go mod tidy -diff
 	$(GO) -C examples/go mod tidy -diff
 
 .PHONY: lint
 lint: ## check the code with golangci-lint, gofmt and go vet
 	$(TOOL) golangci-lint run ./...
+	program=$$($(GO) tool -modfile=tools/go.mod -n golangci-lint) && cd clients/go && $$program run --config ../../.golangci.yaml ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		printf 'not formatted, run make fmt:\n%s\n' "$$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
@@ -178,6 +209,22 @@ check-deploy: ## check deploy/ by the schemas of Kubernetes, Compose and Docker 
 .PHONY: release-snapshot
 release-snapshot: ## build the archives of a release into dist/ (minutes, needs the network)
 	sh tools/release-snapshot.sh
+
+.PHONY: licences
+licences: ## list what the program is built from in docs/licences.md, and check the licences
+	$(GO) -C tools/licences run . --write
+
+.PHONY: sbom
+sbom: build ## write bin/hal9.cdx.json, a CycloneDX list of all parts (needs the network once; licences: docs/licences.md)
+	sh tools/sbom.sh
+
+.PHONY: vulncheck
+vulncheck: ## look for known vulnerabilities that the code reaches (needs the network)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+.PHONY: reproducible
+reproducible: ## build this commit twice, in two places without a shared cache, and compare (minutes)
+	sh tools/reproducible.sh
 
 .PHONY: fmt
 fmt: ## format the code

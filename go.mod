@@ -23,6 +23,7 @@ require (
 	github.com/prometheus/common v0.37.0
 	github.com/rivo/uniseg v0.4.7
 	github.com/rs/zerolog v1.28.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/tidwall/gjson v1.20.2
 	github.com/valkey-io/valkey-go v1.0.79
 	github.com/vbauerster/mpb/v8 v8.16.2

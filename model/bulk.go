@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"time"
@@ -24,22 +25,36 @@ func PrepareSignals(signals []SignalInsertParams) ([]IndexedSignal, BulkResult) 
 	}
 	var result BulkResult
 	batch := make([]IndexedSignal, 0, len(signals))
-	seen := make(map[key]struct{}, len(signals))
+	// Ids that rise, as those do that one generator made, cannot repeat.
+	rising := idsRise(signals)
+	seen := map[key]struct{}{}
 	for i := range signals {
 		row := IndexedSignal{SignalInsertParams: signals[i], Index: i}
 		if err := row.Normalize(); err != nil {
 			result.Failed = append(result.Failed, RowError{Index: i, Err: err})
 			continue
 		}
-		k := key{row.ID, row.Timestamp}
-		if _, again := seen[k]; again {
-			result.Duplicates = append(result.Duplicates, i)
-			continue
+		if !rising {
+			k := key{row.ID, row.Timestamp}
+			if _, again := seen[k]; again {
+				result.Duplicates = append(result.Duplicates, i)
+				continue
+			}
+			seen[k] = struct{}{}
 		}
-		seen[k] = struct{}{}
 		batch = append(batch, row)
 	}
 	return batch, result
+}
+
+// idsRise tells whether each id is greater than the one before it.
+func idsRise(signals []SignalInsertParams) bool {
+	for i := 1; i < len(signals); i++ {
+		if bytes.Compare(signals[i-1].ID[:], signals[i].ID[:]) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Sort puts the indexes into ascending order.

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hal9-ai/hal9/model/jsonscan"
 )
 
 // MaxJSONDepth is how deep arrays and objects may nest in a stored JSON value.
@@ -76,7 +78,7 @@ func CheckPageLimit(entity, field string, v int64) error {
 // that is no JSON value, duplicate names, broken UTF-8 or lone surrogates, NUL in a
 // string, numbers beyond float64 either way, nesting deeper than MaxJSONDepth.
 func CheckJSON(entity, field string, v JSON) error {
-	if string(v) == "{}" {
+	if jsonscan.Plain(v, MaxJSONDepth) {
 		return nil
 	}
 	dec := jsontext.NewDecoder(bytes.NewReader(v))

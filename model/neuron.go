@@ -28,6 +28,10 @@ func ConditionOf(state string) string {
 // ParseLayer reads a layer's name in any case: L1 to L4, or execution,
 // implementation, design, strategic. It returns the short form.
 func ParseLayer(s string) (layer string, ok bool) {
+	switch s {
+	case "L1", "L2", "L3", "L4": // as most are written
+		return s, true
+	}
 	switch strings.ToLower(s) {
 	case "l1", "execution":
 		return "L1", true

@@ -200,12 +200,12 @@ func (op *operation) hasBody() bool {
 
 // failures are the statuses of the problems that an operation may answer.
 func (op *operation) failures() []int {
-	statuses := append([]int{http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusInternalServerError}, op.problems...)
+	statuses := append([]int{http.StatusBadRequest, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusInternalServerError}, op.problems...)
 	if op.hasBody() {
-		statuses = append(statuses, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		statuses = append(statuses, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	if op.access.kind != accessPublic {
-		statuses = append(statuses, http.StatusBadRequest, http.StatusUnauthorized)
+		statuses = append(statuses, http.StatusUnauthorized)
 	}
 	if !op.access.probe {
 		statuses = append(statuses, http.StatusTooManyRequests)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ func (s *Server) signalBulk(c *gin.Context) {
 
 // guardBulk refuses what is wrong with a request before its first line.
 func guardBulk(r *http.Request) *problem {
-	for name := range r.URL.Query() {
+	for _, name := range slices.Sorted(maps.Keys(r.URL.Query())) { // of several the same each time
 		return invalidField("query."+name, "unexpected query parameter")
 	}
 	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
@@ -139,7 +140,7 @@ func (s *Server) readBulk(ctx context.Context, encoding string, body *patientBod
 func (s *Server) decodeBulk(ctx context.Context, lines *lineReader, chunks chan<- *bulkChunk, failed <-chan struct{}) error {
 	defer close(chunks)
 	blank := int64(0) // bytes of blank lines since the last one that was not
-	d := lineDecoder{s.newSignalReader()}
+	d := newLineDecoder(s.newSignalReader())
 	chunk := newBulkChunk(s.cfg.BulkChunkRows)
 	send := func() bool {
 		chunk.end = BulkPosition{lines.offset, lines.line}
@@ -176,7 +177,7 @@ func (s *Server) decodeBulk(ctx context.Context, lines *lineReader, chunks chan<
 			continue
 		}
 		blank = 0
-		chunk.add(number, line, &d)
+		chunk.add(number, line, d)
 		if len(chunk.rows)+len(chunk.bad) >= s.cfg.BulkChunkRows || chunk.bytes >= bulkChunkBytes {
 			if !send() {
 				return nil

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,12 +18,12 @@ const bulkExample = `{"content":"Plan the mission.","layer_to":"L4"}` + "\n" +
 // registerSignalBulk adds the stream's route, and describes it by hand: huma knows
 // only handlers that take a body from memory.
 func (s *Server) registerSignalBulk() {
-	who := scoped(auth.ScopeSendSignal)
+	who := scoped(auth.ScopeSendSignal).in(laneFree)
 	s.handle(http.MethodPost, bulkPath, who, s.signalBulk)
 
 	schemas := s.api.OpenAPI().Components.Schemas
 	result := schemas.Schema(reflect.TypeFor[envelope[BulkResult]](), true, "EnvelopeSignalBulk")
-	stopped := schemas.Schema(reflect.TypeFor[stoppedStreamError](), true, "SignalBulkProblem")
+	stopped := s.stoppedStreamSchema()
 	op := &huma.Operation{
 		OperationID: "SignalCreateBulk", Method: http.MethodPost, Path: bulkPath, Tags: []string{tagSignals},
 		Security: s.securityOf(&who),
@@ -55,4 +57,22 @@ func (s *Server) registerSignalBulk() {
 		}
 	}
 	s.api.OpenAPI().AddOperation(op)
+}
+
+// stoppedStreamSchema describes stoppedStreamError: huma leaves out what an embedded
+// type that is not exported brings.
+func (s *Server) stoppedStreamSchema() *huma.Schema {
+	const name = "StoppedStreamError"
+	schemas := s.api.OpenAPI().Components.Schemas
+	base := schemas.SchemaFromRef(s.problemSchema().Ref)
+	data := *schemas.Schema(reflect.TypeFor[BulkResult](), true, "BulkResult")
+	data.Description = "What was decided, if the stream had begun."
+	whole := &huma.Schema{
+		Type: huma.TypeObject, AdditionalProperties: false, Required: slices.Clone(base.Required),
+		Properties: maps.Clone(base.Properties),
+	}
+	whole.Properties["data"] = &data
+	whole.PrecomputeMessages()
+	schemas.Map()[name] = whole
+	return &huma.Schema{Ref: "#/components/schemas/" + name}
 }

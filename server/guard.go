@@ -1,11 +1,13 @@
 package server
 
 import (
+	"maps"
 	"mime"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -93,18 +95,38 @@ func guardQuery(raw string) *problem {
 	if err != nil {
 		return invalidField("query", "is malformed; encode special characters as %XX")
 	}
+	if allInOrder(values) {
+		return nil
+	}
+	// Of several faults the first by name is told, not now this and now that.
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if p := guardParameter(name, values[name]); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func allInOrder(values url.Values) bool {
 	for name, all := range values {
-		for _, v := range all {
-			if !utf8.ValidString(name) || !utf8.ValidString(v) {
-				return invalidField("query."+name, "must be valid UTF-8")
-			}
-			if strings.IndexByte(name, 0) >= 0 || strings.IndexByte(v, 0) >= 0 {
-				return invalidField("query."+name, string(faultNUL))
-			}
+		if guardParameter(name, all) != nil {
+			return false
 		}
-		if len(all) > 1 {
-			return invalidField("query."+name, "must be given once")
+	}
+	return true
+}
+
+func guardParameter(name string, all []string) *problem {
+	for _, v := range all {
+		if !utf8.ValidString(name) || !utf8.ValidString(v) {
+			return invalidField("query."+name, "must be valid UTF-8")
 		}
+		if strings.IndexByte(name, 0) >= 0 || strings.IndexByte(v, 0) >= 0 {
+			return invalidField("query."+name, string(faultNUL))
+		}
+	}
+	if len(all) > 1 {
+		return invalidField("query."+name, "must be given once")
 	}
 	return nil
 }

@@ -2,8 +2,10 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -174,6 +176,10 @@ func problemOf(m *huma.ErrorModel) *problem {
 	if len(fields) == 0 {
 		return newProblem(m.Status, m.Detail)
 	}
+	// huma goes through maps: the same request gets the same answer each time.
+	slices.SortStableFunc(fields, func(a, b problemField) int {
+		return cmp.Or(strings.Compare(a.Location, b.Location), strings.Compare(a.Message, b.Message))
+	})
 	return newProblem(m.Status, "", fields...)
 }
 

@@ -154,9 +154,12 @@ type Server struct {
 	stream      *stream.Feed
 	streams     *streamLimits
 	direct      map[string]direct // by operation
-	access      map[routeKey]access
+	access      map[routeKey]*access
 	loopback    atomic.Pointer[string] // the Host that was last found to be a loopback name
 	limits      rateLimits
+	general     *admission    // counts most requests
+	admins      *admission    // counts those of laneAdmin
+	shedBody    []byte        // the answer to who is not let in
 	certs       *certificates // nil without TLS
 	hsts        string        // the header's value, "" for none
 	// secureHeaders are on all answers.
@@ -180,8 +183,9 @@ func New(d Deps) (*Server, error) {
 	s := &Server{
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
 		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, consistency: d.Consistency, tracer: d.Tracer, build: d.Build, started: d.Clock(),
-		direct: map[string]direct{}, access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
-		secureHeaders: secureHeaders(),
+		direct: map[string]direct{}, access: map[routeKey]*access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
+		secureHeaders: secureHeaders(), shedBody: shedBody(),
+		general: newAdmission("general", d.Config.Limits.Requests, d.Config.Limits.RequestsDelay, d.Metrics), admins: newAdmission("admin", adminLane, 0, d.Metrics),
 	}
 	var err error
 	if s.encoded, err = newEncodedAnswers(); err != nil {

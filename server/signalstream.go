@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -260,10 +263,11 @@ func encodeEvent(e *stream.Event) []byte {
 
 // streamQuery reads what a client wants to hear, and from where on.
 func streamQuery(r *http.Request) (f stream.Filter, start stream.Start, refusal *problem) {
-	for name, values := range r.URL.Query() {
-		v := values[0]
-		if len(v) > maxName {
-			return f, start, invalidField("query."+name, "must not be longer than 255 bytes")
+	query := r.URL.Query()
+	for _, name := range slices.Sorted(maps.Keys(query)) { // of several faults the same one each time
+		v := query.Get(name)
+		if utf8.RuneCountInString(v) > maxName {
+			return f, start, invalidField("query."+name, "must not be longer than 255 characters")
 		}
 		switch name {
 		case "neuron":

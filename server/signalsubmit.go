@@ -23,6 +23,8 @@ const (
 	maxSignals = 10_000
 	// maxRowFaults bounds how many faults of an array are told one by one.
 	maxRowFaults = 100
+	// uuidLength is the length of a UUID's usual form.
+	uuidLength = 36
 )
 
 // signalFields is a signal as a client sends it.
@@ -269,6 +271,24 @@ func (r *signalReader) read(text []byte, index int) (model.SignalInsertParams, [
 
 // params is the row to be stored, all defaults filled in.
 func (f *signalFields) params(identities ingest.Identities) (model.SignalInsertParams, error) {
+	row, err := f.row()
+	if err != nil {
+		return row, err
+	}
+	var id *uuid.UUID
+	if f.ID != nil {
+		parsed, err := uuid.Parse(*f.ID)
+		if err != nil || len(*f.ID) != uuidLength {
+			return row, invalidField("id", "must be a UUID such as 0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70")
+		}
+		id = &parsed
+	}
+	row.ID, row.Timestamp, err = identities.Identify(id, f.Timestamp)
+	return row, err
+}
+
+// row is params without an id and a time.
+func (f *signalFields) row() (model.SignalInsertParams, error) {
 	row := model.SignalInsertParams{
 		FromNeuron: valueOr(f.FromNeuron, apiClient), PropagationType: valueOr(f.PropagationType, propagationForward),
 		Content: string(f.Content), Metadata: f.Metadata.value(),
@@ -280,17 +300,12 @@ func (f *signalFields) params(identities ingest.Identities) (model.SignalInsertP
 	if row.LayerFrom, err = signalLayer("layer_from", valueOr(f.LayerFrom, apiLayer)); err != nil {
 		return row, err
 	}
-	row.ToNeuron = valueOr(f.ToNeuron, model.DefaultTarget(row.LayerTo))
-	var id *uuid.UUID
-	if f.ID != nil {
-		parsed, err := uuid.Parse(*f.ID)
-		if err != nil || len(*f.ID) != len(parsed.String()) {
-			return row, invalidField("id", "must be a UUID such as 0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70")
-		}
-		id = &parsed
+	if f.ToNeuron != nil {
+		row.ToNeuron = *f.ToNeuron
+	} else {
+		row.ToNeuron = model.DefaultTarget(row.LayerTo)
 	}
-	row.ID, row.Timestamp, err = identities.Identify(id, f.Timestamp)
-	return row, err
+	return row, nil
 }
 
 // faultOf tells an error by its place below the given one, such as body[3].

@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if command == "load" {
-		for _, kind := range []ledger.Kind{ledger.Once, ledger.Again, ledger.Key, ledger.Read} {
+		for _, kind := range []ledger.Kind{ledger.Once, ledger.Again, ledger.Key, ledger.Own, ledger.Read} {
 			load.Workers[kind] = workersOfEach
 		}
 		return load.Run(ctx)

@@ -33,6 +33,8 @@ func runs() []struct {
 		{"mix, as asked for", []string{"mix", "--users", "400"}},
 		// As many as there can be: what the same machine serves.
 		{"peak, 64 connections", []string{"peak", "--users", "64"}},
+		// So many that each of four servers has others to commit a signal with.
+		{"peak, 512 connections", []string{"peak", "--users", "512"}},
 	}
 }
 

@@ -22,10 +22,10 @@ func (r *row) tell(w io.Writer) {
 func table(w io.Writer, rows []row) {
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "event\tacknowledged\tlost\tduplicated\tunknown\tof them stored\tuntrue\tfailed writes\tfailed reads\toutage s\twhole again s\t")
+	fmt.Fprintln(t, "event\tacknowledged\tlost\tduplicated\tunknown\tof them stored\tuntrue\tstale\tfailed writes\tfailed reads\toutage s\twhole again s\t")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d of %d\t%d of %d\t", r.event.name, r.Acknowledged, r.Lost, r.Duplicated,
-			r.Unknown, r.Stored, r.Untrue, r.FailedWrites, r.Writes, r.FailedReads, r.Reads)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d of %d\t%d of %d\t%d of %d\t", r.event.name, r.Acknowledged, r.Lost, r.Duplicated,
+			r.Unknown, r.Stored, r.Untrue, r.Stale, r.ReadBack, r.FailedWrites, r.Writes, r.FailedReads, r.Reads)
 		if r.event.do == nil {
 			fmt.Fprintln(t, "\t\t")
 			continue

@@ -74,7 +74,12 @@ func (t *trial) run(ctx context.Context, o ha.Options) (err error) {
 		return err
 	}
 	t.rows = append(t.rows, row{event: event{name: "all together"}, Account: all})
+	answered, reads, err := t.cluster.ReplicaReads(ctx)
+	if err != nil {
+		return err
+	}
 	table(os.Stdout, t.rows)
+	fmt.Printf("standbys answered %.0f of %.0f lists since the servers were last started\n", answered, reads) //nolint:forbidigo // a command's words
 	return t.verdict()
 }
 
@@ -178,6 +183,9 @@ func (t *trial) verdict() error {
 		}
 		if r.Untrue > 0 && !t.options.Asynchronous {
 			say("%d signals are stored although the answer said that nothing was written", r.Untrue)
+		}
+		if r.Stale > 0 && !t.options.Asynchronous {
+			say("%d of %d reads lacked the reader's own write", r.Stale, r.ReadBack)
 		}
 		if r.Wrong > 0 {
 			say("%d answers were wrong: %v", r.Wrong, r.Said)

@@ -20,6 +20,8 @@ type Account struct {
 	Untrue int
 	// Wrong are answers that no such request should get, Failures those with a 5xx.
 	Wrong, Failures int
+	// Stale are reads of one's own write that lacked it, of ReadBack.
+	Stale, ReadBack int
 	// Writes and Reads are attempts, and how many of them failed.
 	Writes, FailedWrites, Reads, FailedReads int
 	// Outage is the longest time without an acknowledged write.
@@ -48,12 +50,12 @@ func Of(entries []Entry, stored map[string]int, since, until time.Time) Account 
 			if e.Status >= http.StatusInternalServerError && (i == 0 || !e.Sent.Equal(entries[i-1].Sent) || !e.At.Equal(entries[i-1].At)) {
 				a.Failures++
 			}
-			if e.Kind != Read && e.Outcome == OK {
+			if e.isWrite() && e.Outcome == OK {
 				answered = append(answered, e.At)
 			}
 		}
 		switch {
-		case e.Kind == Read:
+		case !e.isWrite():
 		case e.Kind == State && inside:
 			states[e.Neuron] = append(states[e.Neuron], e)
 		case e.Kind != State:
@@ -139,9 +141,17 @@ func (a *Account) count(e Entry) {
 	if e.Outcome == Wrong {
 		a.Wrong++
 	}
-	if e.Kind == Read {
+	if e.Kind == ReadOwn && (e.Outcome == OK || e.Outcome == Stale) {
+		a.ReadBack++
+	}
+	if e.Outcome == Stale {
+		a.Stale++
+	}
+	if !e.isWrite() {
 		a.Reads, a.FailedReads = a.Reads+1, a.FailedReads+failed
 		return
 	}
 	a.Writes, a.FailedWrites = a.Writes+1, a.FailedWrites+failed
 }
+
+func (e Entry) isWrite() bool { return e.Kind != Read && e.Kind != ReadOwn }

@@ -28,15 +28,18 @@ func TestAccount(t *testing.T) {
 		entry(5, ledger.Once, "said no and lied", ledger.Refused),
 		entry(6, ledger.Read, "", ledger.OK),
 		entry(6, ledger.Read, "", ledger.Unknown),
+		entry(6, ledger.ReadOwn, "kept", ledger.OK),
+		entry(7, ledger.ReadOwn, "kept", ledger.Stale),
+		entry(7, ledger.ReadOwn, "kept", ledger.Refused),
 		entry(6, ledger.Again, "wrong", ledger.Wrong),
 		entry(12, ledger.Once, "after", ledger.OK),
 	}, map[string]int{"before": 1, "kept": 1, "twice": 2, "taken after all": 1, "said no and lied": 1}, begin, at(10))
 
 	want := ledger.Account{
 		Acknowledged: 3, Lost: 1, Duplicated: 1, Unknown: 3, Stored: 1, Untrue: 1, Wrong: 1,
-		Writes: 9, FailedWrites: 6, Reads: 2, FailedReads: 1, Outage: 5 * time.Second,
+		Writes: 9, FailedWrites: 6, Reads: 5, FailedReads: 3, Stale: 1, ReadBack: 2, Outage: 5 * time.Second,
 	}
-	if n := got.Said["refused: so"]; n != 2 {
+	if n := got.Said["refused: so"]; n != 3 {
 		t.Errorf("refusals were told %d times", n)
 	}
 	got.Said = nil
@@ -47,7 +50,7 @@ func TestAccount(t *testing.T) {
 
 func equal(a, b ledger.Account) bool {
 	return a.Acknowledged == b.Acknowledged && a.Lost == b.Lost && a.Duplicated == b.Duplicated && a.Unknown == b.Unknown &&
-		a.Stored == b.Stored && a.Untrue == b.Untrue && a.Wrong == b.Wrong && a.Writes == b.Writes &&
+		a.Stored == b.Stored && a.Untrue == b.Untrue && a.Wrong == b.Wrong && a.Stale == b.Stale && a.ReadBack == b.ReadBack && a.Writes == b.Writes &&
 		a.FailedWrites == b.FailedWrites && a.Reads == b.Reads && a.FailedReads == b.FailedReads && a.Outage == b.Outage
 }
 

@@ -28,6 +28,8 @@ const (
 	Unknown Outcome = "unknown"
 	// Busy: an earlier attempt with the same Idempotency-Key is under way.
 	Busy Outcome = "busy"
+	// Stale: a read that lacks what the same client had acknowledged before.
+	Stale Outcome = "stale"
 	// Wrong: an answer that no well-formed request should get.
 	Wrong Outcome = "wrong"
 )
@@ -50,8 +52,12 @@ const (
 	Memory Kind = "memory"
 	// State sets the state of a neuron that nobody else changes, one after the other.
 	State Kind = "state"
-	// Read reads a neuron.
-	Read Kind = "read"
+	// Own sends a signal until it is acknowledged, as Again does, and then asks for its
+	// neuron's signals with the token of that answer: a list, which a standby may give.
+	Own Kind = "own"
+	// Read reads a neuron, ReadOwn is the reading half of Own.
+	Read    Kind = "read"
+	ReadOwn Kind = "read own"
 )
 
 // Entry is what one attempt says of one thing that was to be written, or one read.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -210,18 +211,39 @@ func (w *worker) settle(ctx context.Context, r *request) {
 
 // attempt makes a request once and writes down what it says of each thing in it.
 func (w *worker) attempt(ctx context.Context, r *request) []Outcome {
+	a := w.tell(ctx, w.kind, r)
+	outcomes := make([]Outcome, len(r.tokens))
+	for i := range r.tokens {
+		outcomes[i] = a.outcomeOf(i)
+	}
+	if w.kind == Own && a.outcome == OK {
+		w.readBack(ctx, r.tokens[0], a.header.Get(consistencyHeader))
+	}
+	return outcomes
+}
+
+// readBack asks for what was acknowledged a moment ago.
+func (w *worker) readBack(ctx context.Context, content, token string) {
+	w.tell(ctx, ReadOwn, &request{
+		method: http.MethodGet, path: "/api/v1/signals?limit=5&neuron=" + w.neuron(), tokens: []string{content}, consistency: token,
+	})
+}
+
+// tell makes a request and writes down what it says of each thing in it.
+func (w *worker) tell(ctx context.Context, kind Kind, r *request) *answer {
 	r.tried = time.Now()
 	a := w.ask(ctx, r)
 	at := time.Now()
+	if kind == ReadOwn && a.outcome == OK && !bytes.Contains(a.body, []byte(strconv.Quote(r.tokens[0]))) {
+		a.outcome, a.said = Stale, "an own write is missing"
+	}
 	entries := make([]Entry, len(r.tokens))
-	outcomes := make([]Outcome, len(r.tokens))
 	for i, token := range r.tokens {
-		outcomes[i] = a.outcomeOf(i)
 		entries[i] = Entry{
-			Sent: r.tried, At: at, Kind: w.kind, Token: token, Neuron: r.neuron,
-			Outcome: outcomes[i], Status: a.status, Said: a.said,
+			Sent: r.tried, At: at, Kind: kind, Token: token, Neuron: r.neuron,
+			Outcome: a.outcomeOf(i), Status: a.status, Said: a.said,
 		}
 	}
 	w.write(entries)
-	return outcomes
+	return a
 }

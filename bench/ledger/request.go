@@ -25,12 +25,17 @@ type request struct {
 	// tokens are what it writes, in the order of its lines; a read has one without a name.
 	tokens []string
 	neuron string
-	tried  time.Time
-	until  time.Time
+	// consistency is the token of an earlier answer that this one is to know of.
+	consistency string
+	tried       time.Time
+	until       time.Time
 }
 
 // Sender is the from_neuron of the load's signals and the neuron_id of its memories.
 const Sender = "ledger"
+
+// consistencyHeader lets a read know of a write: docs/operations/replicas.md.
+const consistencyHeader = "HAL9-Consistency-Token"
 
 // request makes the worker's n-th request.
 func (w *worker) request(n int) (*request, error) {
@@ -56,6 +61,9 @@ func (w *worker) request(n int) (*request, error) {
 		signal, err := w.identified(token)
 		if err != nil {
 			return nil, err
+		}
+		if w.kind == Own {
+			signal["to_neuron"] = w.neuron()
 		}
 		body = signal
 	}
@@ -128,7 +136,9 @@ type answer struct {
 	// decided is how many lines of a stream were stored although the rest was not.
 	decided int
 	// wrong are lines that were refused.
-	wrong map[int]bool
+	wrong  map[int]bool
+	header http.Header
+	body   []byte
 }
 
 func (a *answer) outcomeOf(line int) Outcome {
@@ -151,6 +161,9 @@ func (w *worker) ask(ctx context.Context, r *request) *answer {
 	if r.key != "" {
 		req.Header.Set("Idempotency-Key", r.key)
 	}
+	if r.consistency != "" {
+		req.Header.Set(consistencyHeader, r.consistency)
+	}
 	resp, err := w.client.Do(req)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -161,7 +174,10 @@ func (w *worker) ask(ctx context.Context, r *request) *answer {
 	text, err := io.ReadAll(resp.Body)
 	_ = resp.Body.Close() // all that was wanted is read
 	a := judge(resp, text, err)
-	a.status = resp.StatusCode
+	if r.method == http.MethodGet && err != nil {
+		a = &answer{outcome: Unknown, said: withoutPorts(err)} // nothing of it is of use
+	}
+	a.status, a.header, a.body = resp.StatusCode, resp.Header, text
 	if r.contentType == "application/x-ndjson" {
 		a.readStream(text)
 	}

@@ -51,7 +51,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 3, "how often each side runs")
 	flags.IntVar(&o.seconds, "seconds", 6, "how long each run is measured, after 2 s of warm-up")
 	flags.StringVar(&o.bin, "bin", "bin", "the folder with hal9, hello, ginpgx and ginsqlite")
-	flags.StringVar(&o.only, "only", "", "only the measures whose name begins with this")
+	flags.StringVar(&o.only, "only", "", "only the measures whose name holds this")
 	if err := flags.Parse(args); err != nil {
 		return o, err //nolint:wrapcheck // the flag package has told it
 	}
@@ -76,10 +76,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	defer func() { err = errors.Join(err, s.stop()) }()
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "measure\tserver\trequests/s of each round\tmedian\tp50\tp99\tratio of the service to it")
-	for _, m := range measures(s.ids) {
-		if !strings.HasPrefix(m.name, o.only) {
-			continue
-		}
+	all := measures(s.ids)
+	names := make([]string, len(all))
+	for i, m := range all {
+		names[i] = m.name
+	}
+	chosen := slices.DeleteFunc(all, func(m measure) bool { return !strings.Contains(m.name, o.only) })
+	if len(chosen) == 0 {
+		return fmt.Errorf("--only %q names no measure: take a part of %s", o.only, strings.Join(names, "; "))
+	}
+	for _, m := range chosen {
 		figures := map[string][]figure{}
 		for round := range o.rounds {
 			for _, side := range m.sides {

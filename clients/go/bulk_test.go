@@ -3,10 +3,10 @@ package hal9_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"iter"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -100,7 +100,7 @@ func made(n int) iter.Seq[api.SignalFields] {
 	return func(yield func(api.SignalFields) bool) {
 		for i := range n {
 			at := time.Now().Add(-time.Duration(i) * time.Second)
-			s := api.SignalFields{Content: fmt.Sprint(i), LayerTo: "L3", ToNeuron: pointer("made")}
+			s := api.SignalFields{Content: strconv.Itoa(i), LayerTo: "L3", ToNeuron: new("made")}
 			if i%2 == 0 {
 				s.Timestamp = &at
 			}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -85,10 +85,10 @@ func TestPages(t *testing.T) {
 	c, ctx := s.client(), t.Context()
 	var want []string
 	for i := range 10 {
-		if _, err := c.SignalSendWithResponse(ctx, nil, api.ContractSignal{Content: fmt.Sprint(i), Layer: "L1"}); err != nil {
+		if _, err := c.SignalSendWithResponse(ctx, nil, api.ContractSignal{Content: strconv.Itoa(i), Layer: "L1"}); err != nil {
 			t.Fatal(err)
 		}
-		want = append([]string{fmt.Sprint(i)}, want...)
+		want = append([]string{strconv.Itoa(i)}, want...)
 	}
 	list := c.Signals(ctx, signalsTo("neuron-l1", 3))
 	for range 2 { // a list may be gone through again
@@ -103,12 +103,12 @@ func TestPages(t *testing.T) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	}
-	for _, err := range c.Signals(ctx, &api.SignalListParams{Cursor: pointer("nonsense")}) {
+	for _, err := range c.Signals(ctx, &api.SignalListParams{Cursor: new("nonsense")}) {
 		if hal9.StatusOf(err) != http.StatusUnprocessableEntity {
 			t.Errorf("a broken cursor: %v", err)
 		}
 	}
-	for range list {
+	for range list { //nolint:errcheck // what is fetched is not looked at
 		break // no more is fetched, and nothing panics
 	}
 }

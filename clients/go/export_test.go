@@ -1,4 +1,4 @@
 package hal9
 
 // Keyed is for the test that holds it to the document.
-var Keyed = keyed //nolint:gochecknoglobals // only read
+var Keyed = keyed

@@ -13,8 +13,8 @@ import (
 	"github.com/hal9-ai/hal9/clients/go/api"
 )
 
-// Problem is a failure that the service answered (RFC 9457).
-type Problem struct {
+// Problem is a failure that the service answered (RFC 9457), which is its name there.
+type Problem struct { //nolint:errname // as above
 	// Status is the HTTP status, which says what kind of problem it is.
 	Status int `json:"status"`
 	// Title is the status in words.
@@ -75,7 +75,7 @@ func problemOf(resp *http.Response) *Problem {
 	p.Status = resp.StatusCode
 	p.Title = cmp.Or(p.Title, http.StatusText(resp.StatusCode))
 	p.Detail = cmp.Or(p.Detail, "the answer is no problem document: is this a HAL9 service?")
-	p.RequestID = resp.Header.Get("X-Request-Id")
+	p.RequestID = resp.Header.Get("X-Request-ID")
 	p.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	return p
 }

@@ -21,18 +21,18 @@ import (
 )
 
 // program is the service under test: `make test` says where it is.
-func program(t testing.TB) string {
-	t.Helper()
+func program(tb testing.TB) string {
+	tb.Helper()
 	path := os.Getenv("HAL9_TEST_PROGRAM")
 	if path == "" {
 		path = filepath.Join("..", "..", "bin", "hal9")
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("there is no service to test with: run 'make build' at the root of the repository, or name one in HAL9_TEST_PROGRAM (%v)", err)
+		tb.Fatalf("there is no service to test with: run 'make build' at the root of the repository, or name one in HAL9_TEST_PROGRAM (%v)", err)
 	}
 	return path
 }
@@ -52,14 +52,14 @@ type service struct {
 var serving = regexp.MustCompile(`"msg":"serving","address":"([^"]+)"`)
 
 // serve starts a service on a new database in a folder of its own.
-func serve(t testing.TB, args ...string) *service {
-	t.Helper()
-	s := &service{t: t, folder: t.TempDir(), address: "127.0.0.1:0", args: args, log: &syncBuffer{}}
+func serve(tb testing.TB, args ...string) *service {
+	tb.Helper()
+	s := &service{t: tb, folder: tb.TempDir(), address: "127.0.0.1:0", args: args, log: &syncBuffer{}}
 	s.start()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = s.stop()
-		if t.Failed() {
-			t.Logf("the service's log:\n%s", s.log)
+		if tb.Failed() {
+			tb.Logf("the service's log:\n%s", s.log)
 		}
 	})
 	return s
@@ -141,12 +141,12 @@ func (s *service) client(options ...hal9.Option) *hal9.Client {
 	return clientOf(s.t, s.url, options...)
 }
 
-func clientOf(t testing.TB, url string, options ...hal9.Option) *hal9.Client {
-	t.Helper()
+func clientOf(tb testing.TB, url string, options ...hal9.Option) *hal9.Client {
+	tb.Helper()
 	quick := hal9.WithRetries(hal9.Retries{Attempts: 300, Base: time.Millisecond, Longest: 200 * time.Millisecond})
 	c, err := hal9.New(url, append([]hal9.Option{quick}, options...)...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
@@ -203,8 +203,6 @@ func (f *faults) nth(r *http.Request) int {
 	f.seen[r.Method+" "+r.URL.Path]++
 	return f.seen[r.Method+" "+r.URL.Path]
 }
-
-func pointer[T any](v T) *T { return &v }
 
 func lines(n int) []byte {
 	var b bytes.Buffer

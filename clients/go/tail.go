@@ -126,7 +126,10 @@ func eventOf(name string, data []byte) (e Event, err error) {
 		e.Gap = &Gap{}
 		err = json.Unmarshal(data, e.Gap)
 	case "end":
-		var end struct{ Reason, Message string }
+		var end struct {
+			Reason  string `json:"reason"`
+			Message string `json:"message"`
+		}
 		if err = json.Unmarshal(data, &end); err == nil {
 			if end.Reason == "revoked" {
 				return e, errRevoked

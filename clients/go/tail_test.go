@@ -17,7 +17,7 @@ func TestTail(t *testing.T) {
 	heard := make(chan string)
 	ended := make(chan error, 1)
 	go func() {
-		for event, err := range s.client().Tail(ctx, &api.SignalStreamParams{ToNeuron: pointer("tail")}) {
+		for event, err := range s.client().Tail(ctx, &api.SignalStreamParams{ToNeuron: new("tail")}) {
 			if err != nil {
 				ended <- err
 				return
@@ -32,7 +32,7 @@ func TestTail(t *testing.T) {
 	send := func(contents ...string) {
 		t.Helper()
 		for _, content := range contents {
-			body := api.ContractSignal{Content: content, Layer: "L1", NeuronID: pointer("tail")}
+			body := api.ContractSignal{Content: content, Layer: "L1", NeuronID: new("tail")}
 			if _, err := s.client().SignalSendWithResponse(t.Context(), nil, body); err != nil {
 				t.Fatal(err)
 			}

@@ -80,7 +80,7 @@ func (t *transport) once(req *http.Request) (resp *http.Response, used string, e
 		}
 		req.Header.Set("Authorization", "Bearer "+used)
 	}
-	resp, err = t.http.Do(req)
+	resp, err = t.http.Do(req) //nolint:gosec // to the address that the caller gave
 	if err != nil {
 		return nil, used, fmt.Errorf("hal9: %w", err)
 	}

@@ -137,6 +137,9 @@ func judge(report *copydb.Report) error {
 
 func copyError(err error, report *copydb.Report) error {
 	exit := &ExitError{Code: exitFailure, Err: err}
+	if told, ok := errors.AsType[*ExitError](err); ok {
+		return told
+	}
 	switch {
 	case errors.Is(err, copydb.ErrNotEmpty), errors.Is(err, copydb.ErrOther):
 		exit.Code, exit.Hint = exitUsage, "Name a new database, or add --clean to delete what this one holds."

@@ -15,7 +15,7 @@ import (
 const gcHeadroom = 128 << 20
 
 // tuneGC lets the heap grow by gcHeadroom, or by as much as is alive if that is more, which
-// is Go's default, until ctx ends. Where GOGC or GOMEMLIMIT is set it does nothing.
+// is Go's default, until ctx ends. First it gives back what starting needed. Where GOGC or GOMEMLIMIT is set it does nothing.
 func tuneGC(ctx context.Context) error {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return nil
@@ -26,11 +26,16 @@ func tuneGC(ctx context.Context) error {
 	defer tick.Stop()
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	set := ordinary
-	for {
+	for begun := false; ; begun = true {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+		if !begun {
+			// Starting leaves more behind than the service holds at rest, and with headroom
+			// nothing would collect it for as long as little is asked for.
+			debug.FreeOSMemory()
 		}
 		metrics.Read(live)
 		percent := ordinary

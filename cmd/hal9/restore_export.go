@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/hal9-ai/hal9/internal/config"
+	"github.com/hal9-ai/hal9/internal/dburl"
 	"github.com/hal9-ai/hal9/transfer/copydb"
 )
 
@@ -38,6 +39,12 @@ func (c *RestoreCmd) runExport(g *Globals, cfg *config.Config) error {
 			return err
 		}
 	}
+	forget := func() error { return nil }
+	if path, err := dburl.SQLitePath(url); err == nil {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			forget = func() error { return removeSQLite(path) }
+		}
+	}
 	if err := prepareTarget(g, url, false); err != nil {
 		return err
 	}
@@ -46,8 +53,8 @@ func (c *RestoreCmd) runExport(g *Globals, cfg *config.Config) error {
 		File: c.File, To: url, ToName: config.MaskURL(url), Clean: c.Clean, Progress: progress.update, Tell: progress.tell,
 	})
 	progress.stop()
-	if errors.Is(err, copydb.ErrNoExport) {
-		return fmt.Errorf("restore %s: %w; nothing was changed", c.File, err)
+	if errors.Is(err, copydb.ErrNoExport) || errors.Is(err, copydb.ErrOtherSchema) {
+		return errors.Join(fmt.Errorf("restore %s: %w; nothing was changed", c.File, err), forget())
 	}
 	if err != nil {
 		return copyError(err, report)
@@ -56,4 +63,15 @@ func (c *RestoreCmd) runExport(g *Globals, cfg *config.Config) error {
 		return err
 	}
 	return judge(report)
+}
+
+// removeSQLite deletes a database that was made a moment ago. The lock of migrations stays:
+// others may wait for it.
+func removeSQLite(path string) error {
+	for _, suffix := range []string{"-wal", "-shm", ""} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove the database that was made: %w", err)
+		}
+	}
+	return nil
 }

@@ -44,6 +44,7 @@ func Run(t *testing.T, open Opener, only ...string) {
 		{"SignalReferences", testSignalReferences},
 		{"SignalInsertMany", testSignalInsertMany},
 		{"SignalInsertManyBadRows", testSignalInsertManyBadRows},
+		{"SignalInsertManyCopied", testSignalInsertManyCopied},
 		{"SignalPartitions", testSignalPartitions},
 		{"Memories", testMemories},
 		{"MemoryListPages", testMemoryListPages},

@@ -167,16 +167,6 @@ func noteStored(batch []model.IndexedSignal, stored []pgdb.SignalInsertUnnestRow
 	}
 }
 
-func copySignals(ctx context.Context, conn *pgxpool.Conn, batch []model.IndexedSignal) (int, error) {
-	columns := []string{"id", "from_neuron", "to_neuron", "layer_from", "layer_to", "propagation_type", "content", "metadata", "timestamp"}
-	n, err := conn.CopyFrom(ctx, pgx.Identifier{"signals"}, columns,
-		pgx.CopyFromSlice(len(batch), func(i int) ([]any, error) {
-			r := &batch[i]
-			return []any{r.ID, r.FromNeuron, r.ToNeuron, r.LayerFrom, r.LayerTo, r.PropagationType, r.Content, r.Metadata, r.Timestamp}, nil
-		}))
-	return int(n), err
-}
-
 func unnestSignals(ctx context.Context, db pgdb.DBTX, batch []model.IndexedSignal) ([]pgdb.SignalInsertUnnestRow, error) {
 	var p pgdb.SignalInsertUnnestParams
 	for i := range batch {

@@ -247,7 +247,8 @@ step('a phone shows all views without scrolling sideways', async () => {
 step('signing out ends the session; a key signs in too, and what it may not is said', async () => {
   await page.getByRole('button', { name: 'Sign out' }).click();
   await title(page, 'Sign in');
-  assert.equal(await page.evaluate(() => sessionStorage.getItem('hal9.session')), null);
+  // The step before ended on this very view, so that its title tells nothing yet.
+  await wait(() => page.evaluate(() => sessionStorage.getItem('hal9.session') === null), 'the session to be gone');
   await page.getByLabel('API key', { exact: true }).fill(KEY);
   await page.getByRole('button', { name: 'Use this key' }).click();
   await title(page, 'Overview');

@@ -154,11 +154,12 @@ func (c *copier) transfer(ctx context.Context) error {
 
 // begin prepares the target, or finds where an unfinished copy ended.
 func (c *copier) begin(ctx context.Context) error {
-	if reason, err := c.target.fenced(ctx); err != nil || reason != "" {
-		if err == nil {
-			err = fmt.Errorf("%w: %s", ErrFenced, reason)
-		}
+	reason, err := c.target.fenced(ctx)
+	if err != nil {
 		return err
+	}
+	if reason != "" && reason != copyingReason {
+		return fmt.Errorf("%w: %s", ErrFenced, reason)
 	}
 	unfinished, err := c.notes.exist(ctx)
 	if err != nil {
@@ -174,20 +175,35 @@ func (c *copier) begin(ctx context.Context) error {
 		}
 		c.report.Resumed = true
 		c.tell("going on with the copy that is in the target")
-		return nil
+		return c.shield(ctx)
 	}
 	if !c.options.Clean {
 		if err := c.refuseRows(ctx); err != nil {
 			return err
 		}
 	}
-	return inTx(ctx, c.target, func() error {
+	err = inTx(ctx, c.target, func() error {
 		// The neurons that every new database has come from the source, or are not there.
 		if err := c.target.clear(ctx, c.tables); err != nil {
 			return err
 		}
 		return c.notes.begin(ctx, c.options.FromName)
 	})
+	if err != nil {
+		return err
+	}
+	return c.shield(ctx)
+}
+
+func (c *copier) shield(ctx context.Context) error {
+	held, err := c.target.shield(ctx, fencedTables(c.tables))
+	if err != nil {
+		return fmt.Errorf("hold off the target's writers: %w", err)
+	}
+	if !held {
+		c.tell("this role does not own the target's tables: start no server there before the copy is complete")
+	}
+	return nil
 }
 
 // refuseRows finds a target that holds more than a new database does: the default
@@ -377,6 +393,9 @@ func (c *copier) complete(ctx context.Context, counter, epoch int64) error {
 			return err
 		}
 		if err := c.notes.drop(ctx); err != nil {
+			return err
+		}
+		if err := c.target.unshield(ctx, fencedTables(c.tables)); err != nil {
 			return err
 		}
 		c.report.Complete = true

@@ -58,7 +58,11 @@ type database interface {
 
 	// seize keeps others from using the database while it is written.
 	seize(ctx context.Context) error
-	// release ends that.
+	// shield keeps the writes of servers out of the target while it is filled, also after
+	// this program was killed; false if it may not. unshield ends that.
+	shield(ctx context.Context, tables []string) (bool, error)
+	unshield(ctx context.Context, tables []string) error
+	// release ends what seize began.
 	release(ctx context.Context) error
 	// months makes the partitions of these months, counted from year 0.
 	months(ctx context.Context, list []int) (made int, err error)

@@ -63,9 +63,16 @@ func literal(text string) string {
 	return "'" + strings.ReplaceAll(strings.ReplaceAll(text, "\x00", ""), "'", "''") + "'"
 }
 
-// The state is what PostgreSQL answers on a standby, too: no writes here.
+// copyingReason is the reason of the fence around a target that is being filled.
+const copyingReason = "a copy is being made into this database"
+
+// The state is what PostgreSQL answers on a standby, too: no writes here. Who fills a
+// target goes through its fence.
 const pgFence = `CREATE OR REPLACE FUNCTION ` + fenceName + `() RETURNS trigger LANGUAGE plpgsql AS $fence$
 BEGIN
+    IF current_setting('hal9.copying', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
     RAISE EXCEPTION 'writes are held off: %', TG_ARGV[0] USING ERRCODE = 'read_only_sql_transaction';
 END
 $fence$`
@@ -86,14 +93,35 @@ func (db *pgDatabase) fenceOn(ctx context.Context, tables []string, reason strin
 }
 
 func (db *pgDatabase) fenceOff(ctx context.Context, tables []string) error {
-	return db.patiently(ctx, func() error {
-		for _, t := range tables {
-			if err := db.exec(ctx, fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", fenceName, quote(t))); err != nil {
-				return err
-			}
+	return db.patiently(ctx, func() error { return db.dropFence(ctx, tables) })
+}
+
+func (db *pgDatabase) dropFence(ctx context.Context, tables []string) error {
+	for _, t := range tables {
+		if err := db.exec(ctx, fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", fenceName, quote(t))); err != nil {
+			return err
 		}
-		return db.exec(ctx, "DROP FUNCTION IF EXISTS "+fenceName+"()")
-	})
+	}
+	return db.exec(ctx, "DROP FUNCTION IF EXISTS "+fenceName+"()")
+}
+
+// shield fences the target; seize let this session through. Only the owner of the tables
+// can: a copy by another role goes on without.
+func (db *pgDatabase) shield(ctx context.Context, tables []string) (bool, error) {
+	err := db.fenceOn(ctx, tables, copyingReason)
+	const insufficientPrivilege = "42501"
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == insufficientPrivilege {
+		return false, nil
+	}
+	return true, err
+}
+
+// unshield is part of the caller's transaction.
+func (db *pgDatabase) unshield(ctx context.Context, tables []string) error {
+	if reason, err := db.fenced(ctx); err != nil || reason == "" {
+		return err
+	}
+	return db.dropFence(ctx, tables)
 }
 
 // patiently runs fn in a transaction whose locks wait only briefly, since writers queue
@@ -153,6 +181,11 @@ func (db *liteDatabase) fenceOn(ctx context.Context, tables []string, reason str
 		return nil
 	})
 }
+
+// A file that seize took is anybody else's to neither read nor write.
+func (*liteDatabase) shield(context.Context, []string) (bool, error) { return true, nil }
+
+func (*liteDatabase) unshield(context.Context, []string) error { return nil }
 
 func (db *liteDatabase) fenceOff(ctx context.Context, tables []string) error {
 	return db.immediately(ctx, func() error {

@@ -202,7 +202,7 @@ func (db *pgDatabase) raiseVersionCounter(ctx context.Context, least int64) erro
 
 func (db *pgDatabase) settle(ctx context.Context) error { return db.exec(ctx, "ANALYZE") }
 
-// seize keeps a second copy away. The lock goes with the connection, and PostgreSQL may
+// seize keeps a second copy away, and lets this session through a target's fence. The lock goes with the connection, and PostgreSQL may
 // take some seconds to notice that a killed program is gone.
 func (db *pgDatabase) seize(ctx context.Context) error {
 	const patience, pause = 15 * time.Second, 200 * time.Millisecond
@@ -212,7 +212,7 @@ func (db *pgDatabase) seize(ctx context.Context) error {
 			return err
 		}
 		if n == 1 {
-			return nil
+			return db.exec(ctx, "SET hal9.copying = 'on'")
 		}
 		if time.Since(began) > patience {
 			return fmt.Errorf("%w: another copy writes into it", ErrInUse)

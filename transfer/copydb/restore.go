@@ -29,8 +29,13 @@ type RestoreOptions struct {
 	Tell           func(string)
 }
 
-// ErrNoExport says that a file is no whole export.
-var ErrNoExport = errors.New("the file is no whole export")
+// What Restore finds before it touches the target.
+var (
+	// ErrNoExport says that a file is no whole export.
+	ErrNoExport = errors.New("the file is no whole export")
+	// ErrOtherSchema says that an export is of another version of the schema.
+	ErrOtherSchema = errors.New("the export is of another schema")
+)
 
 // Restore puts an export into a database of either engine. The whole file is checked
 // before the target is touched; a restore that was interrupted goes on. It has the same
@@ -128,7 +133,7 @@ func (c *copier) check(ctx context.Context, file string) (*checked, error) {
 		return nil, err
 	}
 	if f.header.SchemaVersion != version {
-		return nil, fmt.Errorf("the export's schema has version %d and the target's %d: restore it with the program that fits it, and migrate then", f.header.SchemaVersion, version)
+		return nil, fmt.Errorf("%w: its version is %d and the target's %d: restore it with the program that fits it, and migrate then", ErrOtherSchema, f.header.SchemaVersion, version)
 	}
 	out := &checked{header: f.header, days: map[int64]int64{}}
 	counts := map[string]int64{}

@@ -60,7 +60,9 @@ func TestCopyGoesOnAfterKill(t *testing.T) {
 				_, err = st.NeuronSetState(t.Context(), model.NeuronSetStateParams{ID: "neuron-ß-2", State: "busy", Condition: "running", UpdatedAt: start})
 				must(t, err)
 			})
+			wantShield(t, to, true)
 			report := copyAll(t, options(from, to))
+			wantShield(t, to, false)
 			if !report.Resumed || !report.Complete {
 				t.Errorf("resumed %v, complete %v", report.Resumed, report.Complete)
 			}
@@ -69,6 +71,21 @@ func TestCopyGoesOnAfterKill(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wantShield: no server writes into an unfinished copy, or into one that is complete.
+// Against SQLite's own lock there is nothing to see once its holder is gone.
+func wantShield(t *testing.T, to string, unfinished bool) {
+	t.Helper()
+	if strings.HasPrefix(to, "sqlite:") {
+		return
+	}
+	withStore(t, to, func(st model.Store) {
+		_, err := st.NeuronSetState(t.Context(), model.NeuronSetStateParams{ID: "neuron-ß-2", State: "busy", Condition: "running", UpdatedAt: start})
+		if errors.Is(err, model.ErrReadOnly) != unfinished {
+			t.Errorf("unfinished is %v, and a write ended with %v", unfinished, err)
+		}
+	})
 }
 
 func killMidway(t *testing.T, from, to string) {

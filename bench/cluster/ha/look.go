@@ -120,8 +120,32 @@ func cpuOfPostgres(postmaster int) (time.Duration, error) {
 	return sum, nil
 }
 
-// requestsOf reads how many requests a server has answered.
-func requestsOf(ctx context.Context, url string) (sum float64, err error) {
+// requestsOf counts the requests that a server answered, probes and scrapes left out.
+func requestsOf(ctx context.Context, url string) (float64, error) {
+	return sumOf(ctx, url, func(series string) bool {
+		return strings.HasPrefix(series, "hal9_http_requests_total{") && strings.Contains(series, "/api/")
+	})
+}
+
+// ReplicaReads are the queries that a standby may answer which the servers had since
+// they were started, and those of them that one did answer.
+func (c *Cluster) ReplicaReads(ctx context.Context) (answered, all float64, err error) {
+	var errs []error
+	for _, s := range c.Servers {
+		sum := func(primary bool) float64 {
+			n, err := sumOf(ctx, s.URL, func(series string) bool {
+				return strings.HasPrefix(series, "hal9_database_replica_reads_total{") && (primary || !strings.Contains(series, `"primary"`))
+			})
+			errs = append(errs, err)
+			return n
+		}
+		answered, all = answered+sum(false), all+sum(true)
+	}
+	return answered, all, errors.Join(errs...)
+}
+
+// sumOf adds the values of a server's metrics that are wanted, by name and labels.
+func sumOf(ctx context.Context, url string, want func(series string) bool) (sum float64, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", http.NoBody)
 	if err != nil {
 		return 0, fmt.Errorf("ask %s for its metrics: %w", url, err)
@@ -134,7 +158,7 @@ func requestsOf(ctx context.Context, url string) (sum float64, err error) {
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
 		labels, value, found := strings.Cut(lines.Text(), "} ")
-		if !found || !strings.HasPrefix(labels, "hal9_http_requests_total{") || !strings.Contains(labels, "/api/") {
+		if !found || !want(labels) {
 			continue
 		}
 		n, err := strconv.ParseFloat(value, 64)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/hal9-ai/hal9/internal/testenv/servers"
 )
@@ -46,9 +47,18 @@ func (c *Cluster) StartService(ctx context.Context, s *Service, program string) 
 }
 
 func (c *Cluster) environment() []string {
-	return append([]string{
+	environment := []string{
 		"HAL9_DATABASE_URL=" + c.Database, "HAL9_CACHE_URL=" + c.CacheURL, "HAL9_SERVER_TRUSTED_PROXIES=127.0.0.1",
-	}, c.options.Environment...)
+	}
+	if len(c.Nodes) > 1 {
+		// Each node under its own name: a server leaves alone the one that is the primary.
+		var replicas []string
+		for _, n := range c.proxy.Nodes {
+			replicas = append(replicas, "postgres://postgres@"+n.Address+"/hal9?sslmode=disable")
+		}
+		environment = append(environment, "HAL9_DATABASE_REPLICA_URLS="+strings.Join(replicas, ","))
+	}
+	return append(environment, c.options.Environment...)
 }
 
 // Run runs a command of hal9 on the database.
