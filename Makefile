@@ -121,6 +121,18 @@ cluster-test: build bin/cluster ## kill its parts under load and tell what was l
 	sh tools/cluster-next.sh
 	timeout -s INT -k 60 600 bin/cluster test --next bin/hal9-next $(if $(QUICK),--quick) $(ARGS)
 
+# Bounded by each wait's own limit, and by this one. As root it may mount and installs nothing.
+.PHONY: faults
+faults: build ## kill the server and PostgreSQL, fill the disk, fail syncs; tell what was lost, up to 20 minutes (QUICK=1 three)
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/faults ./bench/faults
+	timeout -s INT -k 60 $(if $(QUICK),180,1200) bin/faults $(if $(QUICK),--quick) $(ARGS)
+
+# Bounded by --duration, and by what each wait may take.
+.PHONY: soak
+soak: build ## load a server for 15 minutes and tell whether it stays flat (QUICK=1 one; ENGINE=sqlite ARGS="--duration 1h")
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/soak ./bench/soak
+	bin/soak --engine $(or $(ENGINE),postgres) $(if $(QUICK),--duration 1m) $(ARGS)
+
 .PHONY: scaling
 scaling: build bin/cluster ## measure what a request costs with 1, 2 and 4 servers (ARGS="--duration 15s")
 	timeout -s INT -k 60 600 taskset -c 1 bin/cluster scaling $(ARGS)
