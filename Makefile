@@ -29,6 +29,9 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DA
 UNWATCHED := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race $(UNWATCHED))
 
+# Gives programs that are measured a core of their own, where there are two.
+TASKSET := $(shell [ "$$(nproc 2>/dev/null || echo 1)" -gt 1 ] && command -v taskset)
+
 # The pinned tools; tools.go tells what they are for.
 TOOL := CGO_ENABLED=0 $(GO) tool -modfile=tools/go.mod
 
@@ -88,6 +91,10 @@ test-console: build bin/testenv ## test the console in Chromium (needs node and 
 cache-faults: bin/testenv ## what callers see when Valkey is killed, frozen, full, slow …: added p99, time to recover
 	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLong(Faults|QueueLoss)$$' $(TESTFLAGS) ./cacheutil
 
+.PHONY: network-faults
+network-faults: bin/testenv ## latency, cuts and half-open connections to PostgreSQL and Valkey, up to 4 minutes (QUICK=1 one)
+	QUICK='$(QUICK)' bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 4m -run '^TestLongNetworkFaults$$' $(TESTFLAGS) ./cmd/hal9
+
 .PHONY: cache-topologies
 cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and in a cluster
 	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongFailovers$$' $(TESTFLAGS) ./cacheutil
@@ -95,6 +102,10 @@ cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and
 .PHONY: cache-races
 cache-races: ## look for stale values in 100,000 races of two processes (minutes)
 	$(GO) test -count 1 -v -timeout 10m -run '^TestRaces$$' ./cacheutil -rounds 100000 -kills 200
+
+.PHONY: login-timing
+login-timing: bin/testenv ## tell from 2,000 refused logins whether their time gives names away
+	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongLoginTimes$$' $(TESTFLAGS) ./auth
 
 .PHONY: test-observe
 test-observe: bin/testenv ## dashboards, alerts and /metrics with a real Prometheus (installs Debian's as root)
@@ -111,9 +122,28 @@ cluster-test: build bin/cluster ## kill its parts under load and tell what was l
 	sh tools/cluster-next.sh
 	timeout -s INT -k 60 600 bin/cluster test --next bin/hal9-next $(if $(QUICK),--quick) $(ARGS)
 
+# Bounded by each wait's own limit, and by this one. As root it may mount and installs nothing.
+.PHONY: faults
+faults: build ## kill the server and PostgreSQL, fill the disk, fail syncs; tell what was lost, up to 20 minutes (QUICK=1 three)
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/faults ./bench/faults
+	timeout -s INT -k 60 $(if $(QUICK),180,1200) bin/faults $(if $(QUICK),--quick) $(ARGS)
+
+# Bounded by --duration, and by what each wait may take.
+.PHONY: soak
+soak: build ## load a server for 15 minutes and tell whether it stays flat (QUICK=1 one; ENGINE=sqlite ARGS="--duration 1h")
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/soak ./bench/soak
+	bin/soak --engine $(or $(ENGINE),postgres) $(if $(QUICK),--duration 1m) $(ARGS)
+
 .PHONY: scaling
 scaling: build bin/cluster ## measure what a request costs with 1, 2 and 4 servers (ARGS="--duration 15s")
 	timeout -s INT -k 60 600 taskset -c 1 bin/cluster scaling $(ARGS)
+
+# The databases get the first core, as the server does, where taskset is there.
+.PHONY: overload
+overload: build bin/testenv ## measure what too many requests, logins and dripping clients do, up to 5 minutes (QUICK=1 1.5; ARGS="--json")
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/ ./bench/overload
+	$(if $(TASKSET),taskset -c 0) timeout -s INT -k 30 300 bin/testenv run --durable -- $(if $(TASKSET),taskset -c 0-$(shell expr $$(nproc) - 1)) \
+		bin/overload $(if $(QUICK),--quick) $(ARGS)
 
 .PHONY: bench-compare
 bench-compare: bin/testenv ## compare benchmarks with a revision (BASE=main PKG=./store BENCH=Signal COUNT=6)

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -9,11 +10,13 @@ import (
 
 // hashGate lets a bounded number of password hashes run at once. Each takes tens of
 // milliseconds of a core and 19 MiB: without a bound a flood of logins would take
-// the machine from all other routes. A few may wait, for a short time.
+// the machine from all other routes. A few may wait, for a short time; who would wait
+// longer learns it at once.
 type hashGate struct {
 	places  chan struct{}
 	waiting chan struct{}
 	timeout time.Duration
+	average atomic.Int64 // nanoseconds of a hash, the newer ones weighing more
 	waited  *metrics.PrometheusHistogram
 	took    *metrics.PrometheusHistogram
 	refused *metrics.Counter
@@ -46,10 +49,32 @@ func (g *hashGate) do(ctx context.Context, hash func()) error {
 	begin := time.Now()
 	hash()
 	g.took.UpdateDuration(begin)
+	g.note(time.Since(begin))
 	return nil
 }
 
+// note keeps the time of a hash. That two at once may lose one of them is no matter.
+func (g *hashGate) note(took time.Duration) {
+	const weight = 8
+	old := g.average.Load()
+	if old == 0 {
+		old = int64(took)
+	}
+	g.average.Store(old + (int64(took)-old)/weight)
+}
+
+// hopeless tells whether one more would wait longer than it may: those who wait are served
+// in their order.
+func (g *hashGate) hopeless() bool {
+	ahead := time.Duration(len(g.waiting)) * time.Duration(g.average.Load()) / time.Duration(cap(g.places))
+	return ahead > g.timeout
+}
+
 func (g *hashGate) wait(ctx context.Context) error {
+	if g.hopeless() {
+		g.refused.Inc()
+		return &BusyError{RetryAfter: g.timeout}
+	}
 	select {
 	case g.waiting <- struct{}{}:
 	default:

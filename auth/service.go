@@ -37,7 +37,8 @@ type Config struct {
 	// BcryptCost is that of the hashes that imported users have. While such users are
 	// left, a refused login pays for one. 12.
 	BcryptCost int
-	// HashConcurrency is how many passwords are hashed at once. GOMAXPROCS.
+	// HashConcurrency is how many passwords are hashed at once. Half of GOMAXPROCS, so that
+	// a flood of logins leaves the other half of the processor to all else.
 	HashConcurrency int
 	// HashQueue is how many more may wait. 32 for each that runs.
 	HashQueue int
@@ -71,7 +72,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.AccessTTL, 15*time.Minute)
 	setDefault(&c.RefreshTTL, 7*24*time.Hour)
 	setDefault(&c.BcryptCost, 12)
-	setDefault(&c.HashConcurrency, runtime.GOMAXPROCS(0))
+	setDefault(&c.HashConcurrency, max(1, runtime.GOMAXPROCS(0)/2))
 	setDefault(&c.HashQueue, 32*c.HashConcurrency)
 	setDefault(&c.HashQueueTimeout, time.Second)
 	setDefault(&c.FailuresPerAccount, 10)

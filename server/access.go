@@ -23,7 +23,22 @@ type access struct {
 	closed bool
 	// probe is for machines that must get through: no limit on requests.
 	probe bool
+	lane  lane
 }
+
+// lane is how many requests may be under way beside one to this route.
+type lane int
+
+const (
+	// laneGeneral has the bound of limits.requests.
+	laneGeneral lane = iota
+	// laneAdmin has a few places of its own: who looks after the server must get
+	// through, and is few.
+	laneAdmin
+	// laneFree has no bound here: probes, and streams, which last and have limits of
+	// their own.
+	laneFree
+)
 
 type accessKind int
 
@@ -46,16 +61,22 @@ const (
 func public() access { return access{kind: accessPublic} }
 
 // probe is public and not limited.
-func probe() access { return access{kind: accessPublic, probe: true} }
+func probe() access { return access{kind: accessPublic, probe: true, lane: laneFree} }
 
 // scoped asks for all the scopes, and for nothing in open mode.
 func scoped(scopes ...auth.Scope) access {
 	return access{kind: accessScope, scopes: auth.NewScopeSet(scopes...)}
 }
 
-// closed asks for all the scopes in both modes.
+// closed asks for all the scopes in both modes: for who looks after the server.
 func closed(scopes ...auth.Scope) access {
-	return access{kind: accessScope, scopes: auth.NewScopeSet(scopes...), closed: true}
+	return access{kind: accessScope, scopes: auth.NewScopeSet(scopes...), closed: true, lane: laneAdmin}
+}
+
+// in puts the route into a lane.
+func (a access) in(l lane) access {
+	a.lane = l
+	return a
 }
 
 func ownAccount() access { return access{kind: accessAccount, closed: true} }
@@ -75,13 +96,13 @@ func (s *Server) handle(method, path string, a access, handler gin.HandlerFunc) 
 
 // declare notes who may call a route; path is as gin writes it.
 func (s *Server) declare(method, path string, a access) {
-	s.access[routeKey{method, path}] = a
+	s.access[routeKey{method, path}] = &a
 }
 
 // checkAccess finds a route that does not say who may call it.
 func (s *Server) checkAccess() error {
 	for _, r := range s.router.Routes() {
-		if s.access[routeKey{r.Method, r.Path}].kind == 0 {
+		if a := s.access[routeKey{r.Method, r.Path}]; a == nil || a.kind == 0 {
 			return fmt.Errorf("%s %s does not say who may call it", r.Method, r.Path)
 		}
 	}
@@ -91,22 +112,22 @@ func (s *Server) checkAccess() error {
 // authorize finds out who asks, holds him to the limits, and lets him through if the
 // route is for him. Paths that are no routes are answered alike to all.
 func (s *Server) authorize(c *gin.Context) {
-	a, known := s.access[routeKey{c.Request.Method, c.FullPath()}]
-	if known && a.probe {
+	a := infoOf(c.Request.Context()).access
+	if a != nil && a.probe {
 		c.Next()
 		return
 	}
 	var p auth.Principal
 	var refusal *problem
-	if known && a.kind != accessPublic {
+	if a != nil && a.kind != accessPublic {
 		p, refusal = s.identify(c.Request)
 	}
 	if limited := s.limits.take(c, &p, s.now()); limited != nil {
 		limited.abort(c)
 		return
 	}
-	if refusal == nil && known {
-		refusal = s.judge(&a, &p)
+	if refusal == nil && a != nil {
+		refusal = s.judge(a, &p)
 	}
 	if refusal != nil {
 		refusal.abort(c)

@@ -54,13 +54,23 @@ func (s *Server) bodyInMemory(c *gin.Context) bool {
 	if n := c.Request.ContentLength; n > 0 {
 		body.Grow(int(min(n, 64<<10)) + bytes.MinRead)
 	}
+	// A client that sends slowly takes no place from others meanwhile.
+	lane := infoOf(c.Request.Context()).lane
+	if lane != nil {
+		lane.pause()
+	}
 	n, err := body.ReadFrom(io.LimitReader(c.Request.Body, limit+1))
+	room := lane == nil || lane.resume()
 	switch {
 	case n > limit:
 		s.tooLarge().abort(c)
 		return false
 	case err != nil:
 		brokenBody(err).abort(c)
+		return false
+	case !room:
+		lane.refused.Inc()
+		tooManyUnderWay().with("Retry-After", retryAfterShed()).abort(c)
 		return false
 	}
 	c.Request.Body = body

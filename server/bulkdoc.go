@@ -18,7 +18,7 @@ const bulkExample = `{"content":"Plan the mission.","layer_to":"L4"}` + "\n" +
 // registerSignalBulk adds the stream's route, and describes it by hand: huma knows
 // only handlers that take a body from memory.
 func (s *Server) registerSignalBulk() {
-	who := scoped(auth.ScopeSendSignal)
+	who := scoped(auth.ScopeSendSignal).in(laneFree)
 	s.handle(http.MethodPost, bulkPath, who, s.signalBulk)
 
 	schemas := s.api.OpenAPI().Components.Schemas

@@ -18,6 +18,10 @@ type requestInfo struct {
 	address   netip.Addr
 	userAgent string
 	begun     time.Time
+	// access is the route's, nil if no route took the request.
+	access *access
+	// lane counts the request; nil for none.
+	lane *admission
 }
 
 type requestInfoKey struct{}
@@ -28,6 +32,12 @@ func requestID(ctx context.Context) string {
 		return info.id
 	}
 	return ""
+}
+
+// infoOf is what is known of the request that a context belongs to, nil if to none.
+func infoOf(ctx context.Context) *requestInfo {
+	info, _ := ctx.Value(requestInfoKey{}).(*requestInfo)
+	return info
 }
 
 // clientOf is where the request comes from that a context belongs to.

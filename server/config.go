@@ -96,6 +96,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.StreamRenew, streamRenew)
 	setDefault(&c.TLSReload, 10*time.Second)
 	setDefault(&c.Limits.Window, time.Minute)
+	setDefault(&c.Limits.RequestsDelay, 100*time.Millisecond)
 	setDefault(&c.StaleAfter, 5*time.Minute)
 	setDefault(&c.IdempotencyTTL, 24*time.Hour)
 	return c
@@ -130,6 +131,7 @@ func (c *Config) validate() error {
 		{"idempotency.ttl", c.IdempotencyTTL},
 		{"server.hsts_max_age", c.HSTSMaxAge},
 		{"limits.window", c.Limits.Window},
+		{"limits.requests_delay", c.Limits.RequestsDelay},
 	} {
 		if d.value < 0 {
 			return fmt.Errorf("%s is %v: give a time above 0", d.key, d.value)
@@ -138,8 +140,8 @@ func (c *Config) validate() error {
 	switch {
 	case c.TLSCert == "" != (c.TLSKey == ""):
 		return errors.New("server.tls_cert and server.tls_key are of use together alone: set both or neither")
-	case c.Limits.PerKey < 0 || c.Limits.PerAddress < 0:
-		return errors.New("limits.per_key and limits.per_address are numbers of requests: give 0 or more")
+	case c.Limits.PerKey < 0 || c.Limits.PerAddress < 0 || c.Limits.Requests < 0:
+		return errors.New("limits.per_key, limits.per_address and limits.requests are numbers of requests: give 0 or more")
 	case c.DrainDelay < 0 || c.DrainDelay >= c.ShutdownTimeout:
 		return fmt.Errorf("server.drain_delay is %v: give 0 or more, less than server.shutdown_timeout (%v)", c.DrainDelay, c.ShutdownTimeout)
 	case c.MaxBodyBytes < 1:

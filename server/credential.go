@@ -48,8 +48,7 @@ func (s *Server) renew(ctx context.Context, route routeKey) error {
 	if err != nil {
 		return err
 	}
-	a := s.access[route]
-	if refusal := s.judge(&a, &p); refusal != nil {
+	if refusal := s.judge(s.access[route], &p); refusal != nil {
 		return refusal
 	}
 	return nil

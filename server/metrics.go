@@ -53,9 +53,9 @@ func (s *Server) registerMetrics() {
 		id: "MetricsExport", method: http.MethodGet, path: "/api/v1/metrics/export", tag: tagStatus, access: scoped(auth.ScopeViewMetrics),
 		summary: "Export the figures as JSON or for Prometheus", responses: exported,
 	}, s.metricsExport)
-	prometheusAccess := scoped(auth.ScopeViewMetrics)
+	prometheusAccess := scoped(auth.ScopeViewMetrics).in(laneAdmin)
 	if s.cfg.MetricsPublic {
-		prometheusAccess = public()
+		prometheusAccess = public().in(laneAdmin)
 	}
 	register(s, operation{
 		id: "PrometheusGet", method: http.MethodGet, path: "/metrics", tag: tagProbes, anyQuery: true, access: prometheusAccess,

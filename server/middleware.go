@@ -21,13 +21,22 @@ const headerRequestID = "X-Request-Id"
 // everything else, so that refusals are seen too.
 func (s *Server) observe(c *gin.Context) {
 	begin := time.Now()
+	access := s.access[routeKey{c.Request.Method, c.FullPath()}]
+	lane := s.laneOf(access)
 	id := c.Request.Header.Get(headerRequestID) //nolint:canonicalheader // so it is written in the contract, and so Go canonicalises it
 	if !saneRequestID(id) {
 		id = newRequestID()
 	}
+	if lane != nil {
+		if !lane.enter() {
+			s.shed(c, lane, id, begin)
+			return
+		}
+		defer lane.leave()
+	}
 	ctx := &requestContext{
 		Context: c.Request.Context(), header: [1]string{id},
-		info: requestInfo{id: id, address: s.clientAddress(c.Request), userAgent: c.Request.UserAgent(), begun: begin},
+		info: requestInfo{id: id, address: s.clientAddress(c.Request), userAgent: c.Request.UserAgent(), begun: begin, access: access, lane: lane},
 	}
 	c.Writer.Header()[headerRequestID] = ctx.header[:]
 	c.Request = c.Request.WithContext(ctx)

@@ -23,6 +23,12 @@ type Limits struct {
 	PerAddress int
 	// Window is what the two are about. 1 min.
 	Window time.Duration
+	// Requests is how many requests may be under way in any case, those left out that
+	// access.uncounted names; more may be while the server answers them within
+	// RequestsDelay. 0 is no limit.
+	Requests int
+	// RequestsDelay is 100 ms.
+	RequestsDelay time.Duration
 }
 
 // maxLimitedKeys bounds the keys and the addresses that are remembered.

@@ -153,9 +153,12 @@ type Server struct {
 	stream      *stream.Feed
 	streams     *streamLimits
 	direct      map[string]direct // by operation
-	access      map[routeKey]access
+	access      map[routeKey]*access
 	loopback    atomic.Pointer[string] // the Host that was last found to be a loopback name
 	limits      rateLimits
+	general     *admission    // counts most requests
+	admins      *admission    // counts those of laneAdmin
+	shedBody    []byte        // the answer to who is not let in
 	certs       *certificates // nil without TLS
 	hsts        string        // the header's value, "" for none
 	// secureHeaders are on all answers.
@@ -163,6 +166,8 @@ type Server struct {
 
 	started time.Time
 	ready   atomic.Bool
+	// newcomerTimeout is that of newcomers.
+	newcomerTimeout time.Duration
 	// stopping ends when streams, which may have no end of their own, are to stop.
 	stopping context.Context //nolint:containedctx // a signal to all handlers, not the context of a call
 	stop     context.CancelFunc
@@ -177,8 +182,9 @@ func New(d Deps) (*Server, error) {
 	s := &Server{
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
 		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, consistency: d.Consistency, tracer: d.Tracer, build: d.Build, started: d.Clock(),
-		direct: map[string]direct{}, access: map[routeKey]access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
-		secureHeaders: secureHeaders(),
+		direct: map[string]direct{}, access: map[routeKey]*access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
+		secureHeaders: secureHeaders(), shedBody: shedBody(),
+		general: newAdmission("general", d.Config.Limits.Requests, d.Config.Limits.RequestsDelay, d.Metrics), admins: newAdmission("admin", adminLane, 0, d.Metrics),
 	}
 	var err error
 	if s.encoded, err = newEncodedAnswers(); err != nil {
@@ -208,6 +214,7 @@ func New(d Deps) (*Server, error) {
 	}
 	s.finishDocument()
 	s.http = newHTTPMetrics(d.Metrics, s.router.Routes())
+	s.newcomerTimeout = newcomerTimeout
 	s.ready.Store(true)
 	return s, nil
 }
@@ -261,6 +268,11 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveHTTP) }
 // serveHTTP answers HEAD as GET; net/http leaves the body out by itself, since it
 // looks at its own request.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.ready.Load() {
+		// Clients leave between two requests: a connection that is idle when the server
+		// goes is closed just as the next request comes on it.
+		w.Header().Set("Connection", "close")
+	}
 	if r.Method == http.MethodHead {
 		get := r.WithContext(context.WithValue(r.Context(), headKey{}, true))
 		get.Method = http.MethodGet

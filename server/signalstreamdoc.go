@@ -18,7 +18,7 @@ const streamExample = "retry: 2000\nid: g2qk0v1c7k.l5x2r7qv4d.0\n: listening\n\n
 // registerSignalStream adds the stream's route, and describes it by hand: it has no answer
 // that ends.
 func (s *Server) registerSignalStream() {
-	who := scoped(auth.ScopeViewSignals)
+	who := scoped(auth.ScopeViewSignals).in(laneFree)
 	s.handle(http.MethodGet, streamPath, who, s.signalStream)
 
 	schemas := s.api.OpenAPI().Components.Schemas

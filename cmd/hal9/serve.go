@@ -213,7 +213,10 @@ func serverConfig(cfg *config.Config) server.Config {
 		StaleAfter: cfg.Neurons.StaleAfter, IdempotencyTTL: cfg.Idempotency.TTL, AccessSample: cfg.Log.AccessSample,
 		MetricsPublic: cfg.Metrics.Public, TLSCert: s.TLSCert, TLSKey: s.TLSKey, HSTSMaxAge: s.HSTSMaxAge,
 		TrustedProxies: s.TrustedPrefixes(), CORSOrigins: s.CORSOrigins.Items(),
-		Limits: server.Limits{PerKey: cfg.Limits.PerKey, PerAddress: cfg.Limits.PerAddress, Window: cfg.Limits.Window},
+		Limits: server.Limits{
+			PerKey: cfg.Limits.PerKey, PerAddress: cfg.Limits.PerAddress, Window: cfg.Limits.Window,
+			Requests: cfg.Limits.Requests, RequestsDelay: cfg.Limits.RequestsDelay,
+		},
 	}
 }
 

@@ -146,7 +146,7 @@ type Auth struct {
 
 	AccessTTL  time.Duration `koanf:"access_ttl"`
 	RefreshTTL time.Duration `koanf:"refresh_ttl"`
-	// HashConcurrency is 0 for as many as there are cores.
+	// HashConcurrency is 0 for half as many as there are cores.
 	HashConcurrency    int           `koanf:"hash_concurrency"`
 	HashQueueTimeout   time.Duration `koanf:"hash_queue_timeout"`
 	FailuresPerAccount int           `koanf:"failures_per_account"`
@@ -169,6 +169,10 @@ type Limits struct {
 	PerKey     int           `koanf:"per_key"`
 	PerAddress int           `koanf:"per_address"`
 	Window     time.Duration `koanf:"window"`
+	// Requests may be under way at a time in any case, more while they take no longer
+	// than RequestsDelay.
+	Requests      int           `koanf:"requests"`
+	RequestsDelay time.Duration `koanf:"requests_delay"`
 	// Streams is for the whole server, StreamsPerClient for each user or address.
 	Streams          int `koanf:"streams"`
 	StreamsPerClient int `koanf:"streams_per_client"`

@@ -15,11 +15,11 @@ func accountKeys() []Key {
 		},
 		{
 			Name: "auth.hash_concurrency", Default: "0", check: between(0, 1024),
-			Help: "How many passwords are hashed at once, each on one core and in 19 MiB. 0 is one for each core. 32 times as many may wait.",
+			Help: "How many passwords are hashed at once, each on one core and in 19 MiB. 0 is half as many as there are cores, at least one, so that logins leave the other half to all else. 32 times as many may wait.",
 		},
 		{
 			Name: "auth.hash_queue_timeout", Default: "1s", check: atLeast(time.Millisecond),
-			Help: "How long a login waits for its turn to be hashed; then it is answered 503.",
+			Help: "How long a login waits for its turn to be hashed; then, or at once if those before it take longer, it is answered 503.",
 		},
 		{
 			Name: "auth.failures_per_account", Default: "10", check: between(1, 1_000_000),

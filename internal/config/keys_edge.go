@@ -52,6 +52,14 @@ func accessKeys() []Key {
 			Help: "The time that limits.per_key and limits.per_address are about.",
 		},
 		{
+			Name: "limits.requests", Default: "1024", check: between(0, 1_000_000),
+			Help: "How many requests may be under way at a time in any case. More may be while the server, at the rate at which it answers, answers them within limits.requests_delay; beyond that they are answered 503 at once. Probes and streams do not count, administration and /metrics have places of their own. 0 is no limit.",
+		},
+		{
+			Name: "limits.requests_delay", Default: "100ms", check: atLeast(time.Millisecond),
+			Help: "How long requests may take, on average, by there being many of them at once.",
+		},
+		{
 			Name: "limits.streams", Default: "2000", check: between(1, 1_000_000),
 			Help: "How many may listen to the stream of signals of this server at a time. More are answered 503.",
 		},

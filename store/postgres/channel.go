@@ -76,16 +76,16 @@ func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // nothing is lost by it
-	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{c.name}.Sanitize()); err != nil {
+	defer part(ctx, conn)
+	tried, cancel := context.WithTimeout(ctx, channelTry)
+	defer cancel()
+	if _, err := conn.Exec(tried, "LISTEN "+pgx.Identifier{c.name}.Sanitize()); err != nil {
 		return fmt.Errorf("listen to %s: %w", c.name, err)
 	}
-	if err := c.Publish(ctx, []string{""}); err != nil {
+	if err := c.Publish(tried, []string{""}); err != nil {
 		return err
 	}
-	tried, cancel := context.WithTimeout(ctx, channelTry)
 	first, err := conn.WaitForNotification(tried)
-	cancel()
 	if err != nil {
 		return fmt.Errorf("a notification did not come back; if the URL leads through a pooler, set database.admin_url past it: %w", err)
 	}
@@ -101,13 +101,29 @@ func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case pgconn.Timeout(err) && !conn.IsClosed():
-			if err := conn.Ping(ctx); err != nil {
+			if err := answers(ctx, conn); err != nil {
 				return fmt.Errorf("look whether notices can arrive: %w", err)
 			}
 		default:
 			return fmt.Errorf("wait for notices: %w", err)
 		}
 	}
+}
+
+// answers tells whether the server still does; a connection that the network has forgotten
+// would wait for ever.
+func answers(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, channelTry)
+	defer cancel()
+	return conn.Ping(ctx) //nolint:wrapcheck // the caller says what for
+}
+
+// part closes a connection, without waiting for a server that does not answer. Nothing is
+// lost by it.
+func part(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	_ = conn.Close(ctx) // it is given up either way
 }
 
 // Close ends the connection that sends.
@@ -117,8 +133,6 @@ func (c *Channel) Close(ctx context.Context) error {
 	if c.conn == nil {
 		return nil
 	}
-	if err := c.conn.Close(ctx); err != nil {
-		return fmt.Errorf("close the connection for notices: %w", err)
-	}
+	part(ctx, c.conn)
 	return nil
 }

@@ -110,6 +110,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	pc.MaxConnLifetimeJitter = c.ConnectionLifetimeJitter
 	pc.MaxConnIdleTime = c.ConnectionIdleTimeout
 	c.session(pc.ConnConfig)
+	c.resilient(pc)
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		// pgx hands out times in the local zone unless it is told.
 		conn.TypeMap().RegisterType(&pgtype.Type{

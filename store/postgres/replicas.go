@@ -227,11 +227,11 @@ var errBehind = errors.New("the replica has not come to the position yet")
 
 // ask runs a query on the replica once it is sure that this has come to the position.
 func (rs *replicas) ask(ctx context.Context, r *replica, need model.Position, fn func(context.Context, *pgdb.Queries) error) error {
-	conn, err := r.pool.Acquire(ctx)
+	conn, err := borrow(ctx, r.pool)
 	if err != nil {
 		return err
 	}
-	defer conn.Release()
+	defer giveBack(conn)
 	if rs.cfg.Pooled {
 		// Only within a transaction is it one server that tells its position and answers.
 		tx, err := conn.Begin(ctx)

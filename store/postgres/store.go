@@ -192,7 +192,7 @@ func (s *Store) lend(ctx context.Context, query string, fn func(context.Context,
 	if err != nil {
 		return err
 	}
-	defer conn.Release()
+	defer giveBack(conn)
 	if _, ok := ctx.Deadline(); !ok {
 		// The engine ends a long statement itself; this is for an engine that does
 		// not answer at all.
@@ -209,7 +209,7 @@ func (s *Store) acquire(ctx context.Context, query string) (*pgxpool.Conn, error
 	defer s.waiting.Add(-1)
 	waitCtx, cancel := context.WithTimeout(ctx, s.cfg.AcquireTimeout)
 	defer cancel()
-	conn, err := s.pool.Acquire(waitCtx)
+	conn, err := borrow(waitCtx, s.pool)
 	switch {
 	case err == nil:
 		return conn, nil

@@ -1,0 +1,164 @@
+package server
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/gin-gonic/gin"
+)
+
+// admission bounds how many requests are worked on at a time. A server that takes all
+// that comes answers each the later the more there are, in the end after its client gave
+// up: it works at full speed for nobody. What cannot be answered soon is better refused
+// at once, while that is cheap.
+//
+// The bound follows the server: by Little's law n requests under way that are answered at
+// a rate r take n/r each, so r × delay may be under way for them to take no longer than
+// delay. Few requests are always let in, since their rate tells nothing of what the
+// server can do. It is safe for concurrent use.
+type admission struct {
+	least int64 // that may be under way whatever the rate; 0 is no bound at all
+	delay time.Duration
+
+	under atomic.Int64 // requests under way
+	done  atomic.Int64 // requests that ended, ever
+	most  atomic.Int64 // that may be under way at present
+	// looked is when the rate was looked at last, since begun.
+	looked atomic.Int64
+	begun  time.Time
+
+	mu       sync.Mutex // held to look at the rate
+	rate     float64    // requests a second
+	lastDone int64
+
+	refused *metrics.Counter
+	told    atomic.Int64 // when the log was told last, since begun
+}
+
+const (
+	// rateWindow is how often the rate is looked at: longer than a commit takes, by
+	// which many requests end together.
+	rateWindow = 200 * time.Millisecond
+	// rateWeight is how much of the new rate counts.
+	rateWeight = 0.5
+	// shedLogEvery keeps a flood out of the log.
+	shedLogEvery = time.Second
+)
+
+// adminLane is how many requests of those who look after the server are worked on at once.
+const adminLane = 64
+
+// newAdmission makes a lane, whose name is its label in the metrics.
+func newAdmission(name string, least int, delay time.Duration, set *metrics.Set) *admission {
+	a := &admission{least: int64(least), delay: delay, begun: time.Now()}
+	a.most.Store(a.least)
+	label := `{lane="` + name + `"}`
+	a.refused = set.NewCounter("hal9_http_shed_total" + label)
+	set.NewGauge("hal9_http_requests_in_flight"+label, func() float64 { return float64(a.under.Load()) })
+	set.NewGauge("hal9_http_requests_limit"+label, func() float64 { return float64(a.most.Load()) })
+	return a
+}
+
+// laneOf is what counts the requests to a route; nil for nothing. What no route takes
+// counts like the rest.
+func (s *Server) laneOf(a *access) *admission {
+	switch {
+	case a == nil || a.lane == laneGeneral:
+		return s.general
+	case a.lane == laneAdmin:
+		return s.admins
+	default:
+		return nil
+	}
+}
+
+// enter lets a request in, which then must leave; false says that there are too many.
+func (a *admission) enter() bool {
+	if n := a.under.Add(1); a.least == 0 || n <= a.least || n <= a.allowed(time.Since(a.begun)) {
+		return true
+	}
+	a.under.Add(-1)
+	return false
+}
+
+// leave ends a request.
+func (a *admission) leave() {
+	a.under.Add(-1)
+	a.done.Add(1)
+}
+
+// pause takes a request out of the count while it waits for its client, who may take
+// his time.
+func (a *admission) pause() { a.under.Add(-1) }
+
+// resume counts it again; false says that there are too many by now.
+func (a *admission) resume() bool {
+	n := a.under.Add(1)
+	return a.least == 0 || n <= a.least || n <= a.allowed(time.Since(a.begun))
+}
+
+// allowed is how many may be under way. The rate is looked at by those who come while
+// there are many: a server that is asked little has nothing to do for it.
+func (a *admission) allowed(now time.Duration) int64 {
+	if last := time.Duration(a.looked.Load()); now-last >= rateWindow && a.mu.TryLock() {
+		defer a.mu.Unlock()
+		last = time.Duration(a.looked.Load())
+		if since := now - last; since >= rateWindow {
+			done := a.done.Load()
+			rate := float64(done-a.lastDone) / since.Seconds()
+			a.rate += rateWeight * (rate - a.rate)
+			a.lastDone = done
+			a.most.Store(max(a.least, int64(a.rate*a.delay.Seconds())))
+			a.looked.Store(int64(now))
+		}
+	}
+	return a.most.Load()
+}
+
+// shedBody is made once: a refusal must cost next to nothing.
+func shedBody() []byte {
+	body, err := marshalAnswer(tooManyUnderWay())
+	if err != nil {
+		return nil // nothing in a problem can fail to be written
+	}
+	return body
+}
+
+func tooManyUnderWay() *problem {
+	return newProblem(http.StatusServiceUnavailable, "more requests are under way than this server can answer soon; nothing was done; try again after the time that Retry-After tells")
+}
+
+// retryAfterShed spreads those who come back over some seconds.
+func retryAfterShed() string { return strconv.Itoa(1 + rand.IntN(3)) } //nolint:gosec // not a secret
+
+// shed refuses a request before anything is done for it.
+func (s *Server) shed(c *gin.Context, a *admission, id string, begin time.Time) {
+	a.refused.Inc()
+	h := c.Writer.Header()
+	for i := range s.secureHeaders {
+		h[s.secureHeaders[i].name] = s.secureHeaders[i].value
+	}
+	if origin := c.Request.Header.Get("Origin"); s.allowedOrigin(origin) {
+		h["Access-Control-Allow-Origin"] = []string{origin}
+		h["Vary"] = []string{"Origin"}
+	}
+	h[headerRequestID] = []string{id}
+	h["Retry-After"] = []string{retryAfterShed()}
+	h["Content-Type"] = []string{typeProblem}
+	c.Status(http.StatusServiceUnavailable)
+	_, _ = c.Writer.Write(s.shedBody) // what is left to fail is the client's connection
+	c.Abort()
+	s.http.observe(c.Request.Method, c.FullPath(), http.StatusServiceUnavailable, time.Since(begin))
+
+	now := time.Since(a.begun)
+	if last := a.told.Load(); (last == 0 || now-time.Duration(last) >= shedLogEvery) && a.told.CompareAndSwap(last, int64(now)) {
+		s.log.LogAttrs(c.Request.Context(), slog.LevelWarn, "requests are refused: more are under way than can be answered soon",
+			slog.Int64("under_way", a.under.Load()), slog.Int64("limit", a.most.Load()), slog.Uint64("refused_so_far", a.refused.Get()))
+	}
+}
