@@ -26,16 +26,18 @@ import (
 //
 // When the processor is what is short, requests wait before they are under way: unread,
 // in the kernel, for a goroutine that waits for its turn. The kernel knows for how long;
-// it is asked for a sample of the requests, and r times that are those who wait. It is
-// safe for concurrent use.
+// it is asked for a sample of the requests, and r times that are those who wait; on
+// connections with one request at a time no more than there are connections. It is safe
+// for concurrent use.
 type admission struct {
 	least int64 // that may be under way whatever the rate; 0 is no bound at all
 	delay time.Duration
 
-	under atomic.Int64 // requests under way
-	done  atomic.Int64 // requests that ended, ever
-	waits atomic.Int64 // requests that wait to be looked at, as it seems
-	most  atomic.Int64 // that may be under way or wait at present
+	under atomic.Int64  // requests under way
+	done  atomic.Int64  // requests that ended, ever
+	conns *atomic.Int64 // open connections
+	waits atomic.Int64  // requests that wait to be looked at, as it seems
+	most  atomic.Int64  // that may be under way or wait at present
 	// looked is when the rate was looked at last, since begun.
 	looked atomic.Int64
 	begun  time.Time
@@ -67,8 +69,8 @@ const (
 const adminLane = 64
 
 // newAdmission makes a lane, whose name is its label in the metrics.
-func newAdmission(name string, least int, delay time.Duration, set *metrics.Set) *admission {
-	a := &admission{least: int64(least), delay: delay, begun: time.Now()}
+func newAdmission(name string, least int, delay time.Duration, conns *atomic.Int64, set *metrics.Set) *admission {
+	a := &admission{conns: conns, least: int64(least), delay: delay, begun: time.Now()}
 	a.most.Store(a.least)
 	label := `{lane="` + name + `"}`
 	a.refused = set.NewCounter("hal9_http_shed_total" + label)
@@ -124,7 +126,10 @@ func (a *admission) pause() { a.under.Add(-1) }
 
 // resume counts it again; false says that there are too many by now.
 func (a *admission) resume() bool {
-	n := a.under.Add(1) + a.waits.Load()
+	n := a.under.Add(1)
+	if waits := a.waits.Load(); waits > 0 {
+		n = max(n, min(n+waits, a.conns.Load()))
+	}
 	return a.least == 0 || n <= a.least || n <= a.allowed(time.Since(a.begun))
 }
 
@@ -144,6 +149,17 @@ func (a *admission) allowed(now time.Duration) int64 {
 		}
 	}
 	return a.most.Load()
+}
+
+// countConn keeps count of open connections.
+func (s *Server) countConn(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
 }
 
 type connKey struct{}

@@ -436,7 +436,9 @@ func TestBulkIdleClients(t *testing.T) {
 
 func TestBulkStreamsAreFew(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, sqliteEngine, func(d *server.Deps) { d.Config.BulkStreams, d.Config.BulkChunkRows = 2, 1 })
+	s := newServer(t, sqliteEngine, func(d *server.Deps) {
+		d.Config.BulkStreams, d.Config.BulkChunkRows, d.Config.BulkMinRate = 2, 1, 1 // which all of them bring
+	})
 	to, first := s.slowly(bulkLines(s, 1))
 	other, second := s.slowly(bulkLines(s, 1))
 	eventually(t, func() bool { return s.ingest.Stats().Committed == 2 })
@@ -480,14 +482,13 @@ func TestDrippingStreams(t *testing.T) {
 	eventually(t, func() bool { stored = s.bulk(strings.NewReader(bulkLines(s, 3))); return stored.status != 503 })
 	stored.want(200, `"inserted":3`)
 
-	ended, going, rest := first, second, other
+	going, rest := second, other
 	var r response
 	select {
 	case r = <-first:
 	case r = <-second:
-		ended, going, rest = second, first, kept
+		going, rest = first, kept
 	}
-	_ = ended
 	if b := decode[struct{ Data bulkAnswer }](r.problem(408, "ingest.bulk_min_rate")).Data; b.Inserted != 1 || b.Complete || b.Resume.Line != 2 {
 		t.Errorf("%+v", b)
 	}

@@ -19,9 +19,11 @@ const (
 	// bulkProving bounds how many prove themselves at a time, and so their memory to that
 	// of one stream.
 	bulkProving = 1000
-	// bulkPlaceWait is how long such a stream waits for the slow one to end: it commits
-	// what it has.
-	bulkPlaceWait = 5 * time.Second
+	// bulkPlaceWait is how long such a stream waits for a place: a slow one has to be found,
+	// and commits what it has.
+	bulkPlaceWait = 3 * time.Second
+	// bulkPlaceLook is how often it looks for a slow one.
+	bulkPlaceLook = 50 * time.Millisecond
 	// bulkWindow is over how much waiting for a client its rate is judged.
 	bulkWindow = time.Second
 )
@@ -49,28 +51,47 @@ func (p *bulkPlaces) take(ctx context.Context, body *patientBody) *problem {
 	select {
 	case p.places <- struct{}{}:
 	default:
-		if !p.hasSlow() {
-			return p.full()
-		}
-		if refusal := p.prove(body); refusal != nil {
+		if refusal := p.displace(ctx, body); refusal != nil {
 			return refusal
-		}
-		// Before the slow one is ended, so that nobody else gets its place.
-		timer := time.NewTimer(bulkPlaceWait)
-		defer timer.Stop()
-		go p.endSlow() // it may have to wait for the lock of a stream; ends with that
-		select {
-		case p.places <- struct{}{}:
-		case <-timer.C:
-			return p.full()
-		case <-ctx.Done():
-			return p.full() // nobody reads it
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.bodies[body] = struct{}{}
 	return nil
+}
+
+// displace gives a stream that proves itself the next place that becomes free, which it
+// has a slow one give up.
+func (p *bulkPlaces) displace(ctx context.Context, body *patientBody) *problem {
+	select {
+	case p.proving <- struct{}{}:
+		defer func() { <-p.proving }()
+	default:
+		return p.full()
+	}
+	if !prove(body) {
+		return p.full()
+	}
+	timer := time.NewTimer(bulkPlaceWait)
+	defer timer.Stop()
+	look := time.NewTicker(bulkPlaceLook)
+	defer look.Stop()
+	for ended := false; ; {
+		if b := p.slowest(); !ended && b != nil {
+			ended = true
+			b.end(errBulkSlow)
+		}
+		select { // who waits here is served before who comes
+		case p.places <- struct{}{}:
+			return nil
+		case <-look.C:
+		case <-timer.C:
+			return p.full()
+		case <-ctx.Done():
+			return p.full() // nobody reads it
+		}
+	}
 }
 
 func (p *bulkPlaces) leave(body *patientBody) {
@@ -100,32 +121,19 @@ func (p *bulkPlaces) slowest() *patientBody {
 	return slowest
 }
 
-func (p *bulkPlaces) hasSlow() bool { return p.slowest() != nil }
-
-func (p *bulkPlaces) endSlow() {
-	if b := p.slowest(); b != nil {
-		b.end(errBulkSlow)
-	}
-}
-
-// prove reads the beginning of a stream, which then is read from memory.
-func (p *bulkPlaces) prove(body *patientBody) *problem {
-	select {
-	case p.proving <- struct{}{}:
-		defer func() { <-p.proving }()
-	default:
-		return p.full()
-	}
+// prove reads the beginning of a stream, which then is read from memory; false says that
+// it does not come.
+func prove(body *patientBody) bool {
 	if err := body.control.SetReadDeadline(time.Now().Add(bulkProofTime)); err != nil {
-		return p.full() // the connection is gone
+		return false // the connection is gone
 	}
 	var begin bytes.Buffer
 	_, err := io.CopyN(&begin, body.body, bulkProof)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return p.full()
+		return false
 	}
 	body.body = io.MultiReader(&begin, body.body)
-	return nil
+	return true
 }
 
 // waiting notes that the server waits for the client.

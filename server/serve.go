@@ -29,6 +29,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ConnContext:       withConn,
+		ConnState:         s.countConn,
 		ReadHeaderTimeout: s.cfg.ReadHeaderTimeout,
 		ReadTimeout:       s.cfg.ReadTimeout,
 		// From the end of the headers: the body, the work, and time to take the answer.

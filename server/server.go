@@ -156,6 +156,7 @@ type Server struct {
 	access     map[routeKey]*access
 	loopback   atomic.Pointer[string] // the Host that was last found to be a loopback name
 	limits     rateLimits
+	conns      atomic.Int64  // open connections
 	general    *admission    // counts most requests
 	admins     *admission    // counts those of laneAdmin
 	shedBody   []byte        // the answer to who is not let in
@@ -182,8 +183,9 @@ func New(d Deps) (*Server, error) {
 		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, consistency: d.Consistency, tracer: d.Tracer, build: d.Build, started: d.Clock(),
 		direct: map[string]direct{}, access: map[routeKey]*access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
 		secureHeaders: secureHeaders(), shedBody: shedBody(),
-		general: newAdmission("general", d.Config.Limits.Requests, d.Config.Limits.RequestsDelay, d.Metrics), admins: newAdmission("admin", adminLane, 0, d.Metrics),
 	}
+	s.general = newAdmission("general", d.Config.Limits.Requests, d.Config.Limits.RequestsDelay, &s.conns, d.Metrics)
+	s.admins = newAdmission("admin", adminLane, 0, &s.conns, d.Metrics)
 	var err error
 	if s.encoded, err = newEncodedAnswers(); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)
