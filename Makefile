@@ -102,6 +102,10 @@ cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and
 cache-races: ## look for stale values in 100,000 races of two processes (minutes)
 	$(GO) test -count 1 -v -timeout 10m -run '^TestRaces$$' ./cacheutil -rounds 100000 -kills 200
 
+.PHONY: login-timing
+login-timing: bin/testenv ## tell from 2,000 refused logins whether their time gives names away
+	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongLoginTimes$$' $(TESTFLAGS) ./auth
+
 .PHONY: test-observe
 test-observe: bin/testenv ## dashboards, alerts and /metrics with a real Prometheus (installs Debian's as root)
 	sh tools/prometheus.sh
@@ -116,6 +120,18 @@ cluster: build bin/cluster ## run servers, PostgreSQL under Patroni, etcd, HAPro
 cluster-test: build bin/cluster ## kill its parts under load and tell what was lost, up to 10 minutes (QUICK=1 two; ARGS="--async")
 	sh tools/cluster-next.sh
 	timeout -s INT -k 60 600 bin/cluster test --next bin/hal9-next $(if $(QUICK),--quick) $(ARGS)
+
+# Bounded by each wait's own limit, and by this one. As root it may mount and installs nothing.
+.PHONY: faults
+faults: build ## kill the server and PostgreSQL, fill the disk, fail syncs; tell what was lost, up to 20 minutes (QUICK=1 three)
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/faults ./bench/faults
+	timeout -s INT -k 60 $(if $(QUICK),180,1200) bin/faults $(if $(QUICK),--quick) $(ARGS)
+
+# Bounded by --duration, and by what each wait may take.
+.PHONY: soak
+soak: build ## load a server for 15 minutes and tell whether it stays flat (QUICK=1 one; ENGINE=sqlite ARGS="--duration 1h")
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/soak ./bench/soak
+	bin/soak --engine $(or $(ENGINE),postgres) $(if $(QUICK),--duration 1m) $(ARGS)
 
 .PHONY: scaling
 scaling: build bin/cluster ## measure what a request costs with 1, 2 and 4 servers (ARGS="--duration 15s")

@@ -20,8 +20,9 @@ var (
 	// Nothing is known to be written; trying later makes sense.
 	ErrUnavailable = errors.New("database unavailable")
 	// ErrInterrupted is the ErrUnavailable of a call that had begun: the connection
-	// broke after a statement was sent. Whether a write took effect is unknown.
-	ErrInterrupted = fmt.Errorf("the connection broke: %w", ErrUnavailable)
+	// broke after a statement was sent, or a commit could not be brought to the disk.
+	// Whether a write took effect is unknown.
+	ErrInterrupted = fmt.Errorf("the call was cut off: %w", ErrUnavailable)
 	// ErrTimeout says that the deadline of the call passed or the engine's
 	// statement timeout struck. Whether a write took effect is unknown.
 	ErrTimeout = errors.New("database timeout")

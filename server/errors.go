@@ -47,7 +47,7 @@ func errorRules() []errorRule {
 		{kind: auth.ErrRegistrationClosed, status: http.StatusForbidden, name: "registration_closed", detail: "registration is closed: ask an admin for an account"},
 		{
 			kind: model.ErrInterrupted, status: http.StatusServiceUnavailable, name: "interrupted", unknown: true,
-			detail: "the connection to the database broke; " + outcomeUnknown, retryAfter: "1",
+			detail: "the database failed while it was asked; " + outcomeUnknown, retryAfter: "1",
 		},
 		{
 			kind: model.ErrUnavailable, status: http.StatusServiceUnavailable, name: "unavailable",

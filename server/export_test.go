@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -21,3 +22,7 @@ func (s *Server) RegisterSecret(path string, produce func() (string, error)) {
 		return created(secret, path+"/1"), nil
 	})
 }
+
+// WaitForNewcomers lets a shutdown wait as long for the first request of a connection that
+// was made while it drained.
+func (s *Server) WaitForNewcomers(d time.Duration) { s.newcomerTimeout = d }

@@ -34,6 +34,7 @@ func (s *Server) prometheus(ctx context.Context) *text {
 	s.writeSchema(limited, &raw)
 	s.writeNeurons(limited, &raw)
 	metrics.WriteProcessMetrics(&raw)
+	metrics.WriteFDMetrics(&raw)
 	body := bytes.NewBuffer(withMetadata(raw.String()))
 	s.writeCache(body)
 	return &text{Status: http.StatusOK, ContentType: typePrometheus, Body: body.Bytes()}

@@ -26,6 +26,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if err := s.checkListener(ln); err != nil {
 		return errors.Join(err, ln.Close())
 	}
+	var late newcomers
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ConnContext:       withConn,
@@ -37,6 +38,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		IdleTimeout:    s.cfg.IdleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnState: func(conn net.Conn, state http.ConnState) {
+			if !s.ready.Load() {
+				late.note(conn, state)
+			}
+		},
 	}
 	if s.cache.manager != nil {
 		sampling, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -61,10 +67,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	return s.shutdown(ctx, server, served)
+	return s.shutdown(ctx, server, ln, &late, served)
 }
 
-func (s *Server) shutdown(ctx context.Context, server *http.Server, served <-chan error) error {
+func (s *Server) shutdown(ctx context.Context, server *http.Server, ln net.Listener, late *newcomers, served <-chan error) error {
 	delay := s.cfg.DrainDelay
 	if errors.Is(context.Cause(ctx), ErrNoDrain) {
 		delay = 0
@@ -83,12 +89,16 @@ func (s *Server) shutdown(ctx context.Context, server *http.Server, served <-cha
 			return fmt.Errorf("serve: %w", err)
 		}
 	}
+	if err := ln.Close(); err != nil {
+		return fmt.Errorf("close the listener: %w", err)
+	}
+	if err := <-served; !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
 	s.stop()
+	late.wait(ctx, s.newcomerTimeout)
 	if err := server.Shutdown(ctx); err != nil {
 		return fmt.Errorf("shut down: requests under way did not end within server.shutdown_timeout: %w", errors.Join(err, server.Close()))
-	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
 }

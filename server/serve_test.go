@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net"
@@ -82,6 +83,42 @@ func TestDrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-s.ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+// Who connected while the server drained is answered, although it has stopped to listen
+// by then, and is told to connect elsewhere.
+func TestDrainNewcomers(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(d *server.Deps) { d.Config.DrainDelay, d.Config.ShutdownTimeout = 2*time.Second, time.Hour })
+	s.server.WaitForNewcomers(time.Hour)
+	s.stop()
+	eventually(t, func() bool { return s.ask("GET", "/readyz", "").status == 503 })
+	conn, err := net.Dial("tcp", s.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	eventually(t, func() bool { // the listener is closed
+		conn, err := net.DialTimeout("tcp", s.listener.Addr().String(), time.Second)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err != nil
+	})
+	if _, err := conn.Write([]byte("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("the request was dropped: %v", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !resp.Close {
+		t.Errorf("%s, and the connection closes: %v", resp.Status, resp.Close)
+	}
+	if err := <-s.ended; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 }

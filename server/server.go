@@ -167,6 +167,8 @@ type Server struct {
 
 	started time.Time
 	ready   atomic.Bool
+	// newcomerTimeout is that of newcomers.
+	newcomerTimeout time.Duration
 	// stopping ends when streams, which may have no end of their own, are to stop.
 	stopping context.Context //nolint:containedctx // a signal to all handlers, not the context of a call
 	stop     context.CancelFunc
@@ -216,6 +218,7 @@ func New(d Deps) (*Server, error) {
 		return nil, fmt.Errorf("make the server: %w", err)
 	}
 	s.http = newHTTPMetrics(d.Metrics, s.router.Routes())
+	s.newcomerTimeout = newcomerTimeout
 	s.ready.Store(true)
 	return s, nil
 }
@@ -269,6 +272,11 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveHTTP) }
 // serveHTTP answers HEAD as GET; net/http leaves the body out by itself, since it
 // looks at its own request.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.ready.Load() {
+		// Clients leave between two requests: a connection that is idle when the server
+		// goes is closed just as the next request comes on it.
+		w.Header().Set("Connection", "close")
+	}
 	if r.Method == http.MethodHead {
 		get := r.WithContext(context.WithValue(r.Context(), headKey{}, true))
 		get.Method = http.MethodGet

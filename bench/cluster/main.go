@@ -18,7 +18,7 @@ import (
 	"syscall"
 
 	"github.com/hal9-ai/hal9/bench/cluster/ha"
-	"github.com/hal9-ai/hal9/bench/cluster/ledger"
+	"github.com/hal9-ai/hal9/bench/ledger"
 )
 
 func main() { os.Exit(exitCode()) }

@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hal9-ai/hal9/bench/cluster/ha"
-	"github.com/hal9-ai/hal9/bench/cluster/ledger"
+	"github.com/hal9-ai/hal9/bench/ledger"
 )
 
 const (

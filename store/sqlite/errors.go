@@ -53,6 +53,10 @@ func classify(out *model.Error, lite *sqlite.Error) {
 		out.Kind, out.Field, out.Reason = model.ErrInvalid, columnIn(lite.Error()), "must be given"
 	case sqlite3.SQLITE_CONSTRAINT_TRIGGER:
 		out.Kind = model.ErrReadOnly // a fence's: no other trigger refuses anything
+	case sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC:
+		// The commit stands in the log, whole, and is given up: the next one is written over
+		// it. Should the process end before, whoever opens the file finds it and takes it in.
+		out.Kind, out.Reason = model.ErrInterrupted, "the file could not be brought to the disk"
 	default:
 		classifyPrimary(out, lite.Code()&0xff)
 	}

@@ -161,17 +161,27 @@ func (p *Process) Kill() error {
 
 // Stop ends it by SIGTERM and returns when it is gone.
 func (p *Process) Stop() error {
+	_, err := p.End()
+	return err
+}
+
+// End is Stop that tells the exit status as a shell does: 128 and the signal's number more
+// for who was killed. It is 0 where nothing ran.
+func (p *Process) End() (status int, err error) {
 	if p.current == nil {
-		return nil
+		return 0, nil
 	}
 	_ = syscall.Kill(p.current.pid, syscall.SIGCONT) // a frozen one would not notice
 	// Once: the supervisor repeats its signal, and a second one cuts a shutdown short.
 	_ = syscall.Kill(p.current.pid, syscall.SIGTERM)
-	_, err := p.current.events.next(time.Now().Add(stopTimeout)) // "ended STATUS"
+	event, err := p.current.events.next(time.Now().Add(stopTimeout)) // "ended STATUS"
+	if err == nil {
+		_, err = fmt.Sscanf(event, "ended %d", &status)
+	}
 	if err != nil {
 		err = fmt.Errorf("wait for the end of %s: %w", p.program.Name, err)
 	}
 	err = errors.Join(err, p.current.Stop())
 	p.current = nil
-	return err
+	return status, err
 }

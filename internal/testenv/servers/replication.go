@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,55 @@ func (n *PostgresNode) Kill() error {
 	return err
 }
 
+// Crash ends the node by SIGKILL, its postmaster and all its processes, and returns when
+// they are gone.
+func (n *PostgresNode) Crash() error {
+	if n.current == nil {
+		return errors.New("the node does not run")
+	}
+	// Held still, it starts no further ones meanwhile.
+	if err := syscall.Kill(n.current.pid, syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("stop the postmaster: %w", err)
+	}
+	children, err := childrenOf(n.current.pid)
+	for _, pid := range append(children, n.current.pid) {
+		if killed := syscall.Kill(pid, syscall.SIGKILL); killed != nil && !errors.Is(killed, syscall.ESRCH) {
+			err = errors.Join(err, fmt.Errorf("kill process %d of PostgreSQL: %w", pid, killed))
+		}
+	}
+	err = errors.Join(err, n.current.Stop())
+	n.current = nil
+	return err
+}
+
+// childrenOf are the processes that a process has started, by what Linux tells of all.
+func childrenOf(pid int) ([]int, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil, fmt.Errorf("look for the processes of PostgreSQL: %w", err)
+	}
+	var children []int
+	for _, file := range files {
+		text, err := os.ReadFile(file) //nolint:gosec // of the kernel
+		if err != nil {
+			continue // it has ended
+		}
+		// PID (NAME) STATE PPID …, where the name may hold anything.
+		var state string
+		var parent int
+		rest := text[bytes.LastIndexByte(text, ')')+1:]
+		if _, err := fmt.Sscan(string(rest), &state, &parent); err != nil || parent != pid {
+			continue
+		}
+		child, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			return nil, fmt.Errorf("look for the processes of PostgreSQL: %w", err)
+		}
+		children = append(children, child)
+	}
+	return children, nil
+}
+
 // Replication is a primary and a streaming replica of it. The data are in one directory,
 // which is removed when it is stopped or this process ends.
 type Replication struct {
@@ -97,10 +147,10 @@ func StartReplication(ctx context.Context) (*Replication, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	r := &Replication{keeper: keeper}
-	if r.Primary, err = startPostgresNode(ctx, bin, filepath.Join(dir, "primary"), 0); err != nil {
+	if r.Primary, err = startPostgresNode(ctx, bin, filepath.Join(dir, "primary"), 0, Fast); err != nil {
 		return nil, errors.Join(err, r.Stop())
 	}
-	if r.Replica, err = startPostgresNode(ctx, bin, filepath.Join(dir, "replica"), r.Primary.Port); err != nil {
+	if r.Replica, err = startPostgresNode(ctx, bin, filepath.Join(dir, "replica"), r.Primary.Port, Fast); err != nil {
 		return nil, errors.Join(err, r.Stop())
 	}
 	return r, nil
@@ -117,18 +167,46 @@ func (r *Replication) Stop() error {
 	return errors.Join(append(errs, r.keeper.Stop())...)
 }
 
-func startPostgresNode(ctx context.Context, bin, data string, primary int) (*PostgresNode, error) {
+// StartPostgresNode starts a primary that can be killed and started again with its data.
+// stop ends it and removes the data.
+func StartPostgresNode(ctx context.Context, durability Durability) (n *PostgresNode, stop func() error, err error) {
+	bin, err := FindPostgres(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	account, err := findAccount()
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := account.makeDir("hal9-test-postgres-")
+	if err != nil {
+		return nil, nil, err
+	}
+	keeper, err := supervise(ctx, account, dir, "TERM", []string{"tail", "-f", "/dev/null"})
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if n, err = startPostgresNode(ctx, bin, filepath.Join(dir, "data"), 0, durability); err != nil {
+		return nil, nil, errors.Join(err, keeper.Stop())
+	}
+	return n, func() error { return errors.Join(n.Kill(), keeper.Stop()) }, nil
+}
+
+func startPostgresNode(ctx context.Context, bin, data string, primary int, durability Durability) (*PostgresNode, error) {
 	n := &PostgresNode{}
+	settings := []string{"--timezone=UTC", "--max_connections=100", "--shared_buffers=32MB"}
+	if durability == Fast {
+		settings = append(settings, "--fsync=off", "--full_page_writes=off")
+	}
 	n.recipe = recipe{
 		name:   "PostgreSQL",
 		signal: "INT",
 		command: func(port int) []string {
 			n.Port = port
-			return []string{
+			return append([]string{
 				"/bin/sh", "-c", nodeScript, "postgres", bin, data, strconv.Itoa(primary),
 				"--port=" + strconv.Itoa(port), "--listen_addresses=127.0.0.1", "--unix_socket_directories=",
-				"--timezone=UTC", "--max_connections=100", "--fsync=off", "--full_page_writes=off", "--shared_buffers=32MB",
-			}
+			}, settings...)
 		},
 		url: func(int) string { return n.URL("postgres") },
 		ready: func(ctx context.Context, _ *Server) error {

@@ -1,10 +1,11 @@
 package ledger_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
-	"github.com/hal9-ai/hal9/bench/cluster/ledger"
+	"github.com/hal9-ai/hal9/bench/ledger"
 )
 
 // What the table says is worth as much as this.
@@ -51,4 +52,31 @@ func equal(a, b ledger.Account) bool {
 	return a.Acknowledged == b.Acknowledged && a.Lost == b.Lost && a.Duplicated == b.Duplicated && a.Unknown == b.Unknown &&
 		a.Stored == b.Stored && a.Untrue == b.Untrue && a.Wrong == b.Wrong && a.Stale == b.Stale && a.ReadBack == b.ReadBack && a.Writes == b.Writes &&
 		a.FailedWrites == b.FailedWrites && a.Reads == b.Reads && a.FailedReads == b.FailedReads && a.Outage == b.Outage
+}
+
+// A neuron's states follow one another: the last one that was acknowledged, or a later one,
+// has to be there.
+func TestAccountOfStates(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	entries := make([]ledger.Entry, 0, 5)
+	for i, outcome := range []ledger.Outcome{ledger.OK, ledger.Unknown, ledger.OK, ledger.Unknown, ledger.Refused} {
+		entries = append(entries, ledger.Entry{
+			At: begin.Add(time.Duration(i) * time.Second), Kind: ledger.State, Neuron: "n", Token: "n " + strconv.Itoa(i), Outcome: outcome,
+		})
+	}
+	for found, want := range map[string]ledger.Account{
+		"n 0":  {Lost: 1}, // an older one
+		"n 2":  {},
+		"n 3":  {Stored: 1},
+		"n 4":  {Untrue: 1},
+		"idle": {Lost: 1},
+	} {
+		got := ledger.Of(entries, map[string]int{found: 1}, begin, begin.Add(time.Minute))
+		want.Acknowledged, want.Unknown = 2, 2
+		want.Writes, want.FailedWrites, want.Outage = 5, 3, 58*time.Second
+		if !equal(got, want) {
+			t.Errorf("%s is stored:\ngot  %+v\nwant %+v", found, got, want)
+		}
+	}
 }
