@@ -152,7 +152,7 @@ func (a *admission) allowed(now time.Duration) int64 {
 }
 
 // countConn keeps count of open connections.
-func (s *Server) countConn(_ net.Conn, state http.ConnState) {
+func (s *Server) countConn(state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.conns.Add(1)
