@@ -102,6 +102,10 @@ cache-topologies: bin/testenv ## the cache while masters fail under Sentinel and
 cache-races: ## look for stale values in 100,000 races of two processes (minutes)
 	$(GO) test -count 1 -v -timeout 10m -run '^TestRaces$$' ./cacheutil -rounds 100000 -kills 200
 
+.PHONY: login-timing
+login-timing: bin/testenv ## tell from 2,000 refused logins whether their time gives names away
+	bin/testenv run -- $(GO) test -tags faults -v -count 1 -timeout 5m -run '^TestLongLoginTimes$$' $(TESTFLAGS) ./auth
+
 .PHONY: test-observe
 test-observe: bin/testenv ## dashboards, alerts and /metrics with a real Prometheus (installs Debian's as root)
 	sh tools/prometheus.sh

@@ -51,7 +51,7 @@ func ParsePosition(token string) (Position, error) {
 		return Position{}, errToken
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token[1:])
-	if err != nil {
+	if err != nil || len(raw) != 12 { // line ends are skipped by the decoder
 		return Position{}, errToken
 	}
 	return Position{Timeline: binary.BigEndian.Uint32(raw[:4]), LSN: binary.BigEndian.Uint64(raw[4:])}, nil

@@ -10,6 +10,7 @@ import (
 func FuzzPosition(f *testing.F) {
 	f.Add(model.Position{Timeline: 1, LSN: 0x30b19a8}.Token())
 	f.Add("pAAAAAQAAAAAADALmo")
+	f.Add("pAAAAAQAAAAAADAL\n")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, token string) {
 		p, err := model.ParsePosition(token)

@@ -69,6 +69,9 @@ func fill(tb testing.TB, db *sql.DB, engine schema.Engine) {
 			uuid.NewString(), "neuron-l1", "c", time.Now(), time.Now(), "c")
 		insert(tb, db, engine, "metrics_aggregate", "id, metric_name, value, timestamp", uuid.NewString(), "m", 0.5, time.Now())
 		insert(tb, db, engine, "audit_log", "id, action, resource_type, created_at", uuid.NewString(), "a", "r", time.Now())
+		insert(tb, db, engine, "idempotency_keys", "id, fingerprint, seed, holder, created_at, locked_until, expires_at",
+			uuid.NewString(), "f", uuid.NewString(), uuid.NewString(), time.Now(), time.Now(), time.Now())
+		insert(tb, db, engine, "upkeep_leases", "name, holder, renewed_at, expires_at", uuid.NewString(), "h", time.Now(), time.Now())
 		for months := -3; months < 9; months += 3 {
 			insertSignal(tb, db, engine, time.Now().AddDate(0, months, 0))
 		}

@@ -1,13 +1,17 @@
 package server_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/server"
+	"github.com/hal9-ai/hal9/store"
 )
 
 func TestAccountLife(t *testing.T) {
@@ -181,18 +185,27 @@ func TestRegistrationFollowsTheMode(t *testing.T) {
 	s.ask("POST", "/api/v1/auth/register", `{"username":"ann","password":"correct horse"}`).problem(403, "ask an admin")
 }
 
-// Guessing is answered 429 with the time to wait, before the right password too.
+// Guessing is answered 429 with the time to wait, before the right password too: with a
+// cache server, without one, and while it is away.
 func TestGuessing(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, sqliteEngine)
-	s.user("ann", auth.RoleUser)
-	for i := range 10 {
-		s.ask("POST", "/api/v1/auth/login", fmt.Sprintf(`{"username":"ann","password":"guess %d"}`, i)).problem(401)
+	const nobody = "redis://127.0.0.1:1" // no service has this port
+	for name, cacheURL := range map[string]string{"none": "", "up": testenv.CacheURL(t), "away": nobody} {
+		t.Run("cache server "+name, func(t *testing.T) {
+			t.Parallel()
+			s := newServerOn(t, openStoreAt(t, migrated.SQLiteDatabase(t), func(c *store.Config) {
+				c.Cache.URL, c.Cache.Prefix = cacheURL, "test-"+rand.Text()+":"
+			}))
+			s.user("ann", auth.RoleUser)
+			for i := range 10 {
+				s.ask("POST", "/api/v1/auth/login", fmt.Sprintf(`{"username":"ann","password":"guess %d"}`, i)).problem(401)
+			}
+			r := s.ask("POST", "/api/v1/auth/login", `{"username":"ann","password":"`+testPassword+`"}`).problem(429, "Retry-After")
+			if after := r.header.Get("Retry-After"); after != "90" {
+				t.Errorf("Retry-After %q", after)
+			}
+			s.clock.advance(90 * time.Second)
+			s.ask("POST", "/api/v1/auth/login", `{"username":"ann","password":"`+testPassword+`"}`).want(200)
+		})
 	}
-	r := s.ask("POST", "/api/v1/auth/login", `{"username":"ann","password":"`+testPassword+`"}`).problem(429, "Retry-After")
-	if after := r.header.Get("Retry-After"); after != "90" {
-		t.Errorf("Retry-After %q", after)
-	}
-	s.clock.advance(90 * time.Second)
-	s.ask("POST", "/api/v1/auth/login", `{"username":"ann","password":"`+testPassword+`"}`).want(200)
 }

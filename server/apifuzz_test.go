@@ -16,6 +16,7 @@ import (
 
 	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/internal/apifuzz"
+	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/server"
 )
 
@@ -29,7 +30,7 @@ const (
 	fuzzSteps = 400
 	// fuzzShort and fuzzRounds bound the test where -fuzzfor does not.
 	fuzzShort  = 12 * time.Second
-	fuzzRounds = 6
+	fuzzRounds = 4
 	// fuzzMemory is the most that both servers and the test may hold after a round.
 	fuzzMemory = 256 << 20
 	// fuzzShorten bounds the search for fewer requests.
@@ -44,14 +45,7 @@ func TestAPIDifferential(t *testing.T) {
 	if *fuzzFor == 0 {
 		t.Parallel()
 	}
-	document, err := server.Document(server.Build{Version: "1.2.3"}, server.OpenAPI31)
-	if err != nil {
-		t.Fatal(err)
-	}
-	api, err := apifuzz.Parse(document)
-	if err != nil {
-		t.Fatal(err)
-	}
+	api := fuzzedAPI(t)
 	limit, rounds, seed := fuzzShort, uint64(fuzzRounds), uint64(1)
 	if *fuzzFor > 0 {
 		limit, rounds, seed = *fuzzFor, 1<<32, uint64(time.Now().UnixNano()) //nolint:gosec // any number
@@ -102,6 +96,19 @@ func TestAPIDifferential(t *testing.T) {
 	}
 }
 
+func fuzzedAPI(t *testing.T) *apifuzz.API {
+	t.Helper()
+	document, err := server.Document(server.Build{Version: "1.2.3"}, server.OpenAPI31)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := apifuzz.Parse(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api
+}
+
 // shortenFuzz tells the shortest series of requests that still fails.
 func shortenFuzz(t *testing.T, api *apifuzz.API, seed uint64, asked []*apifuzz.Request, found error) {
 	t.Helper()
@@ -138,11 +145,22 @@ func shortenFuzz(t *testing.T, api *apifuzz.API, seed uint64, asked []*apifuzz.R
 // newFuzzRun starts a server on each engine, on new databases.
 func newFuzzRun(t *testing.T, api *apifuzz.API, seed uint64) *apifuzz.Run {
 	t.Helper()
+	return newFuzzRunOn(t, api, seed, [2]fuzzed{{sqliteEngine, openStore(t, sqliteEngine)}, {postgresEngine, openStore(t, postgresEngine)}})
+}
+
+// fuzzed is a store to be served, and what reports call it.
+type fuzzed struct {
+	name  string
+	store model.Store
+}
+
+func newFuzzRunOn(t *testing.T, api *apifuzz.API, seed uint64, stores [2]fuzzed) *apifuzz.Run {
+	t.Helper()
 	// What the migrations made is older on both.
 	began := time.Now().UTC().Truncate(time.Second).Add(time.Minute)
 	run := &apifuzz.Run{API: api, Seed: seed, Began: began}
-	for i, engine := range []string{sqliteEngine, postgresEngine} {
-		s := newServer(t, engine, inMode(server.AuthRequired), func(d *server.Deps) {
+	for i, f := range stores {
+		s := newServerOn(t, f.store, inMode(server.AuthRequired), func(d *server.Deps) {
 			d.Config.MaxBodyBytes = 4 << 20
 			d.Logger = slog.New(slog.DiscardHandler) // thousands of lines that tell nothing new
 		})
@@ -154,7 +172,7 @@ func newFuzzRun(t *testing.T, api *apifuzz.API, seed uint64) *apifuzz.Run {
 		for _, scope := range auth.AllScopes() {
 			credentials["scoped-key"] = append(credentials["scoped-key"], s.key(root, scope))
 		}
-		run.Servers[i] = apifuzz.Server{Name: engine, URL: s.url, Do: s.doRaw, Advance: s.clock.advance, Credentials: credentials}
+		run.Servers[i] = apifuzz.Server{Name: f.name, URL: s.url, Do: s.doRaw, Advance: s.clock.advance, Credentials: credentials}
 	}
 	return run
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -63,7 +64,8 @@ func decodeTimeCursor(list byte, cursor string) (time.Time, uuid.UUID, error) {
 
 func openCursor(list byte, cursor string) ([]byte, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(b) < 2 || b[0] != cursorVersion || b[1] != list {
+	if err != nil || strings.ContainsAny(cursor, "\r\n") || // line ends, which the decoder skips
+		len(b) < 2 || b[0] != cursorVersion || b[1] != list {
 		return nil, errCursor
 	}
 	return b[2:], nil

@@ -127,11 +127,20 @@ func openStore(t *testing.T, engine string) model.Store {
 	if engine == postgresEngine {
 		url = migrated.PostgresDatabase
 	}
-	st, err := store.Open(t.Context(), store.Config{
-		URL: url(t), MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
+	return openStoreAt(t, url(t))
+}
+
+func openStoreAt(t *testing.T, url string, change ...func(*store.Config)) model.Store {
+	t.Helper()
+	cfg := store.Config{
+		URL: url, MaxConnections: 8, AcquireTimeout: patience, StatementTimeout: patience,
 		// As it is served, but nothing is forgotten by itself: what is not invalidated shows.
 		Cache: &store.Cache{Config: cacheutil.Config{MetricPrefix: "hal9_cache_"}},
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	st, err := store.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -101,8 +102,10 @@ func (p *pairing) difference(r *Request, a, b *Answer) string {
 		return "bodies"
 	}
 	if r.Operation == "MemorySearch" && a.Status == http.StatusOK {
-		sortHits(a.value)
-		sortHits(b.value)
+		fullA, fullB := sortHits(a.value, r.limit()), sortHits(b.value, r.limit())
+		if fullA && fullB {
+			return "" // which of more are the best is each engine's own
+		}
 	}
 	return p.value("", a.value, b.value)
 }
@@ -218,8 +221,8 @@ func equalNumbers(a, b json.Number) bool {
 }
 
 // sortHits brings what a search found into an order of its own: that of the scores is
-// each engine's.
-func sortHits(answer any) {
+// each engine's. It tells whether there may be more than the limit let through.
+func sortHits(answer any, limit int) (full bool) {
 	o, _ := answer.(object)
 	hits, _ := o["data"].([]any)
 	slices.SortStableFunc(hits, func(a, b any) int {
@@ -227,6 +230,25 @@ func sortHits(answer any) {
 		y, _ := b.(object)
 		return strings.Compare(textAt(x, "created_at"), textAt(y, "created_at"))
 	})
+	return len(hits) >= limit
+}
+
+// limit is how many rows the request asks for at the most, that of the document if it
+// does not say.
+func (r *Request) limit() int {
+	_, query, _ := strings.Cut(r.Target, "?")
+	values, err := url.ParseQuery(query)
+	if err == nil {
+		if n, err := strconv.Atoi(values.Get("limit")); err == nil {
+			return n
+		}
+	}
+	for _, p := range r.op.parameters {
+		if p.name == "limit" {
+			return numberAt(p.schema, "default", 1)
+		}
+	}
+	return 1
 }
 
 func short(v any) string {

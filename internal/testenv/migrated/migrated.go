@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -53,7 +54,8 @@ func SQLiteDatabase(tb testing.TB) string {
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		tb.Fatalf("migrated: %v", err)
 	}
-	return "sqlite://" + file
+	// A subtest's directory may have its number in it: Test/sub#01.
+	return "sqlite://" + strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23").Replace(file)
 }
 
 //nolint:gochecknoglobals // the tests of a binary have nothing else in common
