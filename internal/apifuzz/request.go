@@ -28,8 +28,7 @@ type Request struct {
 	spoilt bool
 }
 
-// Credentials are headers' values that the pool has from the beginning, in the order in
-// which a run is given them.
+// credential draws who asks: mostly somebody who may.
 func (d *drawer) credential() [][2]string {
 	bearer := func(token string) [][2]string { return [][2]string{{"Authorization", "Bearer " + token}} }
 	switch n := d.IntN(100); {
