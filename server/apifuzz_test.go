@@ -48,7 +48,7 @@ func TestAPIDifferential(t *testing.T) {
 	api := fuzzedAPI(t)
 	limit, rounds, seed := fuzzShort, uint64(fuzzRounds), uint64(1)
 	if *fuzzFor > 0 {
-		limit, rounds, seed = *fuzzFor, 1<<32, uint64(time.Now().UnixNano()) //nolint:gosec // any number
+		limit, rounds, seed = *fuzzFor, 1<<32, uint64(time.Now().UnixNano())
 	}
 	if *fuzzSeed > 0 {
 		limit, rounds, seed = time.Hour, 1, *fuzzSeed

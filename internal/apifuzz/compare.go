@@ -3,6 +3,7 @@ package apifuzz
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -137,9 +138,7 @@ func tagVersion(tag string) string {
 
 func merged(a, b http.Header) http.Header {
 	all := a.Clone()
-	for name, values := range b {
-		all[name] = values
-	}
+	maps.Copy(all, b)
 	return all
 }
 
