@@ -50,7 +50,7 @@ func TestPrometheusText(t *testing.T) {
 			"hal9_http_requests_total": "counter", "hal9_http_request_duration_seconds": "histogram",
 			"hal9_neurons_active": "gauge", "hal9_neurons_by_state": "gauge",
 			"hal9_db_pool_active_connections": "gauge", "hal9_db_pool_idle_connections": "gauge", "hal9_db_pool_max_connections": "gauge",
-			"go_goroutines": "gauge", "process_resident_memory_bytes": "gauge", "process_cpu_seconds_total": "counter",
+			"go_goroutines": "gauge", "process_open_fds": "gauge", "process_resident_memory_bytes": "gauge", "process_cpu_seconds_total": "counter",
 		} {
 			if kinds[name] != kind {
 				t.Errorf("%s is %q, want %s", name, kinds[name], kind)

@@ -105,23 +105,28 @@ func (l *lite) look(ctx context.Context) (stored map[string]int, err error) {
 	defer func() { err = errors.Join(err, done()) }()
 	stored = map[string]int{}
 	for _, query := range []string{signalsQuery, memoriesQuery, statesQuery} {
-		rows, err := db.QueryContext(ctx, query)
-		if err != nil {
-			return nil, fmt.Errorf("ask the database what is stored: %w", err)
-		}
-		for rows.Next() {
-			var token string
-			var n int
-			if err := rows.Scan(&token, &n); err != nil {
-				return nil, errors.Join(fmt.Errorf("ask the database what is stored: %w", err), rows.Close())
-			}
-			stored[token] = n
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		if err := lookInto(ctx, db, query, stored); err != nil {
 			return nil, fmt.Errorf("ask the database what is stored: %w", err)
 		}
 	}
 	return stored, nil
+}
+
+func lookInto(ctx context.Context, db *sql.DB, query string, stored map[string]int) (err error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return err //nolint:wrapcheck // the caller tells what for
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var token string
+		var n int
+		if err := rows.Scan(&token, &n); err != nil {
+			return err //nolint:wrapcheck // as above
+		}
+		stored[token] = n
+	}
+	return rows.Err() //nolint:wrapcheck // as above
 }
 
 // check looks at every page, every reference, and whether the full-text index agrees with

@@ -44,10 +44,10 @@ func diskFull(ctx context.Context, o options, r *Row) (err error) {
 	before, why := mounting(ctx, dir, r.Trials)
 	if before == nil {
 		r.Trials = 0
-		r.note("not tried, as no file system can be mounted here (%s): see the row 'file size limit' instead", why)
+		r.notef("not tried, as no file system can be mounted here (%s): see the row 'file size limit' instead", why)
 		return nil
 	}
-	db := s.db.(*lite) //nolint:forcetypeassert,errcheck // it is what newLite makes
+	db := s.db.(*lite) //nolint:forcetypeassert // it is what newLite makes
 	db.path, s.before = filepath.Join(dir, "hal9.db"), before
 	db.through = func() string { return fmt.Sprintf("/proc/%d/root%s", s.server.PID(), db.path) }
 	n := 0
@@ -156,9 +156,9 @@ func (s *site) fillUp(ctx context.Context, r *Row, makeRoom func() error) error 
 		}
 	}
 	if reads > 0 {
-		r.breaks("%d reads failed", reads)
+		r.breaksf("%d reads failed", reads)
 	}
-	r.note("the same process all along; no read failed; the file was whole each time it was full")
+	r.notef("the same process all along; no read failed; the file was whole each time it was full")
 	return nil
 }
 
@@ -172,7 +172,7 @@ func (s *site) look(ctx context.Context, r *Row, n int) error {
 		return err
 	}
 	if a.Lost > 0 || a.Untrue > 0 {
-		r.breaks("full for the %d. time: %d lost, %d untrue", n+1, a.Lost, a.Untrue)
+		r.breaksf("full for the %d. time: %d lost, %d untrue", n+1, a.Lost, a.Untrue)
 	}
 	return nil
 }

@@ -17,8 +17,8 @@ const syncCalls = "fsync,fdatasync"
 
 func faults() []fault {
 	return []fault{
-		{name: "kill -9 the server", engine: "SQLite", trials: 50, quick: 8, try: killServer(newLite)},
-		{name: "kill -9 the server", engine: "PostgreSQL", trials: 50, quick: 8, try: killServer(newPostgres)},
+		{name: "kill -9 the server", engine: "SQLite", trials: 50, quick: 5, try: killServer(newLite)},
+		{name: "kill -9 the server", engine: "PostgreSQL", trials: 50, quick: 5, try: killServer(newPostgres)},
 		{name: "SIGTERM", engine: "SQLite", trials: 10, quick: 2, try: endServer(newLite, false)},
 		{name: "SIGTERM", engine: "PostgreSQL", trials: 10, quick: 2, try: endServer(newPostgres, false)},
 		{name: "SIGTERM, behind a balancer", engine: "SQLite", trials: 5, quick: 1, try: endServer(newLite, true)},

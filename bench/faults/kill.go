@@ -10,9 +10,9 @@ import (
 )
 
 // killServer kills the server at random moments and starts it again on the same data.
-func killServer(make func(context.Context, string) (database, error)) func(context.Context, options, *Row) error {
+func killServer(newDatabase func(context.Context, string) (database, error)) func(context.Context, options, *Row) error {
 	return func(ctx context.Context, o options, r *Row) (err error) {
-		s, err := open(ctx, o, make)
+		s, err := open(ctx, o, newDatabase)
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func killServer(make func(context.Context, string) (database, error)) func(conte
 			return err
 		}
 		if s.db.engine() == "SQLite" {
-			r.note("the file was whole after each of %d kills: integrity_check, foreign_key_check, the full-text index", r.Trials)
+			r.notef("the file was whole after each of %d kills: integrity_check, foreign_key_check, the full-text index", r.Trials)
 		}
 		return nil
 	}
@@ -77,7 +77,7 @@ func (s *site) killAndLook(ctx context.Context, r *Row) error {
 		return err
 	}
 	if a.Lost > 0 {
-		r.breaks("after a kill %d that were acknowledged were lost", a.Lost)
+		r.breaksf("after a kill %d that were acknowledged were lost", a.Lost)
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func killPostgres(ctx context.Context, o options, r *Row) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	node := s.db.(*postgres).node //nolint:forcetypeassert,errcheck // it is what newPostgres makes
+	node := s.db.(*postgres).node //nolint:forcetypeassert // it is what newPostgres makes
 	if err := s.serve(ctx); err != nil {
 		return err
 	}
@@ -130,6 +130,6 @@ func killPostgres(ctx context.Context, o options, r *Row) (err error) {
 	if err := s.ready(ctx); err != nil || s.server.PID() != pid {
 		return fmt.Errorf("the server did not recover by itself: %w", err)
 	}
-	r.note("fsync, synchronous_commit and full_page_writes were on; the server was not touched")
+	r.notef("fsync, synchronous_commit and full_page_writes were on; the server was not touched")
 	return nil
 }

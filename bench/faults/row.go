@@ -39,11 +39,11 @@ type Row struct {
 	Broken []string `json:"broken,omitempty"`
 }
 
-func (r *Row) note(format string, args ...any) {
+func (r *Row) notef(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
-func (r *Row) breaks(format string, args ...any) {
+func (r *Row) breaksf(format string, args ...any) {
 	r.Broken = append(r.Broken, fmt.Sprintf(format, args...))
 }
 
@@ -55,10 +55,10 @@ func (r *Row) take(a ledger.Account) {
 	r.Ambiguous, r.AmbiguousStored, r.Untrue = a.Unknown, a.Stored, a.Untrue
 	r.Failures, r.Said = a.Failures, a.Said
 	if a.Wrong > 0 {
-		r.breaks("%d answers were wrong", a.Wrong)
+		r.breaksf("%d answers were wrong", a.Wrong)
 	}
 	if a.Acknowledged == 0 {
-		r.breaks("nothing was acknowledged: there is nothing to lose")
+		r.breaksf("nothing was acknowledged: there is nothing to lose")
 	}
 }
 

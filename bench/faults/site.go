@@ -49,7 +49,7 @@ type site struct {
 }
 
 // open makes a directory and a database there; nothing is served yet. close ends it.
-func open(ctx context.Context, o options, make func(context.Context, string) (database, error)) (_ *site, err error) {
+func open(ctx context.Context, o options, newDatabase func(context.Context, string) (database, error)) (_ *site, err error) {
 	s := &site{o: o, begin: time.Now()}
 	if s.home, err = servers.NewHome(ctx); err != nil {
 		return nil, withMend(err)
@@ -59,7 +59,7 @@ func open(ctx context.Context, o options, make func(context.Context, string) (da
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.db, err = make(ctx, s.home.Dir()); err != nil {
+	if s.db, err = newDatabase(ctx, s.home.Dir()); err != nil {
 		return nil, withMend(err)
 	}
 	if s.address, err = freeAddress(ctx); err != nil {
@@ -267,5 +267,5 @@ func freeAddress(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}
-	return ln.Addr().String(), ln.Close() //nolint:wrapcheck // it tells the address
+	return ln.Addr().String(), ln.Close()
 }

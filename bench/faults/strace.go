@@ -91,7 +91,7 @@ func (f failure) try(ctx context.Context, o options, r *Row) (err error) {
 	if err != nil {
 		return fmt.Errorf("read what strace tells: %w", err)
 	}
-	r.note("%d calls failed; the server was killed %d times meanwhile, and the file was whole each time",
+	r.notef("%d calls failed; the server was killed %d times meanwhile, and the file was whole each time",
 		strings.Count(string(text), "(INJECTED)"), r.Trials)
 	return nil
 }
@@ -163,10 +163,10 @@ func countSyncs(ctx context.Context, o options, r *Row) (err error) {
 			unsynced++
 		}
 	}
-	r.note("%d syncs for %d things that were acknowledged in %d s; acknowledged without a sync between sending and answer: %d",
+	r.notef("%d syncs for %d things that were acknowledged in %d s; acknowledged without a sync between sending and answer: %d",
 		commits, answers, r.Trials, unsynced)
 	if unsynced > 0 {
-		r.breaks("%d were acknowledged without a sync", unsynced)
+		r.breaksf("%d were acknowledged without a sync", unsynced)
 	}
 	return nil
 }

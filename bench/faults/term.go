@@ -14,9 +14,9 @@ import (
 // endServer ends the server by SIGTERM under load, and starts it again. With heed the load
 // sends nothing while /readyz is off, as a balancer does; without, it sends until nobody
 // listens any more.
-func endServer(make func(context.Context, string) (database, error), heed bool) func(context.Context, options, *Row) error {
+func endServer(newDatabase func(context.Context, string) (database, error), heed bool) func(context.Context, options, *Row) error {
 	return func(ctx context.Context, o options, r *Row) (err error) {
-		s, err := open(ctx, o, make)
+		s, err := open(ctx, o, newDatabase)
 		if err != nil {
 			return err
 		}
@@ -95,10 +95,10 @@ func (s *site) endOnce(ctx context.Context, r *Row, heed bool) (e ending, err er
 		return e, err
 	}
 	if status != 0 {
-		r.breaks("it exited with %d", status)
+		r.breaksf("it exited with %d", status)
 	}
 	if e.unready >= e.gone {
-		r.breaks("it never said that it is not ready")
+		r.breaksf("it never said that it is not ready")
 	}
 	if !heed {
 		// Whoever was under way has an answer, and writes it down.
@@ -136,7 +136,7 @@ func (s *site) judgeEnding(r *Row, e *ending, signalled time.Time, heed bool) er
 			e.told++
 			continue
 		}
-		r.breaks("%s, sent %.4f s and answered %.4f s after the signal: %s", entry.Kind,
+		r.breaksf("%s, sent %.4f s and answered %.4f s after the signal: %s", entry.Kind,
 			entry.Sent.Sub(signalled).Seconds(), entry.At.Sub(signalled).Seconds(), entry.Said)
 	}
 	return nil
@@ -148,10 +148,10 @@ func noteEndings(r *Row, ends []ending, heed bool) {
 		sum.served, sum.refused, sum.unread, sum.told = sum.served+e.served, sum.refused+e.refused, sum.unread+e.unread, sum.told+e.told
 		sum.unready, sum.gone = max(sum.unready, e.unready), max(sum.gone, e.gone)
 	}
-	r.note("not ready after %.0f ms, exit 0 after %.1f s at the most; %d requests were served after the signal",
+	r.notef("not ready after %.0f ms, exit 0 after %.1f s at the most; %d requests were served after the signal",
 		sum.unready.Seconds()*1000, sum.gone.Seconds(), sum.served)
 	if !heed {
-		r.note("when it had stopped to listen: %d found nobody, %d were reset in the kernel's queue, %d streams were told to go on elsewhere",
+		r.notef("when it had stopped to listen: %d found nobody, %d were reset in the kernel's queue, %d streams were told to go on elsewhere",
 			sum.refused, sum.unread, sum.told)
 	}
 }

@@ -116,6 +116,7 @@ func (a *Account) settleState(attempts []Entry, stored map[string]int) {
 			acknowledged = i
 		case Unknown:
 			a.Unknown++
+		default:
 		}
 		if stored[e.Token] > 0 {
 			found = i

@@ -17,20 +17,20 @@ import (
 // Load is what to send.
 type Load struct {
 	// URL is the server's address.
-	URL string
+	URL string `json:"url"`
 	// Workers of each kind send one request after the other, at most Rate a second each.
-	Workers map[Kind]int
-	Rate    float64
+	Workers map[Kind]int `json:"workers"`
+	Rate    float64      `json:"rate"`
 	// Lines is how many signals a stream has.
-	Lines int
+	Lines int `json:"lines"`
 	// Pad is how many bytes each signal and memory carries besides.
-	Pad int
+	Pad int `json:"pad"`
 	// Name begins every token: two loads on one database have different ones.
-	Name string
+	Name string `json:"name"`
 	// Heed lets nothing be sent while /readyz is not 200, as balancers do.
-	Heed bool
+	Heed bool `json:"heed"`
 	// File is where the ledger is written, a line for each thing of each attempt.
-	File string
+	File string `json:"file"`
 }
 
 const (
@@ -217,7 +217,7 @@ func (w *worker) attempt(ctx context.Context, r *request) []Outcome {
 		outcomes[i] = a.outcomeOf(i)
 	}
 	if w.kind == Own && a.outcome == OK {
-		w.readBack(ctx, r.tokens[0], a.header.Get(consistencyHeader))
+		w.readBack(ctx, r.tokens[0], a.header.Get(consistencyHeader)) //nolint:canonicalheader // as the service writes it
 	}
 	return outcomes
 }

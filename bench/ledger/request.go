@@ -162,7 +162,7 @@ func (w *worker) ask(ctx context.Context, r *request) *answer {
 		req.Header.Set("Idempotency-Key", r.key)
 	}
 	if r.consistency != "" {
-		req.Header.Set(consistencyHeader, r.consistency)
+		req.Header.Set(consistencyHeader, r.consistency) //nolint:canonicalheader // as the service writes it
 	}
 	resp, err := w.client.Do(req)
 	switch {
