@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
@@ -121,6 +122,10 @@ func (s *Server) authorize(c *gin.Context) {
 	var refusal *problem
 	if a != nil && a.kind != accessPublic {
 		p, refusal = s.identify(c.Request)
+		if p.Known() {
+			info := infoOf(c.Request.Context())
+			info.spent = time.Since(info.begun)
+		}
 	}
 	if limited := s.limits.take(c, &p, s.now()); limited != nil {
 		limited.abort(c)

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -18,22 +20,30 @@ import (
 // up: it works at full speed for nobody. What cannot be answered soon is better refused
 // at once, while that is cheap.
 //
-// The bound follows the server: by Little's law n requests under way that are answered at
-// a rate r take n/r each, so r × delay may be under way for them to take no longer than
-// delay. Few requests are always let in, since their rate tells nothing of what the
-// server can do. It is safe for concurrent use.
+// The bound follows the server: by Little's law n requests that are answered at a rate r
+// take n/r each, so r × delay may be there for them to take no longer than delay. Few
+// requests are always let in, since their rate tells nothing of what the server can do.
+//
+// When the processor is what is short, requests wait before they are under way: unread,
+// in the kernel, for a goroutine that waits for its turn. The kernel knows for how long;
+// it is asked for a sample of the requests, and r times that are those who wait; on
+// connections with one request at a time no more than there are connections. It is safe
+// for concurrent use.
 type admission struct {
 	least int64 // that may be under way whatever the rate; 0 is no bound at all
 	delay time.Duration
 
-	under atomic.Int64 // requests under way
-	done  atomic.Int64 // requests that ended, ever
-	most  atomic.Int64 // that may be under way at present
+	under atomic.Int64  // requests under way
+	done  atomic.Int64  // requests that ended, ever
+	conns *atomic.Int64 // open connections
+	waits atomic.Int64  // requests that wait to be looked at, as it seems
+	most  atomic.Int64  // that may be under way or wait at present
 	// looked is when the rate was looked at last, since begun.
 	looked atomic.Int64
 	begun  time.Time
 
-	mu       sync.Mutex // held to look at the rate
+	mu       sync.Mutex // held to look at the rate and the wait
+	age      float64    // seconds that requests wait to be looked at
 	rate     float64    // requests a second
 	lastDone int64
 
@@ -47,6 +57,10 @@ const (
 	rateWindow = 200 * time.Millisecond
 	// rateWeight is how much of the new rate counts.
 	rateWeight = 0.5
+	// sampleOne is one in how many requests is asked how long it waited.
+	sampleOne = 8
+	// ageWeight is how much of a new wait counts.
+	ageWeight = 1.0 / 16
 	// shedLogEvery keeps a flood out of the log.
 	shedLogEvery = time.Second
 )
@@ -55,8 +69,8 @@ const (
 const adminLane = 64
 
 // newAdmission makes a lane, whose name is its label in the metrics.
-func newAdmission(name string, least int, delay time.Duration, set *metrics.Set) *admission {
-	a := &admission{least: int64(least), delay: delay, begun: time.Now()}
+func newAdmission(name string, least int, delay time.Duration, conns *atomic.Int64, set *metrics.Set) *admission {
+	a := &admission{conns: conns, least: int64(least), delay: delay, begun: time.Now()}
 	a.most.Store(a.least)
 	label := `{lane="` + name + `"}`
 	a.refused = set.NewCounter("hal9_http_shed_total" + label)
@@ -79,12 +93,25 @@ func (s *Server) laneOf(a *access) *admission {
 }
 
 // enter lets a request in, which then must leave; false says that there are too many.
-func (a *admission) enter() bool {
-	if n := a.under.Add(1); a.least == 0 || n <= a.least || n <= a.allowed(time.Since(a.begun)) {
+// conn is where it came by; nil if that is not known.
+func (a *admission) enter(conn net.Conn) bool {
+	if a.least > 0 && conn != nil && rand.Uint32()%sampleOne == 0 { //nolint:gosec // a sample, not a secret
+		a.sample(sinceArrival(conn))
+	}
+	if a.resume() {
 		return true
 	}
 	a.under.Add(-1)
 	return false
+}
+
+// sample notes how long a request waited to be looked at.
+func (a *admission) sample(age time.Duration) {
+	a.allowed(time.Since(a.begun))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.age += ageWeight * (age.Seconds() - a.age)
+	a.waits.Store(int64(a.rate * a.age))
 }
 
 // leave ends a request.
@@ -100,6 +127,9 @@ func (a *admission) pause() { a.under.Add(-1) }
 // resume counts it again; false says that there are too many by now.
 func (a *admission) resume() bool {
 	n := a.under.Add(1)
+	if waits := a.waits.Load(); waits > 0 {
+		n = max(n, min(n+waits, a.conns.Load()))
+	}
 	return a.least == 0 || n <= a.least || n <= a.allowed(time.Since(a.begun))
 }
 
@@ -119,6 +149,30 @@ func (a *admission) allowed(now time.Duration) int64 {
 		}
 	}
 	return a.most.Load()
+}
+
+// countConn keeps count of open connections.
+func (s *Server) countConn(state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+type connKey struct{}
+
+// withConn lets a connection's requests find it.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// connOf is where a request came by; nil if that is not known.
+func connOf(ctx context.Context) net.Conn {
+	c, _ := ctx.Value(connKey{}).(net.Conn)
+	return c
 }
 
 // shedBody is made once: a refusal must cost next to nothing.

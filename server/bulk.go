@@ -67,27 +67,23 @@ func (s *Server) signalBulk(c *gin.Context) {
 		p.abort(c)
 		return
 	}
-	select {
-	case s.bulkStreams <- struct{}{}:
-		defer func() { <-s.bulkStreams }()
-	default:
+	control := http.NewResponseController(c.Writer)
+	body := &patientBody{body: c.Request.Body, control: control, idle: s.cfg.BulkIdleTimeout, least: s.cfg.BulkMinRate}
+	if refusal := s.bulkPlaces.take(c.Request.Context(), body); refusal != nil {
 		s.countError("unavailable")
-		newProblem(http.StatusServiceUnavailable, fmt.Sprintf(
-			"%d streams are under way, which is ingest.bulk_streams; try again later", cap(s.bulkStreams))).
-			with("Retry-After", "5").with("Connection", "close").abort(c)
+		refusal.abort(c)
 		return
 	}
+	defer s.bulkPlaces.leave(body)
 	s.bulkActive.Inc()
 	defer s.bulkActive.Dec()
 
-	control := http.NewResponseController(c.Writer)
 	// The deadlines of ordinary requests do not hold: each read has its own, and
 	// the answer comes when the stream is over.
 	if err := control.SetWriteDeadline(time.Time{}); err != nil {
 		s.fail(c.Request.Context(), fmt.Errorf("lift the deadline: %w", err)).abort(c)
 		return
 	}
-	body := &patientBody{body: c.Request.Body, control: control, idle: s.cfg.BulkIdleTimeout}
 	defer context.AfterFunc(s.stopping, body.stop)()
 
 	result, err := s.readBulk(c.Request.Context(), c.GetHeader("Content-Encoding"), body)
@@ -215,6 +211,9 @@ func (s *Server) bulkReadError(body *patientBody, err error) error {
 	switch transfer := body.failed; {
 	case errors.Is(transfer, errBulkStopping), errors.Is(err, errBulkStopping):
 		return newProblem(http.StatusServiceUnavailable, "the server is shutting down; send the rest to another one, or later").with("Retry-After", "5")
+	case errors.Is(transfer, errBulkSlow), errors.Is(err, errBulkSlow):
+		return newProblem(http.StatusRequestTimeout, fmt.Sprintf(
+			"another stream needed the place: this one brought less than %d bytes a second, which is ingest.bulk_min_rate; send the rest later, in one piece", s.cfg.BulkMinRate)).with("Retry-After", "5")
 	case errors.As(transfer, &timeout) && timeout.Timeout():
 		return newProblem(http.StatusRequestTimeout, fmt.Sprintf("nothing came for %s, which is ingest.bulk_idle_timeout", s.cfg.BulkIdleTimeout))
 	case transfer != nil:

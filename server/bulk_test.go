@@ -436,7 +436,9 @@ func TestBulkIdleClients(t *testing.T) {
 
 func TestBulkStreamsAreFew(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, sqliteEngine, func(d *server.Deps) { d.Config.BulkStreams, d.Config.BulkChunkRows = 2, 1 })
+	s := newServer(t, sqliteEngine, func(d *server.Deps) {
+		d.Config.BulkStreams, d.Config.BulkChunkRows, d.Config.BulkMinRate = 2, 1, 1 // which all of them bring
+	})
 	to, first := s.slowly(bulkLines(s, 1))
 	other, second := s.slowly(bulkLines(s, 1))
 	eventually(t, func() bool { return s.ingest.Stats().Committed == 2 })
@@ -450,6 +452,52 @@ func TestBulkStreamsAreFew(t *testing.T) {
 	s.bulk(strings.NewReader(bulkLines(s, 1))).want(200)
 	_ = other.Close()
 	(<-second).want(200)
+}
+
+// Clients that drip their streams keep nobody out who sends his at once, and take no place
+// from each other.
+func TestDrippingStreams(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine, func(d *server.Deps) { d.Config.BulkStreams, d.Config.BulkChunkRows = 2, 1 })
+	kept, first := s.slowly(bulkLines(s, 1) + `{"content`)
+	other, second := s.slowly(bulkLines(s, 1) + `{"content`)
+	eventually(t, func() bool { return s.ingest.Stats().Committed == 2 })
+	// Each second they bring less than they must; who drips as well gets no place by it.
+	dripping := make(chan response, 3)
+	for range cap(dripping) {
+		from, to := io.Pipe()
+		go func() { dripping <- s.bulk(from) }()
+		if _, err := io.WriteString(to, `{"con`); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = to.Close() })
+	}
+	for range cap(dripping) {
+		if r := (<-dripping).problem(503, "ingest.bulk_streams"); r.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+	}
+	s.ask("GET", "/metrics", "").want(200, "hal9_ingest_bulk_streams 2")
+	var stored response
+	eventually(t, func() bool { stored = s.bulk(strings.NewReader(bulkLines(s, 3))); return stored.status != 503 })
+	stored.want(200, `"inserted":3`)
+
+	going, rest := second, other
+	var r response
+	select {
+	case r = <-first:
+	case r = <-second:
+		going, rest = first, kept
+	}
+	if b := decode[struct{ Data bulkAnswer }](r.problem(408, "ingest.bulk_min_rate")).Data; b.Inserted != 1 || b.Complete || b.Resume.Line != 2 {
+		t.Errorf("%+v", b)
+	}
+	// The other one is in nobody's way and goes on.
+	if _, err := io.WriteString(rest, `":"plan the day","layer_to":"L3"}`+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	_ = rest.Close()
+	(<-going).want(200, `"inserted":2`)
 }
 
 // At shutdown a stream ends, and its client learns how far it came.

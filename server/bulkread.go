@@ -41,10 +41,16 @@ type patientBody struct {
 	body    io.Reader
 	control *http.ResponseController
 	idle    time.Duration
+	least   int64 // bytes a second that keep its place when others come
 
 	mu      sync.Mutex
-	stopped bool
+	stopped error // why it was stopped, nil if it was not
 	failed  error // what the transfer, not the decoder, failed with
+	// since is when the present wait for the client began, zero without one; waited and
+	// brought are how long the waits of the present window took, and what they brought.
+	since   time.Time
+	waited  time.Duration
+	brought int64
 }
 
 // Read waits for the next piece, no longer than idle.
@@ -53,11 +59,12 @@ func (b *patientBody) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := b.body.Read(p)
+	b.got(n, time.Now())
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.stopped {
-			err = errBulkStopping
+		if b.stopped != nil {
+			err = b.stopped
 		}
 		b.failed = err
 	}
@@ -67,11 +74,13 @@ func (b *patientBody) Read(p []byte) (int, error) {
 func (b *patientBody) arm() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.stopped {
-		b.failed = errBulkStopping
-		return errBulkStopping
+	if b.stopped != nil {
+		b.failed = b.stopped
+		return b.stopped
 	}
-	if err := b.control.SetReadDeadline(time.Now().Add(b.idle)); err != nil {
+	now := time.Now()
+	b.waiting(now)
+	if err := b.control.SetReadDeadline(now.Add(b.idle)); err != nil {
 		b.failed = err
 		return fmt.Errorf("bound the wait for the client: %w", err)
 	}
@@ -79,10 +88,15 @@ func (b *patientBody) arm() error {
 }
 
 // stop ends a Read that waits, and lets no other begin.
-func (b *patientBody) stop() {
+func (b *patientBody) stop() { b.end(errBulkStopping) }
+
+// end is stop with a reason.
+func (b *patientBody) end(reason error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stopped = true
+	if b.stopped == nil {
+		b.stopped = reason
+	}
 	_ = b.control.SetReadDeadline(time.Now()) // a connection without deadlines ends by itself
 }
 

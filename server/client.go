@@ -20,6 +20,8 @@ type requestInfo struct {
 	begun     time.Time
 	// access is the route's, nil if no route took the request.
 	access *access
+	// spent is what of the request's time was used to find out who sent it.
+	spent time.Duration
 	// lane counts the request; nil for none.
 	lane *admission
 }

@@ -58,6 +58,9 @@ type Config struct {
 	BulkChunkRows int
 	// BulkIdleTimeout is how long a stream may bring nothing.
 	BulkIdleTimeout time.Duration
+	// BulkMinRate is how many bytes a second a stream must bring, while the server waits
+	// for it, to keep its place when another stream needs one.
+	BulkMinRate int64
 	// BulkCommitTimeout bounds the commit of one chunk.
 	BulkCommitTimeout time.Duration
 	// Streams is how many may listen to the stream of signals, StreamsPerClient how many
@@ -90,6 +93,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.BulkStreams, 4)
 	setDefault(&c.BulkChunkRows, 5000)
 	setDefault(&c.BulkIdleTimeout, 30*time.Second)
+	setDefault(&c.BulkMinRate, 16<<10)
 	setDefault(&c.BulkCommitTimeout, time.Minute)
 	setDefault(&c.Streams, 2000)
 	setDefault(&c.StreamHeartbeat, 15*time.Second)
@@ -154,6 +158,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("ingest.bulk_streams is %d: give at least 1", c.BulkStreams)
 	case c.Streams < 1 || c.StreamsPerClient < 0:
 		return fmt.Errorf("limits.streams is %d and limits.streams_per_client %d: give at least 1 and 0", c.Streams, c.StreamsPerClient)
+	case c.BulkMinRate < 0:
+		return fmt.Errorf("ingest.bulk_min_rate is %d: give at least 1", c.BulkMinRate)
 	case c.BulkChunkRows < 1:
 		return fmt.Errorf("ingest.bulk_chunk_rows is %d: give at least 1", c.BulkChunkRows)
 	case c.AccessSample < 0 || c.AccessSample > 1:

@@ -63,7 +63,7 @@ func newDirect[I, O any](s *Server, op *operation, fill func(*gin.Context, *I) b
 		if !fill(c, &in) {
 			return false
 		}
-		ctx := withTimeout(c.Request.Context(), s.cfg.RequestTimeout)
+		ctx := withTimeout(c.Request.Context(), s.timeLeft(c.Request.Context()))
 		defer ctx.end()
 		out, err := handler(ctx, &in)
 		s.noteWrites(ctx, err == nil && writes)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -28,7 +29,7 @@ func (s *Server) observe(c *gin.Context) {
 		id = newRequestID()
 	}
 	if lane != nil {
-		if !lane.enter() {
+		if !lane.enter(connOf(c.Request.Context())) {
 			s.shed(c, lane, id, begin)
 			return
 		}
@@ -166,9 +167,17 @@ func secureHeaders() []sharedHeader {
 // limitTime gives the work on a request its deadline. It stands behind readBody: a
 // client that sends slowly uses up its own time, not that of the work.
 func (s *Server) limitTime(ctx huma.Context, next func(huma.Context)) {
-	limited := withTimeout(ctx.Context(), s.cfg.RequestTimeout)
+	limited := withTimeout(ctx.Context(), s.timeLeft(ctx.Context()))
 	defer limited.end()
 	next(huma.WithContext(ctx, limited))
+}
+
+// timeLeft is what of server.request_timeout is left for the work on a request.
+func (s *Server) timeLeft(ctx context.Context) time.Duration {
+	if info := infoOf(ctx); info != nil {
+		return s.cfg.RequestTimeout - info.spent
+	}
+	return s.cfg.RequestTimeout
 }
 
 func (s *Server) noRoute(c *gin.Context) {

@@ -29,6 +29,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var late newcomers
 	server := &http.Server{
 		Handler:           s.Handler(),
+		ConnContext:       withConn,
 		ReadHeaderTimeout: s.cfg.ReadHeaderTimeout,
 		ReadTimeout:       s.cfg.ReadTimeout,
 		// From the end of the headers: the body, the work, and time to take the answer.
@@ -37,6 +38,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		ConnState: func(conn net.Conn, state http.ConnState) {
+			s.countConn(state)
 			if !s.ready.Load() {
 				late.note(conn, state)
 			}

@@ -148,20 +148,20 @@ type Server struct {
 	documentTag string // its ETag
 	http        *httpMetrics
 
-	// bulkStreams holds one for each stream of signals under way.
-	bulkStreams chan struct{}
-	bulkActive  *metrics.Gauge
-	stream      *stream.Feed
-	streams     *streamLimits
-	direct      map[string]direct // by operation
-	access      map[routeKey]*access
-	loopback    atomic.Pointer[string] // the Host that was last found to be a loopback name
-	limits      rateLimits
-	general     *admission    // counts most requests
-	admins      *admission    // counts those of laneAdmin
-	shedBody    []byte        // the answer to who is not let in
-	certs       *certificates // nil without TLS
-	hsts        string        // the header's value, "" for none
+	bulkPlaces *bulkPlaces
+	bulkActive *metrics.Gauge
+	stream     *stream.Feed
+	streams    *streamLimits
+	direct     map[string]direct // by operation
+	access     map[routeKey]*access
+	loopback   atomic.Pointer[string] // the Host that was last found to be a loopback name
+	limits     rateLimits
+	conns      atomic.Int64  // open connections
+	general    *admission    // counts most requests
+	admins     *admission    // counts those of laneAdmin
+	shedBody   []byte        // the answer to who is not let in
+	certs      *certificates // nil without TLS
+	hsts       string        // the header's value, "" for none
 	// secureHeaders are on all answers.
 	secureHeaders []sharedHeader
 
@@ -185,8 +185,9 @@ func New(d Deps) (*Server, error) {
 		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, consistency: d.Consistency, tracer: d.Tracer, build: d.Build, started: d.Clock(),
 		direct: map[string]direct{}, access: map[routeKey]*access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
 		secureHeaders: secureHeaders(), shedBody: shedBody(),
-		general: newAdmission("general", d.Config.Limits.Requests, d.Config.Limits.RequestsDelay, d.Metrics), admins: newAdmission("admin", adminLane, 0, d.Metrics),
 	}
+	s.general = newAdmission("general", d.Config.Limits.Requests, d.Config.Limits.RequestsDelay, &s.conns, d.Metrics)
+	s.admins = newAdmission("admin", adminLane, 0, &s.conns, d.Metrics)
 	var err error
 	if s.encoded, err = newEncodedAnswers(); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)
@@ -195,7 +196,7 @@ func New(d Deps) (*Server, error) {
 		return nil, fmt.Errorf("make the server: %w", err)
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
-	s.bulkStreams = make(chan struct{}, s.cfg.BulkStreams)
+	s.bulkPlaces = newBulkPlaces(s.cfg.BulkStreams)
 	s.bulkActive = s.metrics.NewGauge("hal9_ingest_bulk_streams", nil)
 	s.stream, s.streams = d.Stream, newStreamLimits(&s.cfg, s.metrics)
 	s.router = newRouter()

@@ -73,10 +73,7 @@ type bulk struct {
 func (b *bulk) run(ctx context.Context, s *service) {
 	c := &conn{address: s.address}
 	defer c.close()
-	var lines string
-	for range 500 {
-		lines += `{"content":"Plan the deployment of the new service","layer_to":"L3"}` + "\n"
-	}
+	lines := strings.Repeat(`{"content":"Plan the deployment of the new service","layer_to":"L3"}`+"\n", 500)
 	stream := request("POST", "/api/v1/signals/bulk", "", "application/x-ndjson", lines)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

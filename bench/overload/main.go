@@ -145,7 +145,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err() //nolint:wrapcheck // interrupted
+		return ctx.Err()
 	}
 	if o.json {
 		e := json.NewEncoder(stdout)

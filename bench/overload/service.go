@@ -99,7 +99,7 @@ func (s *service) prepare(ctx context.Context) error {
 	}
 	for deadline := time.Now().Add(time.Minute); !ready(); {
 		if ctx.Err() != nil || time.Now().After(deadline) {
-			text, _ := os.ReadFile(filepath.Join(s.folder, "log")) //nolint:gosec // its own log
+			text, _ := os.ReadFile(filepath.Join(s.folder, "log"))
 			return fmt.Errorf("the service does not start\n%s", text)
 		}
 		select {
@@ -158,7 +158,7 @@ func (s *service) peakDeck() [][]byte {
 
 // cpu is the processor time that the server has taken.
 func (s *service) cpu() time.Duration {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.process.Process.Pid) + "/stat")
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.process.Process.Pid) + "/stat") //nolint:gosec // of a process of our own
 	if err != nil {
 		return 0
 	}
@@ -192,7 +192,7 @@ func (s *service) stop() error {
 	}
 	all = append(all, s.drop())
 	if s.folder != "" {
-		all = append(all, os.RemoveAll(s.folder))
+		all = append(all, os.RemoveAll(s.folder)) //nolint:gosec // its own folder
 	}
 	return errors.Join(all...)
 }

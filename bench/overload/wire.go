@@ -129,8 +129,7 @@ func readHead(head []byte) (a answer, length int, err error) {
 	a.retryAfter = bytes.Contains(head, []byte("\r\nRetry-After: "))
 	a.closes = bytes.Contains(head, []byte("\r\nConnection: close\r\n"))
 	const name = "\r\nContent-Length: "
-	if at := bytes.Index(head, []byte(name)); at >= 0 {
-		text := head[at+len(name):]
+	if _, text, found := bytes.Cut(head, []byte(name)); found {
 		length, err = strconv.Atoi(string(text[:bytes.IndexByte(text, '\r')]))
 		return a, length, err //nolint:wrapcheck // says which text is no number
 	}

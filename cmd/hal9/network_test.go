@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -210,7 +211,7 @@ func (n *network) send(ctx context.Context, r [3]string) (s seen) {
 	}
 	if body == "bearer" {
 		req.Body, req.ContentLength = http.NoBody, 0
-		req.Header.Set("X-API-Key", "hal9_"+strings.Repeat("x", 8)+fmt.Sprint(begin.UnixNano()))
+		req.Header.Set("X-Api-Key", "hal9_"+strings.Repeat("x", 8)+strconv.FormatInt(begin.UnixNano(), 10))
 	}
 	if req.ContentLength > 0 {
 		req.Header.Set("Content-Type", "application/json")
@@ -335,7 +336,7 @@ const networkHead = "between     fault                      2xx/401    409   503
 
 // connectionsRest tells whether no connection to the database is lent or waited for.
 func (n *network) connectionsRest() bool {
-	resp, err := n.client.Get(n.url + "/metrics") //nolint:noctx // the client has no other use
+	resp, err := n.client.Get(n.url + "/metrics")
 	if err != nil {
 		return false
 	}

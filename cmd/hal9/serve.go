@@ -208,7 +208,7 @@ func serverConfig(cfg *config.Config) server.Config {
 		AuthMode: cfg.Auth.Mode, RequestTimeout: s.RequestTimeout, ReadHeaderTimeout: s.ReadHeaderTimeout,
 		ReadTimeout: s.ReadTimeout, IdleTimeout: s.IdleTimeout, ShutdownTimeout: s.ShutdownTimeout, DrainDelay: s.DrainDelay,
 		MaxBodyBytes: int64(s.MaxBodyBytes), MaxJSONDepth: s.MaxJSONDepth, MaxPage: s.MaxPage,
-		BulkStreams: cfg.Ingest.BulkStreams, BulkChunkRows: cfg.Ingest.BulkChunkRows, BulkIdleTimeout: cfg.Ingest.BulkIdleTimeout,
+		BulkStreams: cfg.Ingest.BulkStreams, BulkChunkRows: cfg.Ingest.BulkChunkRows, BulkIdleTimeout: cfg.Ingest.BulkIdleTimeout, BulkMinRate: int64(cfg.Ingest.BulkMinRate),
 		Streams: cfg.Limits.Streams, StreamsPerClient: cfg.Limits.StreamsPerClient, StreamHeartbeat: cfg.Stream.Heartbeat,
 		StaleAfter: cfg.Neurons.StaleAfter, IdempotencyTTL: cfg.Idempotency.TTL, AccessSample: cfg.Log.AccessSample,
 		MetricsPublic: cfg.Metrics.Public, TLSCert: s.TLSCert, TLSKey: s.TLSKey, HSTSMaxAge: s.HSTSMaxAge,

@@ -110,6 +110,8 @@ type Ingest struct {
 	BulkStreams     int           `koanf:"bulk_streams"`
 	BulkChunkRows   int           `koanf:"bulk_chunk_rows"`
 	BulkIdleTimeout time.Duration `koanf:"bulk_idle_timeout"`
+	// BulkMinRate is for a second.
+	BulkMinRate ByteSize `koanf:"bulk_min_rate"`
 }
 
 // Stream holds the settings of the stream of committed signals.

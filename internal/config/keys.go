@@ -273,6 +273,10 @@ func ingestKeys() []Key {
 			Help: "How many signals of a stream commit together; long ones, of 4 MiB in all, commit before.",
 		},
 		{
+			Name: "ingest.bulk_min_rate", Default: "16KiB", check: sizeBetween(1, GiB),
+			Help: "How much a stream must bring a second, while the server waits for it, to keep its place when all are taken and another stream comes that brings its lines at once. It is told from where to go on.",
+		},
+		{
 			Name: "ingest.bulk_idle_timeout", Default: "30s", check: atLeast(10 * time.Millisecond),
 			Help: "How long a stream may bring nothing before it is ended. server.request_timeout and server.read_timeout do not hold for streams.",
 		},

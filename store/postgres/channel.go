@@ -115,7 +115,7 @@ func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)
 func answers(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, channelTry)
 	defer cancel()
-	return conn.Ping(ctx) //nolint:wrapcheck // the caller says what for
+	return conn.Ping(ctx)
 }
 
 // part closes a connection, without waiting for a server that does not answer. Nothing is
