@@ -22,6 +22,7 @@ const loginSamples = 2000
 // within 0.45 and 0.55 in all but one of ten thousand runs. The hashes are cheaper than the
 // service's, which lets what comes besides show all the more.
 func TestLongLoginTimes(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, b *bench) {
 		const n = loginSamples / 2
 		for i := range 50 {

@@ -27,32 +27,39 @@ func rowsOf(t *testing.T, db *sql.DB, engine schema.Engine) map[string][]map[str
 	}
 	all := map[string][]map[string]string{}
 	for _, table := range query[string](t, db, tables) {
-		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table)
-		if err != nil {
+		all[table] = rowsOfTable(t, db, table)
+	}
+	return all
+}
+
+func rowsOfTable(t *testing.T, db *sql.DB, table string) []map[string]string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table) //nolint:gosec // a name out of the catalog
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []map[string]string{}
+	for rows.Next() {
+		values, targets := make([]any, len(names)), make([]any, len(names))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
 			t.Fatal(err)
 		}
-		names, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
+		row := map[string]string{}
+		for i, name := range names {
+			row[name] = fmt.Sprintf("%v", values[i])
 		}
-		all[table] = []map[string]string{}
-		for rows.Next() {
-			values, targets := make([]any, len(names)), make([]any, len(names))
-			for i := range values {
-				targets[i] = &values[i]
-			}
-			if err := rows.Scan(targets...); err != nil {
-				t.Fatal(err)
-			}
-			row := map[string]string{}
-			for i, name := range names {
-				row[name] = fmt.Sprintf("%v", values[i])
-			}
-			all[table] = append(all[table], row)
-		}
-		if err := rows.Close(); err != nil {
-			t.Fatal(err)
-		}
+		all = append(all, row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
 	}
 	return all
 }

@@ -3,6 +3,7 @@ package apifuzz
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -73,17 +74,21 @@ func (p *pairing) text(a, b string) bool {
 
 // volatile are properties that tell of the process, of the engine, or of what is
 // written behind the requests.
-var volatile = []string{
-	"uptime_seconds", "average_latency_ms", "latency_ms", "signals_per_second", "memory_usage_mb", "goroutines", "db_connections", "cache_hit_rate", "cache_hit_rates",
-	"last_used_at", "last_signal", "signals_processed", "score", "http_requests", "http_errors", "signals_sent",
+func volatile() []string {
+	return []string{
+		"uptime_seconds", "average_latency_ms", "latency_ms", "signals_per_second", "memory_usage_mb", "goroutines", "db_connections", "cache_hit_rate", "cache_hit_rates",
+		"last_used_at", "last_signal", "signals_processed", "score", "http_requests", "http_errors", "signals_sent",
+	}
 }
 
 // own are operations whose answers are each engine's own.
-var own = []string{"PrometheusGet", "MetricsExport", "PartitionList", "HealthGetDetailed", "VersionGet"}
+func own() []string {
+	return []string{"PrometheusGet", "MetricsExport", "PartitionList", "HealthGetDetailed", "VersionGet"}
+}
 
 // difference tells how the answers to a request differ, "" if they do not.
 func (p *pairing) difference(r *Request, a, b *Answer) string {
-	if slices.Contains(own, r.Operation) && max(a.Status, b.Status) == http.StatusServiceUnavailable {
+	if slices.Contains(own(), r.Operation) && max(a.Status, b.Status) == http.StatusServiceUnavailable {
 		return ""
 	}
 	if a.Status != b.Status {
@@ -92,7 +97,7 @@ func (p *pairing) difference(r *Request, a, b *Answer) string {
 	if d := p.headers(a.Header, b.Header); d != "" {
 		return d
 	}
-	if slices.Contains(own, r.Operation) && a.Status == http.StatusOK {
+	if slices.Contains(own(), r.Operation) && a.Status == http.StatusOK {
 		return ""
 	}
 	if a.value == nil || b.value == nil {
@@ -133,9 +138,7 @@ func tagVersion(tag string) string {
 
 func merged(a, b http.Header) http.Header {
 	all := a.Clone()
-	for name, values := range b {
-		all[name] = values
-	}
+	maps.Copy(all, b)
 	return all
 }
 
@@ -153,7 +156,7 @@ func (p *pairing) value(place string, a, b any) string {
 			if !ok {
 				return different()
 			}
-			if slices.Contains(volatile, name) && !strings.Contains(place, "metadata") {
+			if slices.Contains(volatile(), name) && !strings.Contains(place, "metadata") {
 				continue
 			}
 			if name == "version" && p.number("version ", value, other) {

@@ -2,6 +2,7 @@ package apifuzz
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -60,7 +61,7 @@ func Parse(document []byte) (*API, error) {
 		}
 	}
 	if len(a.operations) == 0 {
-		return nil, fmt.Errorf("the document has no operations")
+		return nil, errors.New("the document has no operations")
 	}
 	return a, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -157,7 +158,7 @@ func (d *drawer) text(schema object, name string) node {
 	if textAt(schema, "contentEncoding") == "base64" {
 		b := make([]byte, 4*d.IntN(9))
 		for i := range b {
-			b[i] = byte(d.IntN(256))
+			b[i] = byte(d.IntN(256)) //nolint:gosec // below 256
 		}
 		return base64.StdEncoding.EncodeToString(b)
 	}
@@ -171,14 +172,18 @@ func (d *drawer) text(schema object, name string) node {
 
 // known is a value that makes sense for the property, or that an answer had there.
 func (d *drawer) known(name string) (string, bool) {
-	texts := d.pool.texts[name]
+	seen := d.pool.texts[name]
+	if name == "id" || strings.HasSuffix(name, "neuron") || name == "neuron_id" {
+		seen = d.pool.texts["neuron_id"]
+	}
+	texts := slices.Clone(seen)
 	switch name {
 	case "layer", "layer_to", "layer_from":
 		texts = append(texts, "L1", "l2", "L3", "L4", "Design", "strategic", "execution", "implementation")
 	case "neuron", "from_neuron", "to_neuron", "neuron_id":
-		texts = append(d.pool.texts["neuron_id"], "neuron-l1", "neuron-l4", "n1", "n2", "Ünïcode", "a/b", "a b", "n%41")
+		texts = append(texts, "neuron-l1", "neuron-l4", "n1", "n2", "Ünïcode", "a/b", "a b", "n%41")
 	case "id": // of a neuron
-		texts = append(d.pool.texts["neuron_id"], "n1", "n2", "n3", "N1", "Ünïcode", "a b", "neuron-l2")
+		texts = append(texts, "n1", "n2", "n3", "N1", "Ünïcode", "a b", "neuron-l2")
 	case "permissions":
 		texts = append(texts, "ViewSignals", "SendSignal", "ViewNeuron", "ViewMemory", "ManageApiKeys")
 	case "state":
@@ -226,12 +231,12 @@ func (d *drawer) signalID() string {
 		})
 	}
 	var id uuid.UUID
-	ms := uint64(d.moment().UnixMilli()) //nolint:gosec // after 1970
+	ms := d.moment().UnixMilli()
 	for i := range 6 {
-		id[i] = byte(ms >> (40 - 8*i))
+		id[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the lowest bits of what is left
 	}
 	for i := 6; i < len(id); i++ {
-		id[i] = byte(d.IntN(256))
+		id[i] = byte(d.IntN(256)) //nolint:gosec // below 256
 	}
 	id[6], id[8] = 0x70|id[6]&0xf, 0x80|id[8]&0x3f
 	return id.String()

@@ -28,8 +28,7 @@ type Request struct {
 	spoilt bool
 }
 
-// Credentials are headers' values that the pool has from the beginning, in the order in
-// which a run is given them.
+// credential draws who asks: mostly somebody who may.
 func (d *drawer) credential() [][2]string {
 	bearer := func(token string) [][2]string { return [][2]string{{"Authorization", "Bearer " + token}} }
 	switch n := d.IntN(100); {
@@ -50,8 +49,12 @@ func (d *drawer) credential() [][2]string {
 		return nil
 	default:
 		return pick(d, [][][2]string{
-			bearer("x"), bearer(""), {{"Authorization", "Basic YTpi"}}, {{"X-API-Key", "\xff"}}, {{"X-API-Key", ""}},
-			append(bearer(d.ref("token")), [2]string{"X-API-Key", d.ref("key")}), bearer(d.ref("refresh")), {{"Authorization", d.ref("token")}},
+			bearer("x"), bearer(""),
+			{{"Authorization", "Basic YTpi"}},
+			{{"X-API-Key", "\xff"}},
+			{{"X-API-Key", ""}},
+			append(bearer(d.ref("token")), [2]string{"X-API-Key", d.ref("key")}), bearer(d.ref("refresh")),
+			{{"Authorization", d.ref("token")}},
 		})
 	}
 }
@@ -162,7 +165,7 @@ func (d *drawer) pathValue(op *operation, p parameter) string {
 }
 
 func (d *drawer) header(r *Request, name string) {
-	value := ""
+	var value string
 	switch name {
 	case "If-Match", "If-None-Match":
 		value = pick(d, []string{d.ref("etag"), d.ref("etag"), d.ref("etag") + ", " + d.ref("etag"), "*", `"9000000000000-1"`, "W/" + d.ref("etag")})
@@ -183,14 +186,53 @@ func (d *drawer) header(r *Request, name string) {
 func (d *drawer) spoilHeader(r *Request) {
 	long := strings.Repeat("x", 300)
 	r.Header = append(r.Header, pick(d, [][2]string{
-		{"If-Match", "17-1"}, {"If-Match", `"`}, {"If-Match", `"a`}, {"If-Match", ""}, {"If-Match", strings.Repeat(`"1-1",`, 200)}, {"If-Match", `"-1-1"`}, {"If-Match", `"99999999999999999999-1"`},
-		{"If-None-Match", "*, *"}, {"If-None-Match", "x"}, {"If-None-Match", `W/"`}, {"If-None-Match", "\xff"},
-		{"Idempotency-Key", ""}, {"Idempotency-Key", long}, {"Idempotency-Key", "\xff"}, {"Idempotency-Key", `""`}, {"Idempotency-Key", "a\tb"}, {"Idempotency-Key", `"a\"b"`},
-		{"HAL9-Consistency-Token", "x"}, {"HAL9-Consistency-Token", ""}, {"HAL9-Consistency-Token", long}, {"Last-Event-ID", long}, {"Last-Event-ID", "\xff"},
-		{"Accept-Encoding", "gzip"}, {"Accept-Encoding", "br;q=2, *;q=x"}, {"Accept-Encoding", "identity;q=0"}, {"Accept", "text/html"}, {"Accept", "application/cbor"}, {"Accept", ";;"},
-		{"Content-Type", "text/plain"}, {"Content-Type", "application/json; charset=latin1"}, {"Content-Type", "application/x-ndjson"}, {"Content-Type", "application/json;"}, {"Content-Type", "APPLICATION/JSON"}, {"Content-Type", "multipart/form-data"},
-		{"Content-Encoding", "gzip"}, {"Content-Encoding", "zstd"}, {"Content-Encoding", "br"}, {"Content-Encoding", "gzip, gzip"}, {"Content-Encoding", "identity"},
-		{"X-Forwarded-For", "10.0.0.1"}, {"Forwarded", "for=\"[::1"}, {"Origin", "https://example.org"}, {"Origin", "null"}, {"X-Request-Id", "a b"}, {"Traceparent", "00-x"}, {"Range", "bytes=0-1"}, {"X-HTTP-Method-Override", "DELETE"},
+		{"If-Match", "17-1"},
+		{"If-Match", `"`},
+		{"If-Match", `"a`},
+		{"If-Match", ""},
+		{"If-Match", strings.Repeat(`"1-1",`, 200)},
+		{"If-Match", `"-1-1"`},
+		{"If-Match", `"99999999999999999999-1"`},
+		{"If-None-Match", "*, *"},
+		{"If-None-Match", "x"},
+		{"If-None-Match", `W/"`},
+		{"If-None-Match", "\xff"},
+		{"Idempotency-Key", ""},
+		{"Idempotency-Key", long},
+		{"Idempotency-Key", "\xff"},
+		{"Idempotency-Key", `""`},
+		{"Idempotency-Key", "a\tb"},
+		{"Idempotency-Key", `"a\"b"`},
+		{"HAL9-Consistency-Token", "x"},
+		{"HAL9-Consistency-Token", ""},
+		{"HAL9-Consistency-Token", long},
+		{"Last-Event-ID", long},
+		{"Last-Event-ID", "\xff"},
+		{"Accept-Encoding", "gzip"},
+		{"Accept-Encoding", "br;q=2, *;q=x"},
+		{"Accept-Encoding", "identity;q=0"},
+		{"Accept", "text/html"},
+		{"Accept", "application/cbor"},
+		{"Accept", ";;"},
+		{"Content-Type", "text/plain"},
+		{"Content-Type", "application/json; charset=latin1"},
+		{"Content-Type", "application/x-ndjson"},
+		{"Content-Type", "application/json;"},
+		{"Content-Type", "APPLICATION/JSON"},
+		{"Content-Type", "multipart/form-data"},
+		{"Content-Encoding", "gzip"},
+		{"Content-Encoding", "zstd"},
+		{"Content-Encoding", "br"},
+		{"Content-Encoding", "gzip, gzip"},
+		{"Content-Encoding", "identity"},
+		{"X-Forwarded-For", "10.0.0.1"},
+		{"Forwarded", "for=\"[::1"},
+		{"Origin", "https://example.org"},
+		{"Origin", "null"},
+		{"X-Request-Id", "a b"},
+		{"Traceparent", "00-x"},
+		{"Range", "bytes=0-1"},
+		{"X-HTTP-Method-Override", "DELETE"},
 	}))
 }
 

@@ -38,8 +38,8 @@ type Run struct {
 	Began time.Time
 }
 
-// Failure is what was found.
-type Failure struct {
+// FailureError is what was found.
+type FailureError struct {
 	Seed    uint64
 	Request *Request
 	What    string
@@ -48,7 +48,7 @@ type Failure struct {
 }
 
 // Error implements error.
-func (f *Failure) Error() string {
+func (f *FailureError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d, step %d, %s: %s\n%s\n", f.Seed, f.Request.Step, f.Request.Operation, f.What, f.Curl)
 	for _, a := range f.Answers {
@@ -60,7 +60,7 @@ func (f *Failure) Error() string {
 }
 
 // Kind is what the failure is about, without values: alike for what is likely the same.
-func (f *Failure) Kind() string {
+func (f *FailureError) Kind() string {
 	what, _, _ := strings.Cut(f.What, `"`)
 	if place := placePattern.FindString(f.What); place != "" {
 		what = place
@@ -203,7 +203,7 @@ func (r *Run) ask(ctx context.Context, s *state, request *Request) ([2]*Answer, 
 	}
 	both.Wait()
 	fail := func(what string) error {
-		return &Failure{Seed: r.Seed, Request: request, What: what, Curl: request.curl(r.Servers[0].URL, s.pool, 0), Answers: answers}
+		return &FailureError{Seed: r.Seed, Request: request, What: what, Curl: request.curl(r.Servers[0].URL, s.pool, 0), Answers: answers}
 	}
 	for i, err := range errs {
 		if err != nil {
@@ -225,7 +225,7 @@ func (r *Run) ask(ctx context.Context, s *state, request *Request) ([2]*Answer, 
 
 // judge tells what is wrong with one answer.
 func (r *Run) judge(request *Request, a *Answer) string {
-	if slices.Contains(own, request.Operation) && a.Status == http.StatusServiceUnavailable {
+	if slices.Contains(own(), request.Operation) && a.Status == http.StatusServiceUnavailable {
 		return "" // a check that did not end in the time that the request gave it
 	}
 	if a.Status >= http.StatusInternalServerError {

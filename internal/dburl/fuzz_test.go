@@ -15,7 +15,7 @@ func FuzzSQLitePath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		path, err := dburl.SQLitePath(raw)
 		if err != nil {
-			if rest := strings.TrimPrefix(raw, "sqlite:"); len(rest) > 12 && !strings.Contains(dburl.Examples, rest) && strings.Contains(err.Error(), rest) {
+			if rest := strings.TrimPrefix(raw, "sqlite:"); len(rest) > 12 && strings.Contains(strings.ReplaceAll(err.Error(), dburl.Examples, ""), rest) {
 				t.Errorf("the error repeats %q: %v", raw, err)
 			}
 			return
