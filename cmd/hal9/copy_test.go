@@ -14,8 +14,9 @@ import (
 	"github.com/hal9-ai/hal9/transfer/copydb"
 )
 
-// postSignal sends a signal and returns its id, or the answer if it is not stored.
-func (s *served) postSignal(t *testing.T, content string) (id string, answer *http.Response) {
+// postSignal sends a signal and returns its id, with the status and the header of the
+// answer.
+func (s *served) postSignal(t *testing.T, content string) (id string, status int, header http.Header) {
 	t.Helper()
 	body := `{"content":"` + content + `","layer":"strategic"}`
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/signal", strings.NewReader(body))
@@ -23,7 +24,7 @@ func (s *served) postSignal(t *testing.T, content string) (id string, answer *ht
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	answer, err = http.DefaultClient.Do(req)
+	answer, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func (s *served) postSignal(t *testing.T, content string) (id string, answer *ht
 			t.Fatalf("%v\n%s", err, raw)
 		}
 	}
-	return signal.Data.ID, answer
+	return signal.Data.ID, answer.StatusCode, answer.Header
 }
 
 // signalsOf returns how many signals a report found in the target, all of them equal.
@@ -68,7 +69,7 @@ func TestMove(t *testing.T) {
 	file := "sqlite://" + filepath.Join(t.TempDir(), "hal9.db")
 	postgres := testenv.PostgresDatabase(t)
 	before := startServe(t, file)
-	id, _ := before.postSignal(t, "said to the old one")
+	id, _, _ := before.postSignal(t, "said to the old one")
 
 	copying := []string{"copy", "--from", file, "--to", postgres}
 	hal9(t, nil, copying...).want(t, exitPending, "", "--migrate")
@@ -79,8 +80,8 @@ func TestMove(t *testing.T) {
 	if !strings.Contains(moved.errors, "point the servers at it") {
 		t.Errorf("it does not say how to go on:\n%s", moved.errors)
 	}
-	if _, answer := before.postSignal(t, "too late"); answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
-		t.Errorf("the old server answers %s, Retry-After %q", answer.Status, answer.Header.Get("Retry-After"))
+	if _, status, header := before.postSignal(t, "too late"); status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+		t.Errorf("the old server answers %d, Retry-After %q", status, header.Get("Retry-After"))
 	}
 	if !strings.Contains(before.get(t, "/api/v1/signals/"+id), "said to the old one") {
 		t.Error("the old server does not read any more")
@@ -144,7 +145,7 @@ func TestRestoreOfDamagedExport(t *testing.T) {
 	hal9(t, nil, "migrate", "up", "--database-url", file).want(t, exitOK, "", "")
 	export := filepath.Join(t.TempDir(), "hal9.ndjson")
 	hal9(t, nil, "export", export, "--database-url", file).want(t, exitOK, "rows", "")
-	whole, err := os.ReadFile(export) //nolint:gosec // a file of this test
+	whole, err := os.ReadFile(export)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,12 +185,12 @@ func TestFenceCommand(t *testing.T) {
 			fence("status").want(t, exitOK, "takes writes", "")
 			fence("on", "--reason", "it's moving day").want(t, exitOK, "takes no writes: it's moving day", "")
 			fence("status", "--json").want(t, exitOK, `"reason": "it's moving day"`, "")
-			if _, answer := server.postSignal(t, "fenced"); answer.StatusCode != http.StatusServiceUnavailable {
-				t.Errorf("a fenced server answers %s", answer.Status)
+			if _, status, _ := server.postSignal(t, "fenced"); status != http.StatusServiceUnavailable {
+				t.Errorf("a fenced server answers %d", status)
 			}
 			fence("off").want(t, exitOK, "takes writes", "")
-			if _, answer := server.postSignal(t, "not fenced"); answer.StatusCode >= http.StatusMultipleChoices {
-				t.Errorf("after the fence: %s", answer.Status)
+			if _, status, _ := server.postSignal(t, "not fenced"); status >= http.StatusMultipleChoices {
+				t.Errorf("after the fence: %d", status)
 			}
 			if code := server.end(); code != exitOK {
 				t.Errorf("the server ended with %d:\n%s", code, server.stderr)
