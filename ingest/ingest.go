@@ -297,7 +297,8 @@ func (i *Ingest) Run(ctx context.Context) error {
 }
 
 // Close refuses further submissions, waits for those under way, ends Run and writes
-// the activity that is left, all within ctx. It may be called more than once.
+// the activity that is left, all within ctx; a database that takes no writes loses that
+// activity, which is no error. It may be called more than once.
 func (i *Ingest) Close(ctx context.Context) error {
 	i.mu.Lock()
 	if !i.closed {
@@ -325,7 +326,12 @@ func (i *Ingest) Close(ctx context.Context) error {
 			done = true
 		}
 	}
-	if err := i.activity.flush(ctx); err != nil {
+	switch err := i.activity.flush(ctx); {
+	case errors.Is(err, model.ErrReadOnly):
+		// A database that is being moved, or is in maintenance, is left as it is; the
+		// signals themselves are stored, and to end now is no failure.
+		i.logger.WarnContext(ctx, "the traffic of the last seconds is not counted: the database takes no writes", "error", err)
+	case err != nil:
 		return errors.Join(waiting, err)
 	}
 	return waiting
