@@ -27,8 +27,14 @@ import (
 // When the processor is what is short, requests wait before they are under way: unread,
 // in the kernel, for a goroutine that waits for its turn. The kernel knows for how long;
 // it is asked for a sample of the requests, and r times that are those who wait; on
-// connections with one request at a time no more than there are connections. It is safe
-// for concurrent use.
+// connections with one request at a time no more than there are connections.
+//
+// A burst is no overload: after a pause of the disk or of the collector all who came
+// meanwhile are there at once, and soon answered. So what is beyond the bound is let in
+// for patience × delay, up to patience times the bound, and refused when the bound was
+// passed for longer, until there are half as many. That is CoDel's way to tell a good
+// queue from a bad one (Nichols and Jacobson, Controlling Queue Delay, ACM Queue 2012).
+// It is safe for concurrent use.
 type admission struct {
 	least int64 // that may be under way whatever the rate; 0 is no bound at all
 	delay time.Duration
@@ -38,6 +44,7 @@ type admission struct {
 	conns *atomic.Int64 // open connections
 	waits atomic.Int64  // requests that wait to be looked at, as it seems
 	most  atomic.Int64  // that may be under way or wait at present
+	over  atomic.Int64  // since when there are more, since begun; 0 if there are not
 	// looked is when the rate was looked at last, since begun.
 	looked atomic.Int64
 	begun  time.Time
@@ -61,6 +68,8 @@ const (
 	sampleOne = 8
 	// ageWeight is how much of a new wait counts.
 	ageWeight = 1.0 / 16
+	// patience is how many delays, and how many times the bound, a burst may take.
+	patience = 4
 	// shedLogEvery keeps a flood out of the log.
 	shedLogEvery = time.Second
 )
@@ -130,7 +139,32 @@ func (a *admission) resume() bool {
 	if waits := a.waits.Load(); waits > 0 {
 		n = max(n, min(n+waits, a.conns.Load()))
 	}
-	return a.least == 0 || n <= a.least || n <= a.allowed(time.Since(a.begun))
+	if a.least == 0 {
+		return true
+	}
+	if n <= a.least {
+		a.calm(n, a.least)
+		return true
+	}
+	now := time.Since(a.begun)
+	allowed := a.allowed(now)
+	if n <= allowed {
+		a.calm(n, allowed)
+		return true
+	}
+	since := time.Duration(a.over.Load())
+	if since == 0 {
+		a.over.CompareAndSwap(0, int64(now))
+		since = now
+	}
+	return now-since < patience*a.delay && n <= patience*allowed
+}
+
+// calm ends an overload when there are half as many as may be.
+func (a *admission) calm(n, allowed int64) {
+	if n <= allowed/2 && a.over.Load() != 0 {
+		a.over.Store(0)
+	}
 }
 
 // allowed is how many may be under way. The rate is looked at by those who come while

@@ -97,31 +97,34 @@ func TestShed(t *testing.T) {
 	}
 }
 
-// A server that answers fast lets more in than one that does not.
+// A burst is let in, for a while and up to a bound, which is higher for a server that
+// answers fast.
 func TestShedFollowsTheRate(t *testing.T) {
 	t.Parallel()
-	s, letGo := held(t, sqliteEngine, 1, func(d *server.Deps) {
-		d.Config.Limits = server.Limits{Requests: 1, RequestsDelay: time.Hour}
-	})
+	const burst = 4 // all those that may be under way where one may be for long
+	slow := func(d *server.Deps) { d.Config.Limits = server.Limits{Requests: 1, RequestsDelay: time.Hour} }
+	s, letGo := held(t, sqliteEngine, burst, slow)
 	s.ask("GET", neuronPath, "").problem(503) // nothing was answered yet
 	letGo()
-	// One is in the middle of its answer, and another comes: at a rate of some a second,
-	// an hour has room for many.
+
 	h := &heldStore{come: make(chan struct{}), letGo: make(chan struct{})}
-	s = newServer(t, sqliteEngine, func(d *server.Deps) {
-		d.Config.Limits = server.Limits{Requests: 1, RequestsDelay: time.Hour}
-	}, withStore(func(st model.Store) model.Store { h.Store = st; return h }))
+	s = newServer(t, sqliteEngine, slow, withStore(func(st model.Store) model.Store { h.Store = st; return h }))
 	for range 20 {
 		s.ask("GET", neuronPath, "").want(200)
 	}
 	open := sync.OnceFunc(func() { close(h.letGo) })
 	t.Cleanup(open)
-	answer := make(chan response, 1)
-	go func() { answer <- s.ask("GET", "/api/v1/neurons", "") }()
-	<-h.come
+	answers := make(chan response, burst)
+	for range burst {
+		go func() { answers <- s.ask("GET", "/api/v1/neurons", "") }()
+		<-h.come
+	}
+	// At a rate of some a second, an hour has room for many.
 	eventually(t, func() bool { return s.ask("GET", neuronPath, "").status == 200 })
 	open()
-	(<-answer).want(200)
+	for range burst {
+		(<-answers).want(200)
+	}
 }
 
 // Clients that drip the bytes of their bodies take no place from others.
