@@ -32,7 +32,8 @@ import (
 // A burst is no overload: after a pause of the disk or of the collector all who came
 // meanwhile are there at once, and soon answered. So what is beyond the bound is let in
 // for patience × delay, up to patience times the bound, and refused when the bound was
-// passed for longer, until there are half as many. That is CoDel's way to tell a good
+// passed for longer, until there are half as many and for some seconds nothing was
+// refused. That is CoDel's way to tell a good
 // queue from a bad one (Nichols and Jacobson, Controlling Queue Delay, ACM Queue 2012).
 // It is safe for concurrent use.
 type admission struct {
@@ -45,6 +46,7 @@ type admission struct {
 	waits atomic.Int64  // requests that wait to be looked at, as it seems
 	most  atomic.Int64  // that may be under way or wait at present
 	over  atomic.Int64  // since when there are more, since begun; 0 if there are not
+	last  atomic.Int64  // when one was refused last, since begun
 	// looked is when the rate was looked at last, since begun.
 	looked atomic.Int64
 	begun  time.Time
@@ -70,6 +72,9 @@ const (
 	ageWeight = 1.0 / 16
 	// patience is how many delays, and how many times the bound, a burst may take.
 	patience = 4
+	// memory is for how many delays after a refusal a new burst is taken for the overload
+	// of before.
+	memory = 20
 	// shedLogEvery keeps a flood out of the log.
 	shedLogEvery = time.Second
 )
@@ -154,10 +159,17 @@ func (a *admission) resume() bool {
 	}
 	since := time.Duration(a.over.Load())
 	if since == 0 {
-		a.over.CompareAndSwap(0, int64(now))
 		since = now
+		if last := time.Duration(a.last.Load()); last > 0 && now-last < memory*a.delay {
+			since -= patience * a.delay // it was calm for a moment only
+		}
+		a.over.CompareAndSwap(0, int64(since))
 	}
-	return now-since < patience*a.delay && n <= patience*allowed
+	if now-since < patience*a.delay && n <= patience*allowed {
+		return true
+	}
+	a.last.Store(int64(now))
+	return false
 }
 
 // calm ends an overload when there are half as many as may be.
