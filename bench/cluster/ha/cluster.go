@@ -211,7 +211,10 @@ func (c *Cluster) startHAProxy(ctx context.Context) error {
 		Name: "haproxy", Log: c.log("haproxy"), Command: []string{c.programs.haproxy, "-db", "-f", file},
 		Ready: func(ctx context.Context) error { return wants200(ctx, "GET", c.Stats) },
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return Until(ctx, func() error { return c.onePrimary(ctx) })
 }
 
 // prepareDatabase makes the database, behind HAProxy, and its schema.
