@@ -169,7 +169,7 @@ func try(ctx context.Context, m mutation, test string) (result, error) {
 		return r, fmt.Errorf("%w: %w\n%s", errBuild, err, output)
 	}
 	begin := time.Now()
-	output, err := command(ctx, pkg, env, program, "-test.v", "-test.timeout", testTimeout, "-test.run", "^"+name+"$")
+	output, err := command(ctx, pkg, env, program, "-test.timeout", testTimeout, "-test.run", "^"+name+"$")
 	r.Seconds = time.Since(begin).Seconds()
 	if ctx.Err() != nil {
 		return r, ctx.Err()
