@@ -38,7 +38,7 @@ Flags:
 `
 
 // testTimeout bounds one run of a test, building left out.
-const testTimeout = "75s"
+const testTimeout = "2m"
 
 func main() { os.Exit(exitCode(os.Args[1:])) }
 

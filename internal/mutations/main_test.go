@@ -39,7 +39,7 @@ func TestFirstFailure(t *testing.T) {
 	t.Parallel()
 	for output, want := range map[string]string{
 		"--- FAIL: TestX (0.00s)\n    x_test.go:5: got 1, want 2\n    x_test.go:9: more\n": "x_test.go:5: got 1, want 2",
-		"panic: test timed out after 1m15s\nrunning tests:\n":                               "panic: test timed out after 1m15s",
+		"panic: test timed out after 2m0s\nrunning tests:\n":                               "panic: test timed out after 2m0s",
 		"FAIL\n": "failed",
 	} {
 		if got := firstFailure(output); got != want {
