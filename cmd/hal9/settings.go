@@ -37,6 +37,10 @@ func newSettings(all []config.Key, only ...string) Settings {
 		keys = append(keys, k)
 		fields = append(fields, flagField(len(keys), k.Flag, placeholder(&k), flagHelp(&k), titles[k.Section()]))
 	}
+	fields = append(fields, reflect.StructField{
+		Name: setField, Type: reflect.TypeFor[[]string](),
+		Tag: `name:"set" placeholder:"KEY=VALUE" sep:"none" help:"Any setting by its key, as in --set cache.entities.signal.ttl=5s; may be given several times." group:"Configuration:"`,
+	})
 	return Settings{kong.Plugins{reflect.New(reflect.StructOf(fields)).Interface()}, keys}
 }
 
@@ -84,13 +88,43 @@ func (s Settings) file() string {
 	return path
 }
 
-// given returns the flags that were given: texts by key.
-func (s Settings) given() map[string]string {
+// setField holds what --set was given.
+const setField = "Set"
+
+// sets returns what --set was given.
+func (s Settings) sets() []string {
+	if len(s.Plugins) == 0 {
+		return nil
+	}
+	list, _ := reflect.TypeAssert[[]string](reflect.ValueOf(s.Plugins[0]).Elem().FieldByName(setField))
+	return list
+}
+
+// given returns the flags that were given, those of --set among them: texts by key. A key
+// that is given twice, or a text that is none, is an error that does not repeat the value.
+func (s Settings) given() (map[string]string, error) {
 	flags := map[string]string{}
 	for i, k := range s.keys {
 		if text, given := s.text(i + 1); given {
 			flags[k.Name] = text
 		}
 	}
-	return flags
+	for _, set := range s.sets() {
+		key, text, ok := strings.Cut(set, "=")
+		// Only what can be a key is repeated: else it may be a URL with a password.
+		if !ok || strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789._") != "" || key == "" {
+			return nil, &config.Error{
+				Key: "--set", Source: config.Source{Kind: config.SourceFlag, Where: "--set"},
+				Problem: "one of them is no KEY=VALUE", Mend: "write --set KEY=VALUE, as in --set log.level=debug",
+			}
+		}
+		if _, twice := flags[key]; twice {
+			return nil, &config.Error{
+				Key: key, Source: config.Source{Kind: config.SourceFlag, Where: "--set"},
+				Problem: "it is given twice", Mend: "give it once, by its own flag or by --set",
+			}
+		}
+		flags[key] = text
+	}
+	return flags, nil
 }

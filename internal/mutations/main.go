@@ -13,13 +13,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/hal9-ai/hal9/internal/program"
 )
 
 const usage = `Usage: mutations [--only REGEXP] [--list] [--json]
@@ -40,18 +40,7 @@ Flags:
 // testTimeout bounds one run of a test, building left out.
 const testTimeout = "2m"
 
-func main() { os.Exit(exitCode(os.Args[1:])) }
-
-func exitCode(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, args, os.Stdout)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return 0
-	}
-	fmt.Fprintln(os.Stderr, "mutations:", err)
-	return 1
-}
+func main() { program.Main("mutations", run) }
 
 // result is what became of one test under one mutation.
 type result struct {
@@ -63,7 +52,7 @@ type result struct {
 	Seconds float64 `json:"seconds"`
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out, told io.Writer) error {
 	flags := flag.NewFlagSet("mutations", flag.ContinueOnError)
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), usage)
@@ -90,7 +79,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 				if r, err = try(ctx, m, test); err != nil {
 					return fmt.Errorf("%s, for %s: %w", m.what, test, err)
 				}
-				fmt.Fprintf(os.Stderr, "%6.1f s  %-9s %s: %s\n", r.Seconds, seen(r.Seen), r.Test, r.Broken)
+				fmt.Fprintf(told, "%6.1f s  %-9s %s: %s\n", r.Seconds, seen(r.Seen), r.Test, r.Broken)
 			}
 			results = append(results, r)
 		}

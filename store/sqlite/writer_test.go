@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store/sqlite"
 )
@@ -36,7 +37,7 @@ func together(t *testing.T, st *sqlite.Store, write func(i int) error, meanwhile
 	for i := range crowd {
 		wg.Go(func() { outcomes[i] = write(i) })
 	}
-	until(t, "all wait", func() bool { return st.PoolStats().Waiting == crowd })
+	testenv.Eventually(t, "all wait", func() bool { return st.PoolStats().Waiting == crowd })
 	for _, fn := range meanwhile {
 		fn()
 	}
@@ -203,7 +204,7 @@ func TestCloseCommitsWhatIsQueued(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		until(t, "the store takes no more", func() bool {
+		testenv.Eventually(t, "the store takes no more", func() bool {
 			_, err := st.NeuronInsert(left, neuron("nobody waits for it"))
 			return errors.Is(err, model.ErrUnavailable)
 		})
@@ -251,7 +252,7 @@ func TestCloseAnswersWriters(t *testing.T) {
 			}
 		})
 	}
-	until(t, "writes are under way", func() bool { return count() > 200 })
+	testenv.Eventually(t, "writes are under way", func() bool { return count() > 200 })
 	if err := st.Close(); err != nil {
 		t.Error(err)
 	}
