@@ -111,7 +111,17 @@ func faults() []mutation {
 		{
 			"migrators do not wait for each other", "schema/lock_postgres.go",
 			"case locked:\n", "case locked || holder == \"\":\n",
-			[]string{"schema.TestFiveMigratorsAtOnce", "schema.TestFiveProcessesAtOnce"},
+			[]string{"schema.TestFiveMigratorsAtOnce", "schema.TestFiveProcessesAtOnce", "schema.TestKilledWithinAStatement"},
+		},
+		{
+			"a migration down leaves its table behind", "schema/sqlite/00010_schema_compatibility.sql",
+			"DROP TABLE schema_compatibility;", "SELECT 1;",
+			[]string{"schema.TestOverFilledTables"},
+		},
+		{
+			"a migration down takes rows of another table along", "schema/sqlite/00010_schema_compatibility.sql",
+			"DROP TABLE schema_compatibility;", "DROP TABLE schema_compatibility;\nDELETE FROM memories;",
+			[]string{"schema.TestRowsSurviveMigrations"},
 		},
 		{
 			"who finds no connection waits ten times as long", "store/postgres/store.go",
@@ -167,7 +177,7 @@ func faults() []mutation {
 		{
 			"text after the JSON is passed over", "server/decode.go",
 			"len(rest) > 0 {", "len(rest) > 1<<20 {",
-			[]string{"server.TestBadBodies"},
+			[]string{"server.TestBadBodies", "server.FuzzJSONBody"},
 		},
 		{
 			"broken UTF-8 and NUL in a cursor go to the database", "server/cursor.go",
@@ -185,9 +195,29 @@ func faults() []mutation {
 			[]string{"server.TestBulkBombs"},
 		},
 		{
+			"a stream is held whole", "server/bulkread.go",
+			"\tif r.next > 0 {\n\t\trest := copy", "\tif r.next < 0 {\n\t\trest := copy",
+			[]string{"server.TestBulkMemoryIsBounded"},
+		},
+		{
+			"the last line of a stream counts one byte too many", "server/bulkread.go",
+			"r.offset += int64(len(line) + mark)", "r.offset += int64(len(line) + 1)",
+			[]string{"server.FuzzBulkStream"},
+		},
+		{
+			"two spaces stand between the words of a search text", "internal/searchtext/analyze.go",
+			"w.out = append(w.out, ' ')", "w.out = append(w.out, ' ', ' ')",
+			[]string{"internal/searchtext.FuzzAnalyze"},
+		},
+		{
 			"a phrase is searched for with its quotes", "internal/searchtext/query.go",
 			"b.WriteString(token)", "b.WriteString(token + \"\\\"\")",
 			[]string{"server.TestMemorySearch", "internal/searchtext.FuzzParseQuery"},
+		},
+		{
+			"PostgreSQL reads a search by the rules of English", "gen/pgdb/memories.sql.go",
+			"@@ websearch_to_tsquery('simple', $1::text)", "@@ websearch_to_tsquery('english', $1::text)",
+			[]string{"server.TestMemorySearchAgrees"},
 		},
 		{
 			"another body under the same key gets the first one's answer", "server/idempotency.go",

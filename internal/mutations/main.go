@@ -22,7 +22,7 @@ import (
 	"github.com/hal9-ai/hal9/internal/program"
 )
 
-const usage = `Usage: mutations [--only REGEXP] [--list] [--json]
+const usage = `Usage: mutations [--only REGEXP] [--list] [--json] [--markdown]
 
 Breaks the code in one place, runs the tests that have to tell, and prints what they
 said; then the next place. It writes nothing into the tree. 'make mutations' starts the
@@ -60,9 +60,14 @@ func run(ctx context.Context, args []string, out, told io.Writer) error {
 	}
 	only := flags.String("only", "", "those whose file, test or description matches")
 	list := flags.Bool("list", false, "list them and run nothing")
+	markdown := flags.Bool("markdown", false, "list them as the table of docs/promises.md")
 	asJSON := flags.Bool("json", false, "write JSON instead of a table")
 	if err := flags.Parse(args); err != nil {
 		return err //nolint:wrapcheck // the flag package has told it
+	}
+	if *markdown {
+		_, err := io.WriteString(out, asMarkdown())
+		return err //nolint:wrapcheck // to a terminal
 	}
 	chosen, err := regexp.Compile(*only)
 	if err != nil {
@@ -104,6 +109,16 @@ func seen(yes bool) string {
 		return "seen"
 	}
 	return "NOT SEEN"
+}
+
+// asMarkdown is the table of docs/promises.md.
+func asMarkdown() string {
+	var b strings.Builder
+	b.WriteString("| Broken | Tests that fail |\n|---|---|\n")
+	for _, m := range mutations() {
+		fmt.Fprintf(&b, "| %s | `%s` |\n", m.what, strings.Join(m.tests, "`, `"))
+	}
+	return b.String()
 }
 
 func table(out io.Writer, results []result, listed bool) {

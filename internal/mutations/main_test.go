@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -32,6 +33,18 @@ func TestMutationsFit(t *testing.T) {
 				t.Errorf("%s: docs/promises.md names no %s", m.what, test)
 			}
 		}
+	}
+}
+
+// The table in docs/promises.md is this list.
+func TestPromisesListTheMutations(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/promises.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), asMarkdown()) {
+		t.Error("the table of docs/promises.md is stale: put in what 'go run ./internal/mutations --markdown' writes")
 	}
 }
 
