@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"strings"
 	"testing"
 
@@ -15,12 +14,8 @@ import (
 func TestEveryKeyHasAFlag(t *testing.T) {
 	t.Parallel()
 	flags := map[string]bool{}
-	parser, err := newParser(newCLI(), io.Discard, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range parser.Model.Children {
-		if n.Name == "serve" {
+	for _, n := range leaves(t) {
+		if n.Path() == "hal9 serve" {
 			for _, f := range n.Flags {
 				flags[f.Name] = true
 			}

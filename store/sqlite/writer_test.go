@@ -99,7 +99,8 @@ func TestPoisonousRowsFailAlone(t *testing.T) {
 			t.Errorf("write %d: %v, want %v", i, err, kind)
 		}
 	}
-	if got := commits(t, path) - before; got > 2 {
+	// Fewer than one in the log: so many that it was begun anew.
+	if got := commits(t, path) - before; got < 1 || got > 2 {
 		t.Errorf("%d writes took %d commits: the bad ones broke the batch up", crowd, got)
 	}
 	all, err := st.NeuronList(t.Context(), model.NeuronListParams{AfterID: "n", PageLimit: 2 * crowd})
