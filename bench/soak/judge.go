@@ -34,7 +34,7 @@ func judge(samples []Sample) []Bound {
 	return []Bound{
 		upTo("RSS, MiB", first.RSS, last.RSS, first.RSS*1.3+16, "a third and 16 MiB: pages go back to the system late"),
 		upTo("live heap, MiB", first.Live, last.Live, first.Live*1.1+3, "a tenth and 3 MiB: the stream's buffer of 1 MiB fills, and caches hold other entries each time"),
-		upTo("heap in use, MiB", first.Heap, last.Heap, first.Heap*1.5+6, "a half and 6 MiB: pages that hold little of each size of object are in use all the same"),
+		upTo("heap in use, MiB", first.Heap, last.Heap, first.Heap*1.25+4, "a quarter and 4 MiB: pages that hold little of each size of object are in use all the same"),
 		upTo("goroutines", first.Goroutines, last.Goroutines, first.Goroutines+16, "16: clients that come and go while it is looked"),
 		upTo("open descriptors", first.Descriptors, last.Descriptors, first.Descriptors+32, "32: as well, and connections to the database"),
 		upTo("pool connections", first.PoolConnections, last.PoolConnections, poolMax, "database.max_connections"),
