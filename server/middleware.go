@@ -153,6 +153,13 @@ type sharedHeader struct {
 	value []string
 }
 
+// sharedValues are values of headers that many answers have, for the same reason.
+type sharedValues struct{ json, keepAsking []string }
+
+func newSharedValues() sharedValues {
+	return sharedValues{json: []string{typeJSON}, keepAsking: []string{keepAsking}}
+}
+
 func secureHeaders() []sharedHeader {
 	return []sharedHeader{
 		{"X-Content-Type-Options", []string{"nosniff"}},
