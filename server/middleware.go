@@ -75,7 +75,7 @@ func (s *Server) logAccess(c *gin.Context, info *requestInfo, status int, took t
 		slog.Int("bytes", max(0, c.Writer.Size())),
 		slog.Float64("took_ms", float64(took.Microseconds())/1000),
 		slog.String("remote", c.Request.RemoteAddr),
-		slog.Any("client", info.address()),
+		slog.String("client", clientOf(ctx).IP),
 	)
 }
 
