@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -194,6 +195,15 @@ func (c *deadlineConn) Close() error {
 	delete(c.watch.conns, c)
 	c.watch.mu.Unlock()
 	return c.Conn.Close() //nolint:wrapcheck // it stands for the connection
+}
+
+// CloseWrite says that nothing more is sent, as net/http does where it gives a connection
+// up: the client learns of it, and reads what it was told, before the connection breaks.
+func (c *deadlineConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite() //nolint:wrapcheck // it stands for the connection
+	}
+	return errors.ErrUnsupported
 }
 
 // NetConn is the connection below.

@@ -49,6 +49,32 @@ func TestWatchedConnection(t *testing.T) {
 	}
 }
 
+// A connection is closed for writing alone, as net/http does before it gives one up.
+func TestWatchedConnectionHalfClosed(t *testing.T) {
+	t.Parallel()
+	c, other, err := pair(newDeadlineWatch())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = c.Close(), other.Close() }()
+	half, ok := c.(interface{ CloseWrite() error })
+	if !ok {
+		t.Fatal("it cannot be")
+	}
+	if err := half.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := other.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("the other end read %d bytes, %v", n, err)
+	}
+	if _, err := other.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+		t.Errorf("read after that: %v", err)
+	}
+}
+
 // What is past interrupts a read at once, whoever looks: nobody does here.
 func TestPastDeadline(t *testing.T) {
 	t.Parallel()
