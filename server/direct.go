@@ -41,7 +41,9 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 }
 
 // ginPath writes a path of OpenAPI as gin does.
-func ginPath(path string) string { return strings.NewReplacer("{", ":", "}", "").Replace(path) }
+func ginPath(path string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(path, "{", ":"), "}", "")
+}
 
 // directAnswer is an output that can be written without huma.
 type directAnswer interface {
