@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -17,26 +16,6 @@ import (
 // before it goes on to the next batch.
 const noteTimeout = time.Second
 
-// The states of a submission, from its arrival to its answer.
-const (
-	submissionWaiting int32 = iota
-	submissionTaken
-	submissionAbandoned // its caller left before a committer took it
-)
-
-// submission is one signal that waits for its commit.
-type submission struct {
-	signal   model.SignalInsertParams
-	accepted time.Time
-	state    atomic.Int32
-	result   Result
-	err      error
-	answered chan struct{}
-	span     trace.Span // the request's, nil if it is not traced
-	// caller is told how far the log came with the commit; nil if nobody asks.
-	caller *model.Consistency
-}
-
 // group commits signals of concurrent callers together. A committer is started when a
 // signal comes and none is at work; it takes all that waits, commits it by one statement,
 // and goes on until nothing waits. So a lone signal waits for nobody, and under load the
@@ -47,6 +26,7 @@ type group struct {
 	tracer   trace.Tracer // nil: no spans
 	maxBatch int
 	maxQueue int
+	used     used
 
 	mu    sync.Mutex
 	queue []*submission
@@ -57,17 +37,18 @@ type group struct {
 // leaves while its signal waits takes it along; one that leaves later leaves it to
 // be stored with the others, and does not learn of it.
 func (g *group) submit(ctx context.Context, signal model.SignalInsertParams, accepted time.Time) (Result, error) {
-	s := &submission{signal: signal, accepted: accepted, answered: make(chan struct{}), caller: model.ConsistencyFrom(ctx)}
+	s := g.used.submission()
+	s.signal, s.accepted, s.caller = signal, accepted, model.ConsistencyFrom(ctx)
 	if g.tracer != nil {
 		s.span = recording(ctx)
 	}
 	if err := g.enter(s); err != nil { //nolint:contextcheck // the committers serve many callers, and end when nothing waits
 		return 0, err
 	}
-	select {
-	case <-s.answered:
-		return s.result, s.err
-	case <-ctx.Done():
+	if s.wait(ctx, &g.used) {
+		result, err := s.result, s.err
+		g.used.over(s)
+		return result, err
 	}
 	if s.state.CompareAndSwap(submissionWaiting, submissionAbandoned) {
 		g.ingest.figures.fail(1)
@@ -177,7 +158,7 @@ func (g *group) commit(batch []*submission) (took time.Duration) {
 	i.figures.commitEach(accepted, committed, stored)
 	for _, s := range batch {
 		tell(s)
-		close(s.answered)
+		s.answered <- struct{}{}
 	}
 	i.told(stored)
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
