@@ -45,10 +45,11 @@ help: ## list the targets
 run: build ## build and serve on http://127.0.0.1:8080 (ARGS="--config FILE")
 	@exec bin/hal9 serve $(ARGS)
 
-# gin's MessagePack, which nothing here speaks, is a tenth of the program.
+# gin's MessagePack, which nothing here speaks, is a tenth of the program. gRPC, of which only
+# types are used, brings its tracing pages and their templates along without grpcnotrace.
 .PHONY: build
 build: ## build bin/hal9
-	CGO_ENABLED=0 $(GO) build -tags nomsgpack -buildvcs=false -trimpath -ldflags "$(LDFLAGS)" -o bin/hal9 ./cmd/hal9
+	CGO_ENABLED=0 $(GO) build -tags nomsgpack,grpcnotrace -buildvcs=false -trimpath -ldflags "$(LDFLAGS)" -o bin/hal9 ./cmd/hal9
 
 .PHONY: test
 test: bin/testenv ## run the tests with PostgreSQL and Valkey or Redis (PKG=./store TESTFLAGS="-run Neuron")
@@ -76,6 +77,11 @@ test-pooler: bin/testenv ## run the store's conformance suite through a PgBounce
 .PHONY: fuzz
 fuzz: bin/testenv ## fuzz all decoders, and the API on both engines, in 10 minutes (FUZZ_TIME=600 seconds)
 	FUZZ_TIME='$(FUZZ_TIME)' bin/testenv run -- sh tools/fuzz.sh
+
+.PHONY: mutations
+mutations: bin/testenv ## break the code place by place and see that the tests of docs/promises.md fail, half an hour (ARGS="--only REGEXP")
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/mutations ./internal/mutations
+	bin/testenv run -- bin/mutations $(ARGS)
 
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
