@@ -74,7 +74,7 @@ func (s *submission) wait(ctx context.Context, u *used) bool {
 				timer.Stop()
 				u.timers.Put(timer)
 			}()
-			late, ends = timer.C, c.Untimed().Done
+			late, ends = timer.C, c.Untimed().Done //nolint:contextcheck // the caller's own, but for the deadline
 		}
 	}
 	select {

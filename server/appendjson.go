@@ -77,7 +77,7 @@ func encodeFigures(f *figures) []byte {
 	const room = 2 * answerRoom
 	b := make([]byte, 0, room)
 	b = appendFloat(append(b, answerHead+`{"uptime_seconds":`...), f.UptimeSeconds)
-	b = f.StatusMetrics.append(append(b, ','))
+	b = f.append(append(b, ','))
 	b = appendFloat(append(b, `,"signals_per_second":`...), f.SignalsPerSecond)
 	b = appendInt(append(b, `,"neurons_total":`...), f.NeuronsTotal)
 	b = appendInt(append(b, `,"neurons_active":`...), f.NeuronsActive)

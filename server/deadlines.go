@@ -201,7 +201,7 @@ func (c *deadlineConn) Close() error {
 // up: the client learns of it, and reads what it was told, before the connection breaks.
 func (c *deadlineConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite() //nolint:wrapcheck // it stands for the connection
+		return half.CloseWrite()
 	}
 	return errors.ErrUnsupported
 }

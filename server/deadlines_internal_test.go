@@ -13,13 +13,13 @@ import (
 
 // pair is both ends of a connection over loopback, the first watched.
 func pair(w *deadlineWatch) (watched, other net.Conn, err error) {
-	plain, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
 	}
 	ln := &deadlineListener{plain, w}
 	defer func() { err = errors.Join(err, ln.Close()) }()
-	if other, err = net.Dial("tcp", ln.Addr().String()); err != nil { //nolint:noctx // a test's
+	if other, err = net.Dial("tcp", ln.Addr().String()); err != nil {
 		return nil, nil, err
 	}
 	watched, err = ln.Accept()

@@ -158,7 +158,7 @@ func (s *service) peakDeck() [][]byte {
 
 // cpu is the processor time that the server has taken.
 func (s *service) cpu() time.Duration {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.process.Process.Pid) + "/stat") //nolint:gosec // of a process of our own
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.process.Process.Pid) + "/stat")
 	if err != nil {
 		return 0
 	}
@@ -192,7 +192,7 @@ func (s *service) stop() error {
 	}
 	all = append(all, s.drop())
 	if s.folder != "" {
-		all = append(all, os.RemoveAll(s.folder)) //nolint:gosec // its own folder
+		all = append(all, os.RemoveAll(s.folder))
 	}
 	return errors.Join(all...)
 }

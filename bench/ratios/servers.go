@@ -157,7 +157,7 @@ func (s *servers) load(ctx context.Context, o options, m measure, side side) (fi
 	if strings.Contains(scenario, "\n") {
 		file := filepath.Join(s.folder, "scenario.yaml")
 		text := fmt.Sprintf("name: ratios\nstages:\n  - {for: 1s, users: %d}\n  - {for: 9s, users: %d}\n", m.users, m.users) + scenario
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil { //nolint:gosec // in its own folder
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			return figure{}, fmt.Errorf("write the scenario: %w", err)
 		}
 		scenario = file
@@ -204,7 +204,7 @@ func (s *servers) stop() error {
 	for _, drop := range s.drop {
 		all = append(all, drop())
 	}
-	return errors.Join(append(all, os.RemoveAll(s.folder))...) //nolint:gosec // its own folder
+	return errors.Join(append(all, os.RemoveAll(s.folder))...)
 }
 
 // newDatabase makes a database that stop drops.

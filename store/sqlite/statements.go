@@ -23,8 +23,12 @@ func newStatements(conn *sql.Conn) *statements {
 	return &statements{conn: conn, prepared: map[string]*sql.Stmt{}}
 }
 
-// PrepareContext returns the statement of a query, which lives as long as the others.
+// PrepareContext returns the statement of a query, which is closed with the others.
 func (s *statements) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	return s.statement(ctx, query)
+}
+
+func (s *statements) statement(ctx context.Context, query string) (*sql.Stmt, error) {
 	if stmt := s.prepared[query]; stmt != nil {
 		return stmt, nil
 	}
@@ -38,7 +42,7 @@ func (s *statements) PrepareContext(ctx context.Context, query string) (*sql.Stm
 
 // ExecContext runs a query.
 func (s *statements) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := s.PrepareContext(ctx, query)
+	stmt, err := s.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +51,7 @@ func (s *statements) ExecContext(ctx context.Context, query string, args ...any)
 
 // QueryContext runs a query that returns rows.
 func (s *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := s.PrepareContext(ctx, query)
+	stmt, err := s.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +60,7 @@ func (s *statements) QueryContext(ctx context.Context, query string, args ...any
 
 // QueryRowContext runs a query that returns a row.
 func (s *statements) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	stmt, err := s.PrepareContext(ctx, query)
+	stmt, err := s.statement(ctx, query)
 	if err != nil {
 		return s.conn.QueryRowContext(ctx, query, args...) // fails alike, and only so is there a row that says it
 	}
