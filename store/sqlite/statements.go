@@ -42,7 +42,7 @@ func (s *statements) statement(ctx context.Context, query string) (*sql.Stmt, er
 
 // ExecContext runs a query.
 func (s *statements) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := s.statement(ctx, query)
+	stmt, err := s.statement(ctx, query) //nolint:sqlclosecheck // kept, and closed with the others
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (s *statements) ExecContext(ctx context.Context, query string, args ...any)
 
 // QueryContext runs a query that returns rows.
 func (s *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := s.statement(ctx, query)
+	stmt, err := s.statement(ctx, query) //nolint:sqlclosecheck // kept, and closed with the others
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (s *statements) QueryContext(ctx context.Context, query string, args ...any
 
 // QueryRowContext runs a query that returns a row.
 func (s *statements) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	stmt, err := s.statement(ctx, query)
+	stmt, err := s.statement(ctx, query) //nolint:sqlclosecheck // kept, and closed with the others
 	if err != nil {
 		return s.conn.QueryRowContext(ctx, query, args...) // fails alike, and only so is there a row that says it
 	}
