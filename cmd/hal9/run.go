@@ -11,6 +11,10 @@ import (
 // Run runs one command line and returns its exit code. It touches nothing of the
 // process but what it is handed, so that tests can call it side by side.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) (code int) {
+	return run(&Globals{Context: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Environ: environ}, args)
+}
+
+func run(g *Globals, args []string) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
 			stopped, ok := r.(parserExit)
@@ -21,19 +25,18 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 	}()
 
-	parser, err := newParser(newCLIFor(args), stdout, stderr)
+	parser, err := newParser(newCLIFor(args), g.Stdout, g.Stderr)
 	if err != nil {
-		return report(stderr, err)
+		return report(g.Stderr, err)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return report(stderr, usageError(err, commandOf(err)))
+		return report(g.Stderr, usageError(err, commandOf(err)))
 	}
-	globals := &Globals{Context: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Environ: environ}
-	return report(stderr, parsed.Run(globals))
+	return report(g.Stderr, parsed.Run(g))
 }
 
 // parserExit carries an exit code out of the parser: kong expects its exit
