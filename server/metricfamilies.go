@@ -134,7 +134,7 @@ func serviceFamilies() []MetricFamily {
 		{Name: "hal9_auth_hash_refused_total", Kind: counter, Help: "Passwords that waited too long or found the queue full."},
 		{Name: "hal9_auth_hash_process_running", Kind: gauge, When: "with auth.hash_process auto", Help: "Processes that hash passwords for this server: 0 while none is needed, or it hashes by itself."},
 		{Name: "hal9_auth_hash_process_starts_total", Kind: counter, Help: "Processes started to hash passwords: the first, after a minute without passwords, and when one died."},
-		{Name: "hal9_auth_hash_process_failures_total", Kind: counter, Help: "Such processes that could not be started: the server then hashes by itself for half a minute."},
+		{Name: "hal9_auth_hash_process_failures_total", Kind: counter, Help: "Such processes that could not be started: the server hashes by itself meanwhile."},
 		{Name: "hal9_rate_limit_hits_total", Kind: counter, Labels: "limit", Help: "Requests refused by a limit, by the limit."},
 		{Name: "hal9_ingest_queue_length", Kind: gauge, Help: "Signals that wait for their commit."},
 		{Name: "hal9_ingest_batch_size", Kind: histogram, Help: "Signals of different callers that committed together."},

@@ -50,6 +50,7 @@ func (c *child) ask(request []byte) <-chan []byte {
 	if err := writeFrame(c.in, c.next, request); err != nil {
 		delete(c.waiting, c.next)
 		close(answer)
+		c.dead = true // though its end was not seen yet: the next try must not meet it again
 		c.kill()
 	}
 	return answer

@@ -31,8 +31,10 @@ const (
 	hello = 0
 	// startTimeout is how long a child may take to say so.
 	startTimeout = 5 * time.Second
-	// retryAfter is how long nothing is started after a start that failed.
-	retryAfter = 30 * time.Second
+	// retryAfter is how long nothing is started after a start that failed, twice as long
+	// after each further one, up to retryMost.
+	retryAfter = time.Second
+	retryMost  = time.Minute
 )
 
 // Config is what a Process works with. Command is required.
@@ -63,6 +65,7 @@ type Process struct {
 	child  *child
 	closed bool
 	failed time.Time // when a start failed last
+	retry  time.Duration
 
 	alive atomic.Int64
 	all   sync.WaitGroup // of children
@@ -134,19 +137,19 @@ func (p *Process) get(ctx context.Context) (*child, error) {
 		return nil, ErrNotStarted
 	case p.child != nil && !p.child.ended():
 		return p.child, nil
-	case !p.failed.IsZero() && time.Since(p.failed) < retryAfter:
+	case !p.failed.IsZero() && time.Since(p.failed) < p.retry:
 		return nil, ErrNotStarted
 	}
 	c, err := p.start()
 	if err != nil {
 		p.cfg.Failures.Inc()
-		p.failed = time.Now()
+		p.failed, p.retry = time.Now(), max(retryAfter, min(2*p.retry, retryMost))
 		p.cfg.Logger.WarnContext(ctx, "a child process cannot be started; its work is done in this one",
-			slog.Any("error", err), slog.String("again_after", retryAfter.String()))
+			slog.Any("error", err), slog.String("again_after", p.retry.String()))
 		return nil, ErrNotStarted
 	}
 	p.cfg.Starts.Inc()
-	p.child, p.failed = c, time.Time{}
+	p.child, p.failed, p.retry = c, time.Time{}, 0
 	return c, nil
 }
 
