@@ -45,10 +45,11 @@ help: ## list the targets
 run: build ## build and serve on http://127.0.0.1:8080 (ARGS="--config FILE")
 	@exec bin/hal9 serve $(ARGS)
 
-# gin's MessagePack, which nothing here speaks, is a tenth of the program.
+# gin's MessagePack, which nothing here speaks, is a tenth of the program. gRPC, of which only
+# types are used, brings its tracing pages and their templates along without grpcnotrace.
 .PHONY: build
 build: ## build bin/hal9
-	CGO_ENABLED=0 $(GO) build -tags nomsgpack -buildvcs=false -trimpath -ldflags "$(LDFLAGS)" -o bin/hal9 ./cmd/hal9
+	CGO_ENABLED=0 $(GO) build -tags nomsgpack,grpcnotrace -buildvcs=false -trimpath -ldflags "$(LDFLAGS)" -o bin/hal9 ./cmd/hal9
 
 .PHONY: test
 test: bin/testenv ## run the tests with PostgreSQL and Valkey or Redis (PKG=./store TESTFLAGS="-run Neuron")

@@ -3,6 +3,7 @@ package cacheutil_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -120,6 +121,25 @@ func TestInjectedClock(t *testing.T) {
 			t.Fatalf("after %v: %d loads, want %d", step.by, loads, step.want)
 		}
 	}
+	// The clock jumps at random: a value younger than its TTL less the jitter of a tenth is
+	// a hit, one older than that and more is a miss, by the clock alone.
+	const seed, jumps = 9000, 2000
+	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // repeatable
+	loaded, known, wrong := time.Time{}, false, 0
+	for range jumps {
+		set(now.Load().Add(time.Duration(random.Int64N(int64(10*time.Minute))) - 4*time.Minute))
+		before, age := loads, now.Load().Sub(loaded)
+		get()
+		missed := loads > before
+		if known && (missed && age < 54*time.Second || !missed && age > 66*time.Second) {
+			wrong++
+			t.Errorf("a value of age %v: missed is %t (seed %d)", age, missed, seed)
+		}
+		if missed {
+			loaded, known = *now.Load(), true
+		}
+	}
+	t.Logf("%d jumps, %d loads: %d wrong expiries", jumps, loads, wrong)
 }
 
 // openBubble opens a manager that is closed within the bubble.

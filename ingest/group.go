@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -16,26 +15,6 @@ import (
 // noteTimeout bounds how long a committer waits for room among the neurons' activity
 // before it goes on to the next batch.
 const noteTimeout = time.Second
-
-// The states of a submission, from its arrival to its answer.
-const (
-	submissionWaiting int32 = iota
-	submissionTaken
-	submissionAbandoned // its caller left before a committer took it
-)
-
-// submission is one signal that waits for its commit.
-type submission struct {
-	signal   model.SignalInsertParams
-	accepted time.Time
-	state    atomic.Int32
-	result   Result
-	err      error
-	answered chan struct{}
-	span     trace.Span // the request's, nil if it is not traced
-	// caller is told how far the log came with the commit; nil if nobody asks.
-	caller *model.Consistency
-}
 
 // group commits signals of concurrent callers together. A committer is started when
 // a signal comes and fewer than size are at work; it takes all that waits, commits
@@ -48,6 +27,7 @@ type group struct {
 	size     int          // committers at the most
 	maxBatch int
 	maxQueue int
+	used     used
 
 	mu      sync.Mutex
 	queue   []*submission
@@ -58,17 +38,18 @@ type group struct {
 // leaves while its signal waits takes it along; one that leaves later leaves it to
 // be stored with the others, and does not learn of it.
 func (g *group) submit(ctx context.Context, signal model.SignalInsertParams, accepted time.Time) (Result, error) {
-	s := &submission{signal: signal, accepted: accepted, answered: make(chan struct{}), caller: model.ConsistencyFrom(ctx)}
+	s := g.used.submission()
+	s.signal, s.accepted, s.caller = signal, accepted, model.ConsistencyFrom(ctx)
 	if g.tracer != nil {
 		s.span = recording(ctx)
 	}
 	if err := g.enter(s); err != nil { //nolint:contextcheck // the committers serve many callers, and end when nothing waits
 		return 0, err
 	}
-	select {
-	case <-s.answered:
-		return s.result, s.err
-	case <-ctx.Done():
+	if s.wait(ctx, &g.used) {
+		result, err := s.result, s.err
+		g.used.over(s)
+		return result, err
 	}
 	if s.state.CompareAndSwap(submissionWaiting, submissionAbandoned) {
 		g.ingest.figures.fail(1)
@@ -170,7 +151,7 @@ func (g *group) commit(batch []*submission) {
 	i.figures.commitEach(accepted, committed, stored)
 	for _, s := range batch {
 		tell(s)
-		close(s.answered)
+		s.answered <- struct{}{}
 	}
 	i.told(stored)
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -219,8 +220,13 @@ func TestRunJudges(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, &text)
 		}
 	}
-	if strings.Contains(page.String(), "ZgotmplZ") || !strings.Contains(page.String(), "Leon Sorokin") {
-		t.Error("the page lacks something, or the licence of its plots")
+	if left := regexp.MustCompile(`@[A-Z_]+@`).FindString(page.String()); left != "" {
+		t.Errorf("the page's %s was filled with nothing", left)
+	}
+	for _, want := range []string{"Leon Sorokin", "hit_rate &gt; 50%", "✗ broken", "Thresholds were broken.", "<td>POST signal</td><td>status is 200</td>"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
 }
 

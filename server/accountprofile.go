@@ -52,7 +52,9 @@ func (s *Server) profileGet(ctx context.Context, _ *struct{}) (*answer[account],
 	if err != nil {
 		return nil, err
 	}
-	return ok(accountOf(u)), nil
+	a := ok(accountOf(u))
+	a.Body.encoded = encodeAccount(&a.Body.Data)
+	return a, nil
 }
 
 func (s *Server) profilePut(ctx context.Context, in *struct{ Body profileBody }) (*answer[account], error) {

@@ -107,10 +107,12 @@ func (s *Server) laneOf(a *access) *admission {
 }
 
 // enter lets a request in, which then must leave; false says that there are too many.
-// conn is where it came by; nil if that is not known.
-func (a *admission) enter(conn net.Conn) bool {
-	if a.least > 0 && conn != nil && rand.Uint32()%sampleOne == 0 { //nolint:gosec // a sample, not a secret
-		a.sample(sinceArrival(conn))
+// ctx is the request's, which knows where it came by.
+func (a *admission) enter(ctx context.Context) bool {
+	if a.least > 0 && rand.Uint32()%sampleOne == 0 { //nolint:gosec // a sample, not a secret
+		if conn := connOf(ctx); conn != nil {
+			a.sample(sinceArrival(conn))
+		}
 	}
 	if a.resume() {
 		return true

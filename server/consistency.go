@@ -108,6 +108,9 @@ func rememberedAs(ctx context.Context) string {
 // came. It stands before the first byte of the answer. repeated says that nothing was
 // written because it was before: the client may not have heard of it.
 func (s *Server) noteWrites(ctx context.Context, repeated bool) {
+	if s.consistency == nil {
+		return
+	}
 	t, _ := ctx.Value(trackerKey{}).(*tracker)
 	if t == nil {
 		return

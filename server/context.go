@@ -79,6 +79,9 @@ func (c *deadlineContext) end() {
 	}
 }
 
+// Untimed implements ingest.Untimed.
+func (c *deadlineContext) Untimed() context.Context { return c.Context }
+
 // Deadline implements context.Context.
 func (c *deadlineContext) Deadline() (time.Time, bool) {
 	if earlier, ok := c.Context.Deadline(); ok && earlier.Before(c.deadline) {

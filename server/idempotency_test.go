@@ -98,7 +98,8 @@ func TestIdempotencyRefusedFreesTheKey(t *testing.T) {
 }
 
 // The same submission 100 times at once has one effect, and all answers that tell of
-// it are the same.
+// it are the same. Another body with the same key, among them, is refused with 422 and has
+// no effect.
 func TestIdempotencyAtOnce(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
@@ -106,28 +107,49 @@ func TestIdempotencyAtOnce(t *testing.T) {
 			before := count(s, c.list)
 			var mu sync.Mutex
 			answers := map[string]int{}
-			var group sync.WaitGroup
-			for range 100 {
-				group.Go(func() {
-					for {
-						r := s.ask("POST", c.path, c.body, keyHeader, fmt.Sprintf("at-once-%d", i))
-						if r.status == 409 && r.header.Get("Retry-After") == "1" {
-							continue // under way
-						}
-						mu.Lock()
-						defer mu.Unlock()
-						answers[fmt.Sprint(r.status, r.body)]++
-						return
+			refused := 0
+			submit := func(body string, heard func(r response)) {
+				for {
+					r := s.ask("POST", c.path, body, keyHeader, fmt.Sprintf("at-once-%d", i))
+					if r.status == 409 && r.header.Get("Retry-After") == "1" {
+						continue // under way
 					}
+					mu.Lock()
+					defer mu.Unlock()
+					heard(r)
+					return
+				}
+			}
+			first := make(chan struct{}) // one of the hundred has the key
+			has := sync.OnceFunc(func() { close(first) })
+			var group sync.WaitGroup
+			for n := range 100 {
+				group.Go(func() {
+					submit(c.body, func(r response) { answers[fmt.Sprint(r.status, r.body)]++; has() })
 				})
+				if n%10 == 9 {
+					group.Go(func() {
+						<-first
+						submit(c.body+" ", func(r response) {
+							if r.status == 422 {
+								refused++
+							}
+						})
+					})
+				}
 			}
 			group.Wait()
+			if refused != 10 {
+				t.Errorf("%s: %d of 10 with another body are refused", c.path, refused)
+			}
 			want := 1
 			if strings.HasPrefix(c.body, "[") {
 				want = 3
 			}
 			if n := count(s, c.list) - before; n != want || len(answers) != 1 {
 				t.Errorf("%s: %d effects, answers %v", c.path, n, answers)
+			} else {
+				t.Logf("%s: 100 submissions of %d things with one key: %d stored, %d different answers", c.path, want, n, len(answers))
 			}
 		}
 	})

@@ -70,7 +70,9 @@ func (s *Server) metricsGet(ctx context.Context, _ *struct{}) (*answer[figures],
 	if err != nil {
 		return nil, err
 	}
-	return ok(f), nil
+	a := ok(f)
+	a.Body.encoded = encodeFigures(&a.Body.Data)
+	return a, nil
 }
 
 type metricsExportInput struct {
@@ -85,11 +87,7 @@ func (s *Server) metricsExport(ctx context.Context, in *metricsExportInput) (*te
 	if err != nil {
 		return nil, err
 	}
-	body, err := marshalAnswer(ok(f).Body)
-	if err != nil {
-		return nil, err
-	}
-	return &text{Status: http.StatusOK, ContentType: typeJSON, Body: body}, nil
+	return &text{Status: http.StatusOK, ContentType: typeJSON, Body: encodeFigures(&f)}, nil
 }
 
 func (s *Server) figures(ctx context.Context) (figures, error) {

@@ -29,7 +29,7 @@ func (s *Server) observe(c *gin.Context) {
 		id = newRequestID()
 	}
 	if lane != nil {
-		if !lane.enter(connOf(c.Request.Context())) {
+		if !lane.enter(c.Request.Context()) {
 			s.shed(c, lane, id, begin)
 			return
 		}

@@ -3,9 +3,9 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -154,7 +154,7 @@ func (s *Server) neuronList(ctx context.Context, in *neuronListInput) (*pageAnsw
 	if err != nil {
 		return nil, err
 	}
-	key := fmt.Sprintf("list\x00%d\x00%s\x00%s\x00%s", in.Limit, in.Layer, in.State, after)
+	key := "list\x00" + strconv.Itoa(in.Limit) + "\x00" + in.Layer + "\x00" + in.State + "\x00" + after
 	body, err := s.encoded.page(key, s.now(), rows, heard, func() ([]byte, time.Time, error) {
 		last, until := lastSignals(heard), time.Time{}
 		answer := page(rows, in.Limit, func(n model.Neuron) neuron {

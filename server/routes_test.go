@@ -51,6 +51,7 @@ func TestDocumentListsTheRoutes(t *testing.T) {
 	if !slices.Equal(served, documented) {
 		t.Errorf("served %q\ndocumented %q", served, documented)
 	}
+	t.Logf("%d routes, as many in the document or among the %d that show it", len(served), len(server.UndocumentedRoutes()))
 }
 
 func TestDocumentIsComplete(t *testing.T) {

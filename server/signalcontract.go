@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/hal9-ai/hal9/auth"
@@ -51,9 +50,15 @@ type signalSendInput struct{ Body contractSignal }
 // fillSignalSend holds the body to what its schema says, as to bytes instead of
 // characters: of the few that are between the two huma judges.
 func fillSignalSend(c *gin.Context, in *signalSendInput) bool {
-	b := &in.Body
-	return decodePlain(c.Request, b) && plainText(string(b.Content), maxText) && plainText(b.Layer, maxName) &&
-		(b.NeuronID == nil || plainText(*b.NeuronID, maxName))
+	if body, ok := c.Request.Body.(*memoryBody); ok && scanSignal(body.Bytes(), &in.Body) {
+		return true
+	}
+	in.Body = contractSignal{}
+	return decodePlain(c.Request, &in.Body) && in.Body.plain()
+}
+
+func (b *contractSignal) plain() bool {
+	return plainText(string(b.Content), maxText) && plainText(b.Layer, maxName) && (b.NeuronID == nil || plainText(*b.NeuronID, maxName))
 }
 
 func (s *Server) signalSend(ctx context.Context, in *signalSendInput) (*answer[contractAnswer], error) {
@@ -79,17 +84,6 @@ func (s *Server) signalSend(ctx context.Context, in *signalSendInput) (*answer[c
 	a := ok(contractAnswer{SignalID: id, Message: "signal stored for " + to})
 	a.Body.encoded = encodeContractAnswer(&a.Body.Data)
 	return a, nil
-}
-
-// encodeContractAnswer writes by hand what is written the most.
-func encodeContractAnswer(a *contractAnswer) []byte {
-	const punctuation = 128
-	body := make([]byte, 0, len(a.Message)+punctuation)
-	body = append(body, `{"success":true,"data":{"signal_id":"`...)
-	body = append(body, a.SignalID.String()...)
-	body = append(body, `","message":`...)
-	body, _ = jsontext.AppendQuote(body, a.Message) // what is broken UTF-8 comes out as U+FFFD, as in an encoder
-	return append(body, `},"error":null}`...)
 }
 
 func (s *Server) signalTrace(ctx context.Context, in *UUIDPath) (*answer[contractTrace], error) {

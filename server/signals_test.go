@@ -183,6 +183,7 @@ func TestSignalConcurrentResubmission(t *testing.T) {
 		if st := s.ingest.Stats(); st.Committed != 1 || st.Duplicates != times-1 || st.Failed != 0 {
 			t.Errorf("stats %+v", st)
 		}
+		t.Logf("%d submissions with one id: %d effect", times, s.ingest.Stats().Committed)
 	})
 }
 

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/hal9-ai/hal9/auth"
@@ -57,9 +56,7 @@ func (s *Server) statusGet(ctx context.Context, _ *struct{}) (*answer[status], e
 		return nil, err
 	}
 	a := ok(status{Running: s.ready.Load(), UptimeSeconds: secondsSince(s.started, s.now()), Metrics: s.signalFigures()})
-	if a.Body.encoded, err = encodeStatus(&a.Body.Data, neurons); err != nil {
-		return nil, err
-	}
+	a.Body.encoded = encodeStatus(&a.Body.Data, neurons)
 	return a, nil
 }
 
@@ -76,27 +73,6 @@ func (s *Server) statusNeurons(rows []model.Neuron, heard [][]model.NeuronActivi
 		until = sooner(until, s.staleAt(n, last[n.ID]))
 	}
 	return neurons, until
-}
-
-// encodeStatus puts the neurons, which may be a thousand and are encoded already, among
-// what is new in each answer. An encoder would read through them once more.
-func encodeStatus(st *status, neurons []byte) ([]byte, error) {
-	uptime, err := marshalAnswer(st.UptimeSeconds)
-	if err != nil {
-		return nil, err
-	}
-	figures, err := marshalAnswer(st.Metrics)
-	if err != nil {
-		return nil, err
-	}
-	const punctuation = 128
-	body := make([]byte, 0, len(neurons)+len(uptime)+len(figures)+punctuation)
-	body = append(body, `{"success":true,"data":{"running":`...)
-	body = strconv.AppendBool(body, st.Running)
-	body = append(append(body, `,"uptime_seconds":`...), uptime...)
-	body = append(append(body, `,"neurons":`...), neurons...)
-	body = append(append(body, `,"metrics":`...), figures...)
-	return append(body, `},"error":null}`...), nil
 }
 
 func (s *Server) signalFigures() StatusMetrics {

@@ -107,6 +107,7 @@ func (c Config) WithDefaults() Config {
 type Feed struct {
 	cfg     Config
 	origin  string // tells this server's notices from others'
+	own     string // what its notices begin with
 	figures *figures
 	out     *outbox // nil without a bus
 	in      *inbox
@@ -134,6 +135,7 @@ func New(c Config) *Feed {
 	f := &Feed{
 		cfg: c, origin: newName(), wake: make(chan struct{}), replays: make(chan struct{}, maxReplays), in: newInbox(),
 	}
+	f.own = noticeHead(f.origin)
 	if c.Bus != nil {
 		f.out = newOutbox(f.origin)
 	}

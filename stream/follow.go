@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -108,15 +109,12 @@ func (f *Feed) found() {
 
 // receive takes a notice.
 func (f *Feed) receive(message string) {
-	if message == "" {
-		return // a bus tries itself
+	if message == "" || strings.HasPrefix(message, f.own) {
+		return // a bus tries itself, or brings back what this server sent
 	}
 	n, err := decodeNotice(message)
 	if err != nil {
 		f.cfg.Logger.Warn("a notice of signals was passed over", slog.String("error", err.Error()))
-		return
-	}
-	if n.Origin == f.origin {
 		return
 	}
 	f.figures.received.Inc()

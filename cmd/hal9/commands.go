@@ -2,12 +2,10 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
-	"github.com/alecthomas/kong"
-
+	"github.com/hal9-ai/hal9/internal/cli"
 	"github.com/hal9-ai/hal9/internal/config"
 )
 
@@ -25,7 +23,7 @@ Example:
 
 // Run writes the reference.
 func (CommandsCmd) Run(g *Globals) error {
-	parser, err := newParser(newCLI(), io.Discard, io.Discard)
+	root, err := newTree(newCLI())
 	if err != nil {
 		return err
 	}
@@ -39,29 +37,29 @@ func (CommandsCmd) Run(g *Globals) error {
 Commands that print data take ` + "`--json`" + ` for programs; messages go to the standard error.
 The flags of settings are described in [configuration.md](configuration.md).
 `)
-	eachCommand(parser.Model.Node, func(n *kong.Node) {
-		if n.Type == kong.CommandNode {
-			writeCommand(&b, n)
+	root.Each(func(c *cli.Command) {
+		if c != root {
+			writeCommand(&b, c)
 		}
 	})
 	return say(g.Stdout, b.String())
 }
 
-func writeCommand(b *strings.Builder, n *kong.Node) {
-	if len(n.Children) > 0 {
-		fmt.Fprintf(b, "\n## `%s`\n\n%s\n", n.FullPath(), n.Help)
+func writeCommand(b *strings.Builder, c *cli.Command) {
+	if len(c.Children) > 0 {
+		fmt.Fprintf(b, "\n## `%s`\n\n%s\n", c.Path(), c.Help)
 		return
 	}
-	words := []string{n.FullPath()}
-	for _, arg := range n.Positional {
-		words = append(words, arg.Summary())
+	words := []string{c.Path()}
+	for _, arg := range c.Arguments {
+		words = append(words, arg.Usage())
 	}
-	text, example, _ := strings.Cut(n.Detail, "Example")
-	fmt.Fprintf(b, "\n## `%s`\n\n%s\n", strings.Join(words, " "), n.Help)
+	text, example, _ := strings.Cut(c.Detail, "Example")
+	fmt.Fprintf(b, "\n## `%s`\n\n%s\n", strings.Join(words, " "), c.Help)
 	if text = strings.TrimSpace(text); text != "" {
 		fmt.Fprintf(b, "\n%s\n", text)
 	}
-	own, settings := flagsOf(n)
+	own, settings := flagsOf(c)
 	if len(own)+len(settings) > 0 {
 		b.WriteString("\n| Flag | What it does |\n|---|---|\n")
 	}
@@ -77,9 +75,9 @@ func writeCommand(b *strings.Builder, n *kong.Node) {
 
 // flagsOf returns a command's own flags, and the settings that it takes: a section as a
 // whole where it takes all of one.
-func flagsOf(n *kong.Node) (own []*kong.Flag, settings []string) {
+func flagsOf(c *cli.Command) (own []*cli.Flag, settings []string) {
 	taken := map[string]bool{}
-	for _, f := range n.Flags {
+	for _, f := range c.Flags {
 		taken[f.Name] = true
 	}
 	isKey, whole := map[string]bool{}, map[string]bool{}
@@ -100,17 +98,17 @@ func flagsOf(n *kong.Node) (own []*kong.Flag, settings []string) {
 			settings = append(settings, "`"+name+"`")
 		}
 	}
-	for _, f := range n.Flags {
-		if !f.Hidden && f.Name != "help" && f.Name != "config" && !isKey[f.Name] {
+	for _, f := range c.Flags {
+		if !f.Hidden && f.Name != "config" && !isKey[f.Name] {
 			own = append(own, f)
 		}
 	}
 	return own, settings
 }
 
-func flagUsage(f *kong.Flag) string {
-	if f.IsBool() {
+func flagUsage(f *cli.Flag) string {
+	if f.Bool {
 		return f.Name
 	}
-	return f.Name + " " + strings.ReplaceAll(f.FormatPlaceHolder(), "|", `\|`)
+	return f.Name + " " + strings.ReplaceAll(f.Value(), "|", `\|`)
 }

@@ -4,12 +4,10 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/internal/cli"
 )
 
 // CompletionCmd writes a script for a shell. It is made from the commands as they are,
@@ -41,7 +39,7 @@ var fishCompletion string
 
 // Run writes the script.
 func (c *CompletionCmd) Run(g *Globals) error {
-	parser, err := newParser(newCLI(), io.Discard, io.Discard)
+	root, err := newTree(newCLI())
 	if err != nil {
 		return err
 	}
@@ -49,35 +47,37 @@ func (c *CompletionCmd) Run(g *Globals) error {
 	if !ok {
 		return usageError(errors.New("SHELL must be bash, zsh or fish"), "hal9 completion")
 	}
-	paths, words, values := completions(parser.Model)
+	paths, words, values := completions(root)
 	return say(g.Stdout, strings.NewReplacer("@PATHS@\n", paths, "@WORDS@\n", words, "@VALUES@\n", values).Replace(frame))
 }
 
 // completions returns the branches of the shells' case statements, which bash, zsh and
 // fish's own all take: the paths that are commands, what may follow each, and the
 // values of flags.
-func completions(app *kong.Application) (paths, words, values string) {
+func completions(root *cli.Command) (paths, words, values string) {
 	var p, w, v strings.Builder
 	seen := map[string]bool{}
-	eachCommand(app.Node, func(n *kong.Node) {
-		path := n.FullPath()
+	root.Each(func(c *cli.Command) {
+		path := c.Path()
 		var next []string
-		for _, child := range n.Children {
+		for _, child := range c.Children {
 			if !child.Hidden {
 				next = append(next, child.Name)
 				fmt.Fprintf(&p, "%s %s\n", path, child.Name)
 			}
 		}
-		for _, arg := range n.Positional {
-			next = append(next, arg.EnumSlice()...)
+		for _, arg := range c.Arguments {
+			next = append(next, arg.Enum...)
 		}
-		for _, group := range n.AllFlags(true) {
-			for _, f := range group {
-				next = append(next, "--"+f.Name)
-				if known := flagValues(f); len(known) > 0 && !seen[f.Name] {
-					seen[f.Name] = true
-					fmt.Fprintf(&v, "--%s %s\n", f.Name, strings.Join(known, " "))
-				}
+		next = append(next, "--help")
+		for _, f := range c.Flags {
+			if f.Hidden {
+				continue
+			}
+			next = append(next, "--"+f.Name)
+			if known := flagValues(f); len(known) > 0 && !seen[f.Name] {
+				seen[f.Name] = true
+				fmt.Fprintf(&v, "--%s %s\n", f.Name, strings.Join(known, " "))
 			}
 		}
 		fmt.Fprintf(&w, "%s: %s\n", path, strings.Join(next, " "))
@@ -86,26 +86,16 @@ func completions(app *kong.Application) (paths, words, values string) {
 }
 
 // flagValues are the words that a flag takes, none if it takes others too. A setting's
-// stand in its placeholder, since package config checks them, not kong.
-func flagValues(f *kong.Flag) []string {
+// stand in its placeholder, since package config checks them, not this one.
+func flagValues(f *cli.Flag) []string {
 	switch {
-	case f.Enum != "":
-		return f.EnumSlice()
-	case strings.Contains(f.PlaceHolder, "|"):
-		return strings.Split(f.PlaceHolder, "|")
+	case len(f.Enum) > 0:
+		return f.Enum
+	case strings.Contains(f.Placeholder, "|"):
+		return strings.Split(f.Placeholder, "|")
 	case f.Name == "scope":
 		return auth.RoleScopes(auth.RoleAdmin).List()
 	default:
 		return nil
-	}
-}
-
-// eachCommand visits the root and all commands below it, in the order of the help.
-func eachCommand(n *kong.Node, visit func(*kong.Node)) {
-	visit(n)
-	for _, child := range n.Children {
-		if child.Type == kong.CommandNode && !child.Hidden {
-			eachCommand(child, visit)
-		}
 	}
 }

@@ -33,15 +33,13 @@ func (e *ExitError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// usageError is for a command line that cannot be parsed; kong would exit with
-// 80 or 1 for it. Its text may repeat an argument, so credentials are masked.
+// usageError is for a command line that means nothing. Its text may repeat an argument, so
+// credentials are masked.
 func usageError(err error, command string) error {
 	text := config.MaskText(err.Error())
-	if flag, cut := strings.CutSuffix(text, `: expected string value but got "EOL" (<EOL>)`); cut {
-		text = flag + ": needs a value"
-	}
 	hint := fmt.Sprintf("Run '%s --help' for usage.", command)
-	if flag, found := strings.CutPrefix(text, "unknown flag --"); found && isSetting(flag) {
+	flag, found := strings.CutPrefix(text, "unknown flag --")
+	if flag, _, _ = strings.Cut(flag, ","); found && isSetting(flag) {
 		hint = "Settings go behind the command that uses them, as in: hal9 config print --" + flag + "=…"
 	}
 	return &ExitError{Code: exitUsage, Err: errors.New(text), Hint: hint}

@@ -23,7 +23,7 @@ type fenceJSON struct {
 
 // FenceOnCmd fences a database.
 type FenceOnCmd struct {
-	Reason string `help:"Why, for who meets the fence." default:"maintenance"`
+	Reason string `help:"Why, for who meets the fence (default maintenance)." default:"maintenance" placeholder:"TEXT"`
 	Output
 	Settings
 }

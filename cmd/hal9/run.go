@@ -3,64 +3,60 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 
-	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"github.com/hal9-ai/hal9/internal/cli"
 )
 
 // Run runs one command line and returns its exit code. It touches nothing of the
 // process but what it is handed, so that tests can call it side by side.
-func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) (code int) {
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
 	return run(&Globals{Context: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Environ: environ}, args)
 }
 
-func run(g *Globals, args []string) (code int) {
-	defer func() {
-		if r := recover(); r != nil {
-			stopped, ok := r.(parserExit)
-			if !ok {
-				panic(r)
-			}
-			code = stopped.code
-		}
-	}()
-
-	parser, err := newParser(newCLIFor(args), g.Stdout, g.Stderr)
+func run(g *Globals, args []string) int {
+	root, err := newTree(newCLIFor(args))
 	if err != nil {
 		return report(g.Stderr, err)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parsed, err := parser.Parse(args)
-	if err != nil {
-		return report(g.Stderr, usageError(err, commandOf(err)))
+	command, err := root.Parse(args)
+	switch {
+	case errors.Is(err, cli.ErrHelp):
+		return report(g.Stderr, command.WriteHelp(g.Stdout, widthOf(g.Stdout)))
+	case err != nil:
+		return report(g.Stderr, usageError(err, command.Path()))
 	}
-	return report(g.Stderr, parsed.Run(g))
+	runs, ok := command.Target.(runner)
+	if !ok {
+		return report(g.Stderr, fmt.Errorf("%s has nothing to run", command.Path()))
+	}
+	return report(g.Stderr, runs.Run(g))
 }
 
-// parserExit carries an exit code out of the parser: kong expects its exit
-// function not to return, as os.Exit does not.
-type parserExit struct{ code int }
-
-func newParser(cli *CLI, stdout, stderr io.Writer) (*kong.Kong, error) {
-	return kong.New(cli, //nolint:wrapcheck // a fault of the grammar, which kong's words describe
-		kong.Name("hal9"),
-		kong.Description(description),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { panic(parserExit{code}) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, NoAppDescFormat: true}),
-		kong.ValueFormatter(func(v *kong.Value) string { return v.Help }),
-	)
+// runner is what every command that does something is.
+type runner interface {
+	Run(g *Globals) error
 }
 
-// commandOf tells whose --help the user should read.
-func commandOf(err error) string {
-	var parse *kong.ParseError
-	if errors.As(err, &parse) && parse.Context != nil {
-		if node := parse.Context.Selected(); node != nil {
-			return node.FullPath()
+func newTree(commands *CLI) (*cli.Command, error) {
+	return cli.New("hal9", description, commands) //nolint:wrapcheck // it names what it read
+}
+
+// widthOf returns how long the lines of a help should be: as those of the terminal, but
+// no longer than one reads with ease.
+func widthOf(w io.Writer) int {
+	const narrow, wide = 80, 100
+	if file, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil { //nolint:gosec // a descriptor fits
+			return max(narrow/2, min(width, wide))
 		}
 	}
-	return "hal9"
+	return narrow
 }

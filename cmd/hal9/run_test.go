@@ -48,8 +48,8 @@ func TestHelp(t *testing.T) {
 	_, list, _ := strings.Cut(root.out, "Commands:\n")
 	list, _, _ = strings.Cut(list, "\n\n")
 	for _, n := range leaves(t) {
-		if !strings.Contains(list, "  "+strings.TrimPrefix(n.FullPath(), "hal9 ")) {
-			t.Errorf("no %s in\n%s", n.FullPath(), root.out)
+		if !strings.Contains(list, "  "+strings.TrimPrefix(n.Path(), "hal9 ")) {
+			t.Errorf("no %s in\n%s", n.Path(), root.out)
 		}
 	}
 }

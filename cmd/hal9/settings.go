@@ -2,31 +2,38 @@ package main
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/alecthomas/kong"
-
+	"github.com/hal9-ai/hal9/internal/cli"
 	"github.com/hal9-ai/hal9/internal/config"
 )
 
 // Settings is the part of a command that holds the flags of the configuration.
 // They are generated from its keys. A command embeds it.
 type Settings struct {
-	kong.Plugins
-
-	keys []config.Key
+	flags []*cli.Flag
+	texts map[string]string // by the keys that were given; the file's is configFile
 }
 
-// newSettings returns the flags of some sections or single keys, or of all keys.
+// configFile stands for --config among the keys.
+const configFile = "config"
+
+// Flags returns the flags of the configuration that the command takes.
+func (s *Settings) Flags() []*cli.Flag { return s.flags }
+
+// newSettings returns the flags of some sections or single keys, or of all keys. All are
+// texts, so that package config reads those of all sources.
 func newSettings(all []config.Key, only ...string) Settings {
 	titles := map[string]string{}
 	for _, s := range config.Sections() {
 		titles[s.Name] = s.Title
 	}
-	fields := []reflect.StructField{flagField(0, "config", "FILE", "Read settings from this YAML file ($"+config.FileEnv+").", "Configuration")}
-	var keys []config.Key
+	s := Settings{texts: map[string]string{}}
+	add := func(key, flag, placeholder, help, group string) {
+		s.flags = append(s.flags, cli.TextFlag(flag, placeholder, help, group, func(text string) { s.texts[key] = text }))
+	}
+	add(configFile, "config", "FILE", "Read settings from this YAML file ($"+config.FileEnv+").", "Configuration")
 	for _, k := range all {
 		if k.Flag == "" {
 			continue
@@ -34,21 +41,9 @@ func newSettings(all []config.Key, only ...string) Settings {
 		if len(only) > 0 && !slices.Contains(only, k.Section()) && !slices.Contains(only, k.Name) {
 			continue
 		}
-		keys = append(keys, k)
-		fields = append(fields, flagField(len(keys), k.Flag, placeholder(&k), flagHelp(&k), titles[k.Section()]))
+		add(k.Name, k.Flag, placeholder(&k), flagHelp(&k), titles[k.Section()])
 	}
-	return Settings{kong.Plugins{reflect.New(reflect.StructOf(fields)).Interface()}, keys}
-}
-
-// flagField describes one flag to kong. It is a *string: nil when not given,
-// read by package config otherwise, so that all sources share one parser.
-func flagField(n int, name, placeholder, help, group string) reflect.StructField {
-	return reflect.StructField{
-		Name: fmt.Sprintf("Flag%d", n),
-		Type: reflect.TypeFor[*string](),
-		Tag: reflect.StructTag(fmt.Sprintf(`name:%q placeholder:%q help:%q group:%q`,
-			name, placeholder, help, group+":")),
-	}
+	return s
 }
 
 func placeholder(k *config.Key) string {
@@ -66,30 +61,15 @@ func flagHelp(k *config.Key) string {
 	return fmt.Sprintf("%s (%s, $%s)", k.Help, def, k.Env)
 }
 
-// text returns the text of the n-th flag, and whether it was given.
-func (s Settings) text(n int) (string, bool) {
-	if len(s.Plugins) == 0 {
-		return "", false
-	}
-	p, ok := reflect.TypeAssert[*string](reflect.ValueOf(s.Plugins[0]).Elem().Field(n))
-	if !ok || p == nil {
-		return "", false
-	}
-	return *p, true
-}
-
 // file returns the file that --config names.
-func (s Settings) file() string {
-	path, _ := s.text(0)
-	return path
-}
+func (s *Settings) file() string { return s.texts[configFile] }
 
 // given returns the flags that were given: texts by key.
-func (s Settings) given() map[string]string {
+func (s *Settings) given() map[string]string {
 	flags := map[string]string{}
-	for i, k := range s.keys {
-		if text, given := s.text(i + 1); given {
-			flags[k.Name] = text
+	for name, text := range s.texts {
+		if name != configFile {
+			flags[name] = text
 		}
 	}
 	return flags

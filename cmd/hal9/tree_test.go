@@ -2,26 +2,25 @@ package main
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
+	"github.com/hal9-ai/hal9/internal/cli"
 )
 
 // leaves returns all commands that do something.
-func leaves(t *testing.T) []*kong.Node {
+func leaves(t *testing.T) []*cli.Command {
 	t.Helper()
-	parser, err := newParser(newCLI(), io.Discard, io.Discard)
+	root, err := newTree(newCLI())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []*kong.Node
-	eachCommand(parser.Model.Node, func(n *kong.Node) {
-		if n.Type == kong.CommandNode && len(n.Children) == 0 {
+	var all []*cli.Command
+	root.Each(func(n *cli.Command) {
+		if len(n.Children) == 0 {
 			all = append(all, n)
 		}
 	})
@@ -44,7 +43,7 @@ func TestEveryCommand(t *testing.T) {
 		"hal9 hash-worker":       "answers its server",
 	}
 	for _, n := range leaves(t) {
-		path := n.FullPath()
+		path := n.Path()
 		words := strings.Fields(path)[1:]
 		if n.Help == "" || !strings.HasSuffix(n.Help, ".") {
 			t.Errorf("%s: its help is %q", path, n.Help)

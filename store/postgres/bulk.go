@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -175,18 +176,18 @@ func noteStored(batch []model.IndexedSignal, stored []pgdb.SignalInsertUnnestRow
 }
 
 func unnestSignals(ctx context.Context, db pgdb.DBTX, batch []model.IndexedSignal) ([]pgdb.SignalInsertUnnestRow, error) {
-	var p pgdb.SignalInsertUnnestParams
+	n := len(batch)
+	texts := make([]string, 6*n) //nolint:mnd // as many columns of texts
+	column := func(i int) []string { return texts[i*n : (i+1)*n : (i+1)*n] }
+	p := pgdb.SignalInsertUnnestParams{
+		Ids: make([]uuid.UUID, n), FromNeurons: column(0), ToNeurons: column(1), LayersFrom: column(2), LayersTo: column(3),
+		PropagationTypes: column(4), Contents: column(5), Metadatas: make([]model.JSON, n), Timestamps: make([]time.Time, n),
+	}
 	for i := range batch {
 		r := &batch[i]
-		p.Ids = append(p.Ids, r.ID)
-		p.FromNeurons = append(p.FromNeurons, r.FromNeuron)
-		p.ToNeurons = append(p.ToNeurons, r.ToNeuron)
-		p.LayersFrom = append(p.LayersFrom, r.LayerFrom)
-		p.LayersTo = append(p.LayersTo, r.LayerTo)
-		p.PropagationTypes = append(p.PropagationTypes, r.PropagationType)
-		p.Contents = append(p.Contents, r.Content)
-		p.Metadatas = append(p.Metadatas, r.Metadata)
-		p.Timestamps = append(p.Timestamps, r.Timestamp)
+		p.Ids[i], p.Timestamps[i], p.Metadatas[i] = r.ID, r.Timestamp, r.Metadata
+		p.FromNeurons[i], p.ToNeurons[i], p.LayersFrom[i], p.LayersTo[i] = r.FromNeuron, r.ToNeuron, r.LayerFrom, r.LayerTo
+		p.PropagationTypes[i], p.Contents[i] = r.PropagationType, r.Content
 	}
 	return pgdb.New(db).SignalInsertUnnest(ctx, p)
 }

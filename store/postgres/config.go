@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hal9-ai/hal9/model"
@@ -112,10 +111,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	c.session(pc.ConnConfig)
 	c.resilient(pc)
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		// pgx hands out times in the local zone unless it is told.
-		conn.TypeMap().RegisterType(&pgtype.Type{
-			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
-		})
+		registerTypes(conn.TypeMap())
 		return nil
 	}
 	return pc, nil
