@@ -87,7 +87,7 @@ func (b *bulk) run(ctx context.Context, s *service) {
 		case err == nil && a.status == 200:
 			b.stored++
 			b.slowest = max(b.slowest, time.Since(begin))
-		case err == nil && a.status == 503 && a.retryAfter:
+		case err == nil && a.status == 503 && a.retryAfter > 0:
 			b.refused++
 		default:
 			b.failed++
