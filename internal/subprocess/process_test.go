@@ -170,7 +170,7 @@ func TestProcessHangs(t *testing.T) {
 func TestProcessCannotStart(t *testing.T) {
 	t.Parallel()
 	for _, command := range [][]string{{"/nowhere/hal9"}, {os.Args[0], "-test.run=^$"}} {
-		p := newProcess(t, func(c *subprocess.Config) { c.Command = command })
+		p := newProcess(t, func(c *subprocess.Config) { c.Command, c.Retry = command, time.Hour })
 		for range 3 {
 			if _, err := p.Do(t.Context(), nil); !errors.Is(err, subprocess.ErrNotStarted) {
 				t.Errorf("%v: %v", command, err)
