@@ -78,6 +78,11 @@ test-pooler: bin/testenv ## run the store's conformance suite through a PgBounce
 fuzz: bin/testenv ## fuzz all decoders, and the API on both engines, in 10 minutes (FUZZ_TIME=600 seconds)
 	FUZZ_TIME='$(FUZZ_TIME)' bin/testenv run -- sh tools/fuzz.sh
 
+.PHONY: mutations
+mutations: bin/testenv ## break the code place by place and see that the tests of docs/promises.md fail, half an hour (ARGS="--only REGEXP")
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/mutations ./internal/mutations
+	bin/testenv run -- bin/mutations $(ARGS)
+
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
 	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)

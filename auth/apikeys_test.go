@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -219,17 +220,9 @@ func TestLastUsedIsWrittenInTheBackground(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
-	deadline := time.Now().Add(patience)
-	for {
-		row := must(b.store.APIKeyGetByHash(t.Context(), model.APIKeyGetByHashParams{KeyHash: key.KeyHash}))(t)
-		if row.LastUsedAt != nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the last use was not written")
-		}
-		time.Sleep(10 * time.Millisecond) // a poll, not a wait
-	}
+	testenv.Eventually(t, "the last use to be written", func() bool {
+		return must(b.store.APIKeyGetByHash(t.Context(), model.APIKeyGetByHashParams{KeyHash: key.KeyHash}))(t).LastUsedAt != nil
+	})
 	cancel()
 	ok(t, <-ended)
 }

@@ -267,15 +267,5 @@ func TestWithoutACacheServerOthersLearnInTime(t *testing.T) {
 // eventually waits until a condition holds.
 func eventually(t *testing.T, holds func() bool) {
 	t.Helper()
-	limit := time.NewTimer(patience)
-	defer limit.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			t.Fatal("waited in vain")
-		}
-	}
+	testenv.Eventually(t, "the condition of this line", holds)
 }

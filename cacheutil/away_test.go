@@ -83,11 +83,11 @@ func TestAwayAtStart(t *testing.T) {
 	}
 	read()
 	relay(t, address, hostOf(t, testenv.CacheURL(t)))
-	eventually(t, "Valkey is used", func() bool {
+	testenv.Eventually(t, "Valkey is used", func() bool {
 		s := m.State()
 		return s.Valkey == "up" && s.Tracking && s.Pending == 0
 	})
-	eventually(t, "the value is in memory", func() bool {
+	testenv.Eventually(t, "the value is in memory", func() bool {
 		read()
 		return m.Stats()[0].HitsLocal > 0
 	})
@@ -110,7 +110,7 @@ func TestBreaker(t *testing.T) {
 		t.Errorf("an open breaker let %d calls through", got-errs)
 	}
 	thaw()
-	eventually(t, "the breaker closes", func() bool {
+	testenv.Eventually(t, "the breaker closes", func() bool {
 		s := p.ma.State()
 		return !s.BreakerOpen && s.Tracking
 	})
@@ -189,7 +189,7 @@ func TestEpoch(t *testing.T) {
 			}
 			epoch.Add(1)
 			away.Store(false)
-			eventually(t, "the epoch has changed", func() bool { return read() == "new" })
+			testenv.Eventually(t, "the epoch has changed", func() bool { return read() == "new" })
 		})
 	}
 }

@@ -33,7 +33,7 @@ func askNode(t *testing.T, node *servers.Node, command ...string) (string, error
 // promoted waits until one of the nodes is a master.
 func promoted(t *testing.T, nodes ...*servers.Node) {
 	t.Helper()
-	eventually(t, "a replica is promoted", func() bool {
+	testenv.Eventually(t, "a replica is promoted", func() bool {
 		for _, node := range nodes {
 			info, err := askNode(t, node, "INFO", "replication")
 			if err == nil && strings.Contains(info, "role:master") {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hal9-ai/hal9/cacheutil"
+	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
 // page is a row of a ledger.
@@ -240,13 +241,13 @@ func (f *fleet) write(ctx context.Context, s *server) {
 func (f *fleet) awaitGets(t *testing.T, more int64) {
 	t.Helper()
 	until := f.gets.Load() + more
-	eventually(t, fmt.Sprint(more, " reads were made"), func() bool { return f.gets.Load() >= until })
+	testenv.Eventually(t, fmt.Sprint(more, " reads were made"), func() bool { return f.gets.Load() >= until })
 }
 
 // awaitWhole waits until every server has Valkey and its invalidations.
 func (f *fleet) awaitWhole(t *testing.T) {
 	t.Helper()
-	eventually(t, "every server has Valkey again", func() bool {
+	testenv.Eventually(t, "every server has Valkey again", func() bool {
 		for _, s := range f.servers {
 			if state := s.manager.State(); state.Valkey != "up" || !state.Tracking || state.BreakerOpen || state.Pending != 0 {
 				return false
@@ -281,7 +282,7 @@ func (f *fleet) awaitCoherence(t *testing.T) (behind int) {
 	f.end()
 	f.awaitWhole(t)
 	behind = f.outdated(t)
-	eventually(t, "all servers return the newest versions", func() bool { return f.outdated(t) == 0 })
+	testenv.Eventually(t, "all servers return the newest versions", func() bool { return f.outdated(t) == 0 })
 	return behind
 }
 
@@ -294,7 +295,7 @@ func (f *fleet) awaitInvalidations(t *testing.T) {
 			r := f.ledger.write(key)
 			s.cache.Invalidate(t.Context(), key, r.Version)
 		}
-		eventually(t, fmt.Sprint("the writes of server ", i, " are seen by all"), func() bool { return f.outdated(t) == 0 })
+		testenv.Eventually(t, fmt.Sprint("the writes of server ", i, " are seen by all"), func() bool { return f.outdated(t) == 0 })
 	}
 }
 

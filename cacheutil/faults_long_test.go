@@ -55,7 +55,7 @@ func TestLongQueueLoss(t *testing.T) {
 					accepted <- n
 				}()
 			}
-			eventually(t, "much is queued", func() bool { return q.Stats(t.Context()).OldestAge > 2500*time.Millisecond })
+			testenv.Eventually(t, "much is queued", func() bool { return q.Stats(t.Context()).OldestAge > 2500*time.Millisecond })
 			oldest := q.Stats(t.Context()).OldestAge
 			must(t, node.Kill())
 			var total int64
@@ -63,7 +63,7 @@ func TestLongQueueLoss(t *testing.T) {
 				total += <-accepted
 			}
 			must(t, node.Start(t.Context()))
-			eventually(t, "Valkey is back", func() bool { return q.Stats(t.Context()).Known })
+			testenv.Eventually(t, "Valkey is back", func() bool { return q.Stats(t.Context()).Known })
 			kept := q.Stats(t.Context()).Depth
 			fmt.Printf("%-22s %6d accepted, %6d kept, %d lost; the oldest had waited %v\n",
 				durability[0][2:]+" "+durability[1], total, kept, max(0, total-kept), oldest.Round(time.Millisecond))

@@ -21,7 +21,7 @@ func TestRestartFromAnOldSnapshot(t *testing.T) {
 	// Everything is changed, and every cache has been told.
 	f.awaitInvalidations(t)
 	must(t, node.Kill())
-	eventually(t, "the death is noticed", func() bool { return !f.servers[0].manager.State().Tracking && !f.servers[1].manager.State().Tracking })
+	testenv.Eventually(t, "the death is noticed", func() bool { return !f.servers[0].manager.State().Tracking && !f.servers[1].manager.State().Tracking })
 	must(t, node.Start(t.Context()))
 	f.awaitWhole(t)
 	if n := f.outdated(t); n != 0 {

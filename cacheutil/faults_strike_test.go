@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
 // strike is something that happens to the Valkey of a fleet under load, and passes.
@@ -50,7 +52,7 @@ func (one strike) run(t *testing.T, f *fleet) string {
 	over := time.After(one.atLeast)
 	f.awaitGets(t, 500)
 	if one.silent {
-		eventually(t, "the breaker opens", func() bool { return opened.Load() != 0 })
+		testenv.Eventually(t, "the breaker opens", func() bool { return opened.Load() != 0 })
 		// And reads go on with an open breaker.
 		f.awaitGets(t, 200)
 	}

@@ -13,22 +13,6 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
 
-// eventually waits until a condition holds.
-func eventually(tb testing.TB, what string, holds func() bool) {
-	tb.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			tb.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
 func keyOf(i int) string { return "k" + strconv.Itoa(i) }
 
 // ask sends a command to Valkey.

@@ -131,7 +131,7 @@ func TestHerdWhoseLeaderDies(t *testing.T) {
 		process.hear(t, &told)
 	}
 	leader.tell(t, told)
-	eventually(t, "the leader loads", func() bool {
+	testenv.Eventually(t, "the leader loads", func() bool {
 		leases, err := raw.Do(t.Context(), raw.B().Keys().Pattern("herd:l:*").Build()).AsStrSlice()
 		return err == nil && len(leases) == 1
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hal9-ai/hal9/cacheutil"
+	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
 // leases are the leases that anyone holds.
@@ -28,13 +29,13 @@ func TestUnheardLease(t *testing.T) {
 	thaw := p.freeze()
 	got, err := through.Get(t.Context(), "k", func(context.Context) (string, error) {
 		thaw()
-		eventually(t, "the lease is granted", func() bool { return p.leases() == 1 })
+		testenv.Eventually(t, "the lease is granted", func() bool { return p.leases() == 1 })
 		return "old", nil
 	})
 	if got != "old" || err != nil {
 		t.Fatal(got, err)
 	}
-	eventually(t, "the lease is given back", func() bool { return p.leases() == 0 })
+	testenv.Eventually(t, "the lease is given back", func() bool { return p.leases() == 0 })
 	if _, err := p.mb.Peek(t.Context(), "k"); err == nil {
 		t.Error("the value was stored")
 	}
@@ -49,7 +50,7 @@ func TestStaleFromValkey(t *testing.T) {
 	}
 	writer := wordCache(t, p.ma, stale)
 	p.get(writer, "k")
-	eventually(t, "the value is past its time", func() bool {
+	testenv.Eventually(t, "the value is past its time", func() bool {
 		entry, err := p.ma.Peek(t.Context(), "k")
 		return err == nil && entry.TTL < 0
 	})

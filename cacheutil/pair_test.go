@@ -82,7 +82,7 @@ func (p *pair) warm(key string) {
 	p.t.Helper()
 	for i, c := range []*cacheutil.Cache[string]{p.a, p.b} {
 		m := []*cacheutil.Manager{p.ma, p.mb}[i]
-		eventually(p.t, "the key is in memory", func() bool {
+		testenv.Eventually(p.t, "the key is in memory", func() bool {
 			before := m.Stats()[0].HitsLocal
 			p.get(c, key)
 			return m.Stats()[0].HitsLocal > before
@@ -161,7 +161,7 @@ func TestInvalidationReachesOthers(t *testing.T) {
 		if got := p.get(p.a, name); got != "new" {
 			t.Errorf("%s: the writer reads %q", name, got)
 		}
-		eventually(t, name+" reaches the other", func() bool { return p.get(p.b, name) == "new" })
+		testenv.Eventually(t, name+" reaches the other", func() bool { return p.get(p.b, name) == "new" })
 	}
 }
 
@@ -172,25 +172,25 @@ func TestBrokenTracking(t *testing.T) {
 	p.warm("k")
 	ask(t, p.raw, "ACL", "SETUSER", "default", "-client|tracking")
 	p.killTracking()
-	eventually(t, "the break is noticed", func() bool { return !p.ma.State().Tracking && !p.mb.State().Tracking })
-	eventually(t, "Valkey is used without", func() bool { return p.mb.State().Valkey == "up" })
+	testenv.Eventually(t, "the break is noticed", func() bool { return !p.ma.State().Tracking && !p.mb.State().Tracking })
+	testenv.Eventually(t, "Valkey is used without", func() bool { return p.mb.State().Valkey == "up" })
 	for _, row := range []string{"new", "newer"} {
 		p.write(row)
 		p.a.Invalidate(t.Context(), "k", 0)
 		// For a moment after the break nobody knows whether it is the same Valkey: until
 		// then what is to be invalidated waits.
-		eventually(t, "Valkey took the invalidation", func() bool { return p.ma.State().Pending == 0 })
+		testenv.Eventually(t, "Valkey took the invalidation", func() bool { return p.ma.State().Pending == 0 })
 		if got := p.get(p.b, "k"); got != row {
 			t.Fatalf("got %q, want %q", got, row)
 		}
 	}
-	eventually(t, "Valkey serves", func() bool {
+	testenv.Eventually(t, "Valkey serves", func() bool {
 		before := p.mb.Stats()[0]
 		p.get(p.b, "k")
 		return p.mb.Stats()[0].HitsRemote == before.HitsRemote+1
 	})
 	ask(t, p.raw, "ACL", "SETUSER", "default", "+client|tracking")
-	eventually(t, "invalidations arrive again", func() bool { return p.ma.State().Tracking && p.mb.State().Tracking })
+	testenv.Eventually(t, "invalidations arrive again", func() bool { return p.ma.State().Tracking && p.mb.State().Tracking })
 	p.warm("k")
 	if got := p.get(p.b, "k"); got != "newer" {
 		t.Errorf("got %q", got)
@@ -202,12 +202,12 @@ func TestFlush(t *testing.T) {
 	p.warm("k")
 	p.write("new")
 	ask(t, p.raw, "FLUSHALL")
-	eventually(t, "memory is emptied", func() bool { return p.get(p.a, "k") == "new" && p.get(p.b, "k") == "new" })
+	testenv.Eventually(t, "memory is emptied", func() bool { return p.get(p.a, "k") == "new" && p.get(p.b, "k") == "new" })
 	p.warm("k") // and used again
 	ask(t, p.raw, "SCRIPT", "FLUSH")
 	p.a.Invalidate(t.Context(), "k", 0)
 	p.write("newer")
-	eventually(t, "scripts are sent again", func() bool { return p.get(p.b, "k") == "newer" })
+	testenv.Eventually(t, "scripts are sent again", func() bool { return p.get(p.b, "k") == "newer" })
 	if s := p.ma.State(); s.Pending != 0 {
 		t.Errorf("got %+v", s)
 	}
@@ -229,8 +229,8 @@ func TestJournal(t *testing.T) {
 		t.Errorf("while Valkey is away: got %q", got)
 	}
 	thaw()
-	eventually(t, "the invalidation is repeated", func() bool { return p.ma.State().Pending == 0 })
-	eventually(t, "the other has it", func() bool { return p.get(p.b, "k") == "new" })
+	testenv.Eventually(t, "the invalidation is repeated", func() bool { return p.ma.State().Pending == 0 })
+	testenv.Eventually(t, "the other has it", func() bool { return p.get(p.b, "k") == "new" })
 	p.warm("k")
 	if got := p.get(p.a, "k"); got != "new" {
 		t.Errorf("got %q", got)
@@ -255,7 +255,7 @@ func TestJournalOverflow(t *testing.T) {
 		t.Errorf("while Valkey is away: got %q", got)
 	}
 	thaw()
-	eventually(t, "everything is out of reach", func() bool {
+	testenv.Eventually(t, "everything is out of reach", func() bool {
 		return p.get(p.b, "k") == "new" && p.get(p.b, "innocent") == "new" && p.get(p.a, "innocent") == "new"
 	})
 	p.warm("k")
@@ -286,7 +286,7 @@ func TestRefusedInvalidations(t *testing.T) {
 	}
 	ask(t, p.raw, "CONFIG", "SET", "min-replicas-to-write", "0")
 	for _, key := range keys {
-		eventually(t, "the other has it", func() bool { return p.get(p.b, key) == "new" })
+		testenv.Eventually(t, "the other has it", func() bool { return p.get(p.b, key) == "new" })
 	}
 	p.warm("one")
 }
@@ -304,7 +304,7 @@ func TestFullMemory(t *testing.T) {
 	p.a.Invalidate(t.Context(), "k", 7)
 	through.Put(t.Context(), "put", "new")
 	for _, key := range []string{"k", "put"} {
-		eventually(t, "the invalidation arrives", func() bool { return p.get(p.b, key) == "new" })
+		testenv.Eventually(t, "the invalidation arrives", func() bool { return p.get(p.b, key) == "new" })
 	}
 	if s := p.ma.State(); s.Pending != 0 || s.BreakerOpen {
 		t.Errorf("got %+v", s)
@@ -400,7 +400,7 @@ func TestWake(t *testing.T) {
 				p.get(b, key)
 				got <- time.Now()
 			}()
-			eventually(t, "the other waits", func() bool { return leaseAwaited(p, key) })
+			testenv.Eventually(t, "the other waits", func() bool { return leaseAwaited(p, key) })
 			released := time.Now()
 			let()
 			if err := <-done; !errors.Is(err, failure) {

@@ -286,7 +286,7 @@ func TestQueueSurvivesFlush(t *testing.T) {
 	empty(t, q)
 	do(t, m, "FLUSHALL")
 	submit(t, q, thing{"k", 3, ""})
-	eventually(t, "the value is applied", func() bool { return db.all(t)["k"].Version == 3 })
+	testenv.Eventually(t, "the value is applied", func() bool { return db.all(t)["k"].Version == 3 })
 }
 
 // Consumers of processes that were killed are forgotten, but none that still holds
@@ -324,13 +324,13 @@ func TestQueueForgetsDeadConsumers(t *testing.T) {
 		}
 		return names, idle
 	}
-	eventually(t, "both look dead", func() bool {
+	testenv.Eventually(t, "both look dead", func() bool {
 		_, idle := consumers()
 		return idle > 50
 	})
 	run(t, q)
 	empty(t, q)
-	eventually(t, "both are forgotten", func() bool {
+	testenv.Eventually(t, "both are forgotten", func() bool {
 		names, _ := consumers()
 		return len(names) == 1 && names[0] != "idle" && names[0] != "holding"
 	})

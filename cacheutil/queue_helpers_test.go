@@ -201,7 +201,7 @@ func submit(t *testing.T, q *cacheutil.Queue[thing], values ...thing) {
 // empty waits until nothing is queued any more.
 func empty(t *testing.T, q *cacheutil.Queue[thing]) {
 	t.Helper()
-	eventually(t, "the queue is empty", func() bool {
+	testenv.Eventually(t, "the queue is empty", func() bool {
 		s := q.Stats(t.Context())
 		return s.Known && s.Depth == 0
 	})
@@ -211,7 +211,7 @@ func empty(t *testing.T, q *cacheutil.Queue[thing]) {
 // them: applied, or given up.
 func left(t *testing.T, q *cacheutil.Queue[thing], n int64) {
 	t.Helper()
-	eventually(t, fmt.Sprint(n, " entries have left the queue"), func() bool {
+	testenv.Eventually(t, fmt.Sprint(n, " entries have left the queue"), func() bool {
 		s := q.Stats(t.Context())
 		return s.Applied+s.Buried == n
 	})

@@ -78,10 +78,10 @@ func TestQueueIsolatesPoison(t *testing.T) {
 	}
 	db.insert(t, "failing", "panicking")
 	run(t, q)
-	eventually(t, "the others are applied", func() bool { return q.Stats(t.Context()).Applied == 61 })
+	testenv.Eventually(t, "the others are applied", func() bool { return q.Stats(t.Context()).Applied == 61 })
 	// Those that merely fail are given up when others keep succeeding.
 	version := int64(100)
-	eventually(t, "nothing is left", func() bool {
+	testenv.Eventually(t, "nothing is left", func() bool {
 		version++
 		submit(t, q, thing{"good0", version, "later"})
 		good["good0"] = thing{"good0", version, "later"}
@@ -111,7 +111,7 @@ func TestQueueIsolatesPoison(t *testing.T) {
 			t.Errorf("letter %+v, want the reason to tell %q", letter, want)
 		}
 	}
-	eventually(t, "the last dead letter is told of", func() bool { return len(told.sorted()) == 7 })
+	testenv.Eventually(t, "the last dead letter is told of", func() bool { return len(told.sorted()) == 7 })
 	want := []string{"", "failing", "nul", "panicking", "poison", "undecodable", "unversioned"}
 	if got := told.sorted(); !slices.Equal(got, want) {
 		t.Errorf("OnDeadLetter was told of %q, want %q", got, want)
@@ -190,7 +190,7 @@ func TestQueueWaitsForTheDatabase(t *testing.T) {
 			db.insert(t, keys...)
 			db.away.Store(true)
 			run(t, q)
-			eventually(t, "it was tried many times", func() bool { return db.calls.Load() >= int64(min(5*n+2, 14)) })
+			testenv.Eventually(t, "it was tried many times", func() bool { return db.calls.Load() >= int64(min(5*n+2, 14)) })
 			if s := q.Stats(t.Context()); s.Depth != int64(n) || s.Buried != 0 || s.Failures == 0 || s.OldestAge <= 0 {
 				t.Errorf("while the database is away: %+v", s)
 			}

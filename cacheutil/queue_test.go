@@ -150,7 +150,7 @@ func TestQueueSubmitFallsBack(t *testing.T) {
 		if err := node.Thaw(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "values are queued again", func() bool {
+		testenv.Eventually(t, "values are queued again", func() bool {
 			queued, _ := q.Submit(t.Context(), thing{"k", 6, ""})
 			return queued
 		})
@@ -219,7 +219,7 @@ func TestQueueReplayDoesNotUndoLaterWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, q)
-	eventually(t, "the old values are replayed", func() bool { return q.Stats(t.Context()).Applied == 3 })
+	testenv.Eventually(t, "the old values are replayed", func() bool { return q.Stats(t.Context()).Applied == 3 })
 	rows := db.all(t)
 	if got, want := rows["overtaken"], (thing{"overtaken", 3, "direct"}); got != want {
 		t.Errorf("got %v, want the later write %v", got, want)

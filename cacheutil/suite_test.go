@@ -60,6 +60,6 @@ func openLive(tb testing.TB, cfg cacheutil.Config) *cacheutil.Manager {
 		cfg.CallTimeout = 5 * time.Second // a busy machine is not what is tested
 	}
 	m := open(tb, cfg)
-	eventually(tb, "Valkey is used", func() bool { s := m.State(); return s.Tracking && s.Valkey == "up" })
+	testenv.Eventually(tb, "Valkey is used", func() bool { s := m.State(); return s.Tracking && s.Valkey == "up" })
 	return m
 }

@@ -37,7 +37,7 @@ func exercise(t *testing.T, db *things, url string) {
 	noLeaks(t)
 	f := startFleet(t, url)
 	f.awaitGets(t, 300)
-	eventually(t, "every server uses both tiers", func() bool {
+	testenv.Eventually(t, "every server uses both tiers", func() bool {
 		for _, s := range f.servers {
 			if stats := s.manager.Stats()[0]; stats.HitsLocal == 0 || stats.HitsRemote == 0 {
 				return false

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hal9-ai/hal9/cacheutil"
+	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
 // newGatedPair is a pair whose first half has a gate before Valkey.
@@ -25,7 +26,7 @@ func newGatedPair(t *testing.T, cfg cacheutil.Config) (*pair, *gate) {
 // open reads keys that nobody has until the breaker opens, and returns them.
 func (p *pair) open() (keys []string) {
 	p.t.Helper()
-	eventually(p.t, "the breaker opens", func() bool {
+	testenv.Eventually(p.t, "the breaker opens", func() bool {
 		keys = append(keys, "cold"+keyOf(len(keys)))
 		p.get(p.a, keys[len(keys)-1])
 		return p.ma.State().BreakerOpen
@@ -61,11 +62,11 @@ func TestMemoryOutlivesTheBreaker(t *testing.T) {
 	p.write("new")
 	for _, key := range []string{"k", cold[0]} {
 		p.b.Invalidate(t.Context(), key, 0)
-		eventually(t, "the other's write is heard of", func() bool { return p.get(p.a, key) == "new" })
+		testenv.Eventually(t, "the other's write is heard of", func() bool { return p.get(p.a, key) == "new" })
 	}
 	p.inMemory("other", "old")
 	g.pass()
-	eventually(t, "the breaker closes", func() bool { return !p.ma.State().BreakerOpen })
+	testenv.Eventually(t, "the breaker closes", func() bool { return !p.ma.State().BreakerOpen })
 	p.inMemory("other", "old")
 	p.inMemory("k", "new")
 }
@@ -82,7 +83,7 @@ func TestSlowValkeyIsTold(t *testing.T) {
 		if got := p.get(p.a, "k"); got != row {
 			t.Errorf("the writer reads %q", got)
 		}
-		eventually(t, "the other hears of it", func() bool { return p.get(p.b, "k") == row })
+		testenv.Eventually(t, "the other hears of it", func() bool { return p.get(p.b, "k") == row })
 	}
 	if s := p.ma.State(); !s.BreakerOpen {
 		t.Errorf("the breaker has closed: %+v", s)
@@ -100,14 +101,14 @@ func TestSilentValkey(t *testing.T) {
 	thaw := p.freeze()
 	p.write("new")
 	p.b.Invalidate(t.Context(), "k", 0)
-	eventually(t, "the memory is not used", func() bool { return p.get(p.a, "k") == "new" })
+	testenv.Eventually(t, "the memory is not used", func() bool { return p.get(p.a, "k") == "new" })
 	if s := p.ma.State(); s.Tracking {
 		t.Errorf("got %+v", s)
 	}
 	thaw()
-	eventually(t, "the memory is used", func() bool { return p.ma.State().Tracking })
+	testenv.Eventually(t, "the memory is used", func() bool { return p.ma.State().Tracking })
 	p.inMemory("other", "old")
-	eventually(t, "the write is heard of", func() bool { return p.mb.State().Pending == 0 && p.get(p.a, "k") == "new" })
+	testenv.Eventually(t, "the write is heard of", func() bool { return p.mb.State().Pending == 0 && p.get(p.a, "k") == "new" })
 }
 
 // Calls are not answered for long: another server may be the one that others tell
@@ -115,14 +116,14 @@ func TestSilentValkey(t *testing.T) {
 func TestUnansweredEra(t *testing.T) {
 	p, g := newGatedPair(t, cacheutil.Config{LocalMaxTTL: 500 * time.Millisecond})
 	g.hold()
-	eventually(t, "the memory is not used", func() bool { return !p.ma.State().Tracking })
+	testenv.Eventually(t, "the memory is not used", func() bool { return !p.ma.State().Tracking })
 	p.write("new")
 	p.b.Invalidate(t.Context(), "k", 0)
-	eventually(t, "the write is read", func() bool { return p.get(p.a, "k") == "new" })
+	testenv.Eventually(t, "the write is read", func() bool { return p.get(p.a, "k") == "new" })
 	g.pass()
-	eventually(t, "the memory is used", func() bool { return p.ma.State().Tracking })
+	testenv.Eventually(t, "the memory is used", func() bool { return p.ma.State().Tracking })
 	p.inMemory("other", "old")
-	eventually(t, "the write is heard of", func() bool { return p.get(p.a, "k") == "new" })
+	testenv.Eventually(t, "the write is heard of", func() bool { return p.get(p.a, "k") == "new" })
 }
 
 func TestBreakerJudges(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hal9-ai/hal9/ingest"
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -92,7 +93,7 @@ func TestActivityAgreesWithRecount(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		eventually(t, "an update before its time", func() bool { return activities(t, st)["neuron-l4"].SignalsProcessed > 0 })
+		testenv.Eventually(t, "an update before its time", func() bool { return activities(t, st)["neuron-l4"].SignalsProcessed > 0 })
 		if err := ing.Close(t.Context()); err != nil {
 			t.Fatalf("close: %v", err)
 		}
@@ -140,13 +141,13 @@ func TestActivityIsKeptWhenTheStoreFails(t *testing.T) {
 			}
 		}
 		submit()
-		eventually(t, "two failures", func() bool { return f.failed.Load() >= 2 })
+		testenv.Eventually(t, "two failures", func() bool { return f.failed.Load() >= 2 })
 		submit()
 		if a := activities(t, st)["neuron-l1"]; a.SignalsProcessed != 0 {
 			t.Fatalf("activity %+v was written by a transaction that failed", a)
 		}
 		f.broken.Store(false)
-		eventually(t, "the kept counts", func() bool { return activities(t, st)["neuron-l1"].SignalsProcessed == 2 })
+		testenv.Eventually(t, "the kept counts", func() bool { return activities(t, st)["neuron-l1"].SignalsProcessed == 2 })
 		if counted := checkRecount(t, st); counted != 8 {
 			t.Errorf("%d signals are counted, want 8", counted)
 		}

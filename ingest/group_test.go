@@ -14,6 +14,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/hal9-ai/hal9/ingest"
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -95,7 +96,7 @@ func (b *blocked) submitAll(ctx context.Context, t *testing.T, rows []model.Sign
 	for n := range rows {
 		answers[n] = b.submit(ctx, rows[n])
 	}
-	eventually(t, "all to wait", func() bool { return metric(t, b.set, "hal9_ingest_queue_length") == len(rows) })
+	testenv.Eventually(t, "all to wait", func() bool { return metric(t, b.set, "hal9_ingest_queue_length") == len(rows) })
 	return answers
 }
 
@@ -135,7 +136,7 @@ func TestSubmitCommitsTogether(t *testing.T) {
 		leavers, leave := context.WithCancel(t.Context())
 		answers := b.submitAll(t.Context(), t, rows)
 		leaver := b.submit(leavers, b.gen.make("a", "b", "leaves"))
-		eventually(t, "the leaver to wait", func() bool { return metric(t, b.set, "hal9_ingest_queue_length") == 101 })
+		testenv.Eventually(t, "the leaver to wait", func() bool { return metric(t, b.set, "hal9_ingest_queue_length") == 101 })
 		leave()
 		if s := <-leaver; !errors.Is(s.err, context.Canceled) {
 			t.Errorf("who left while waiting: %+v", s)
@@ -204,7 +205,7 @@ func TestCloseDrainsTheQueue(t *testing.T) {
 		answers := append(b.submitAll(t.Context(), t, b.gen.many(20)), b.first)
 		closed := make(chan error, 1)
 		go func() { closed <- b.Close(t.Context()) }()
-		eventually(t, "the door to close", func() bool {
+		testenv.Eventually(t, "the door to close", func() bool {
 			_, err := b.SubmitMany(t.Context(), nil)
 			return errors.Is(err, model.ErrUnavailable)
 		})

@@ -73,18 +73,6 @@ func (s signals) make(from, to, content string) model.SignalInsertParams {
 	}
 }
 
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 // clock is set by the test.
 type clock struct {
 	mu  sync.Mutex

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hal9-ai/hal9/ingest"
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -41,7 +42,7 @@ func TestDeadlineWithoutATimer(t *testing.T) {
 		}
 		below, leave := context.WithCancel(t.Context())
 		leaver := b.submit(watchedDeadline{below, time.Now().Add(time.Hour)}, b.gen.make("a", "b", "leaves"))
-		eventually(t, "the leaver to wait", func() bool { return metric(t, b.set, "hal9_ingest_queue_length") == 2 })
+		testenv.Eventually(t, "the leaver to wait", func() bool { return metric(t, b.set, "hal9_ingest_queue_length") == 2 })
 		leave()
 		if s := <-leaver; !errors.Is(s.err, context.Canceled) {
 			t.Errorf("the leaver: %v", s.err)

@@ -154,7 +154,10 @@ func (rep *Report) facts() markup {
 	facts := [][2]string{
 		{"Server", server},
 		{"Began", fmt.Sprintf("%s, %s s measured after %s s of warm-up", rep.Began.Format("2006-01-02 15:04:05 UTC"), digitsOf(rep.Measured), digitsOf(rep.WarmUp))},
-		{"Machine", rep.Machine}, {"Accounts", rep.Accounts}, {"Keys", rep.Keys}, {"Think time", rep.Think},
+		{"Machine", rep.Machine},
+		{"Accounts", rep.Accounts},
+		{"Keys", rep.Keys},
+		{"Think time", rep.Think},
 	}
 	if l := rep.Limit; l != nil {
 		passwords := fmt.Sprintf("%s hashes/s on %d cores", digitsOf(l.HashesPerSecond), l.Cores)

@@ -14,6 +14,7 @@ type plan struct {
 	deck     []int // journeys in their exact shares; nil draws by weights
 	weights  []int // sums
 	slots    slots
+	builtin  builtins
 	choices  []choice
 	neurons  *zipf
 	accounts *zipf
@@ -84,12 +85,38 @@ func newPlan(s *Scenario) *plan {
 		divisor = gcd(divisor, j.Weight)
 		p.journeys = append(p.journeys, p.journey(j))
 	}
+	p.builtin = p.findBuiltins()
 	if s.Pick == pickDeck && sum/divisor <= maxDeck {
 		for i := range s.Journeys {
 			p.deck = append(p.deck, slices.Repeat([]int{i}, s.Journeys[i].Weight/divisor)...)
 		}
 	}
 	return p
+}
+
+// builtins are the slots of what changes from journey to journey, -1 of what no step uses:
+// to make it all for nothing would be a good part of what a request costs here.
+type builtins struct{ iteration, random, time, neuron, username, password, token int }
+
+func (p *plan) findBuiltins() builtins {
+	used := map[int]bool{p.slots[varToken]: true} // shown without a placeholder too
+	for i := range p.journeys {
+		for j := range p.journeys[i].steps {
+			step := &p.journeys[i].steps[j]
+			for _, part := range slices.Concat(step.path, step.body, step.bearer) {
+				used[part.slot] = true
+			}
+		}
+	}
+	slot := func(name string) int {
+		if n := p.slots[name]; used[n] {
+			return n
+		}
+		return -1
+	}
+	return builtins{
+		slot(varIteration), slot(varRandom), slot(varTime), slot(varNeuron), slot(varUsername), slot(varPassword), slot(varToken),
+	}
 }
 
 func gcd(a, b int) int {

@@ -54,6 +54,13 @@ func newUser(r *running, number int, stopped <-chan struct{}) *user {
 
 func (u *user) set(name, value string) { u.values[u.run.plan.slots[name]] = value }
 
+// put is set by the slot, -1 for none.
+func (u *user) put(slot int, value string) {
+	if slot >= 0 {
+		u.values[slot] = value
+	}
+}
+
 // play makes journeys until the user is told to stop or the run ends. The journey under
 // way is finished.
 func (u *user) play(ctx context.Context) {
@@ -141,9 +148,9 @@ func (u *user) journey(ctx context.Context, j *journeyPlan) bool {
 			return false
 		}
 		defer u.account.end()
-		u.set(varUsername, u.account.Username)
-		u.set(varPassword, u.account.Password)
-		u.set(varToken, u.account.AccessToken)
+		u.put(plan.builtin.username, u.account.Username)
+		u.put(plan.builtin.password, u.account.Password)
+		u.put(plan.builtin.token, u.account.AccessToken)
 	}
 	for i := range j.steps {
 		step := &j.steps[i]
@@ -166,14 +173,20 @@ func (u *user) journey(ctx context.Context, j *journeyPlan) bool {
 // draw gives the placeholders that change from journey to journey their values.
 func (u *user) draw() {
 	plan := u.run.plan
-	u.set(varIteration, strconv.Itoa(u.made))
-	u.set(varRandom, strconv.FormatUint(u.rng.Uint64()|1<<63, 16))
-	u.set(varTime, strconv.FormatInt(time.Now().UnixMilli(), 10))
+	if n := plan.builtin.iteration; n >= 0 {
+		u.values[n] = strconv.Itoa(u.made)
+	}
+	if n := plan.builtin.random; n >= 0 {
+		u.values[n] = strconv.FormatUint(u.rng.Uint64()|1<<63, 16)
+	}
+	if n := plan.builtin.time; n >= 0 {
+		u.values[n] = strconv.FormatInt(time.Now().UnixMilli(), 10)
+	}
 	for _, c := range plan.choices {
 		u.values[c.slot] = c.words[u.rng.IntN(len(c.words))]
 	}
-	if plan.neurons != nil {
-		u.set(varNeuron, u.run.neuronNames[plan.neurons.draw(u.rng)])
+	if n := plan.builtin.neuron; n >= 0 && plan.neurons != nil {
+		u.values[n] = u.run.neuronNames[plan.neurons.draw(u.rng)]
 	}
 }
 
@@ -184,7 +197,7 @@ func (u *user) call(ctx context.Context, s *stepPlan) (o outcome, usable bool) {
 	u.body = s.body.write(u.body[:0], u.values, inJSON)
 	u.bearer = s.bearer.write(u.bearer[:0], u.values, inHeader)
 	if len(u.bearer) == 0 && u.run.plan.bearer {
-		u.bearer = inHeader(u.bearer, u.values[u.run.plan.slots[varToken]])
+		u.bearer = inHeader(u.bearer, u.values[u.run.plan.builtin.token])
 	}
 	u.client.out = u.client.target.appendRequest(u.client.out[:0], s.method, u.path, u.bearer, u.body)
 

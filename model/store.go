@@ -78,6 +78,16 @@ type SignalPartitions interface {
 	// partition because none of their own is there, in order, each with its count of
 	// signals, which goes no further than most. On SQLite there are none.
 	SignalPartitionDefaultMonths(ctx context.Context, most int64) ([]SignalMonth, error)
+	// SignalPartitionDetach takes the partition of the month that holds the moment out of
+	// the signals, and keeps its table: its signals are found no longer, and none is lost.
+	// The month must be over. ErrNotFound says that it has no partition. On SQLite it is
+	// ErrInvalid. It needs a role that owns the tables.
+	SignalPartitionDetach(ctx context.Context, month time.Time) (SignalPartition, error)
+	// SignalPartitionAttach brings a month back that was detached, and into it the signals
+	// of that month that were stored since. ErrNotFound says that it is not detached. On SQLite it is ErrInvalid. It needs a role that owns the tables.
+	SignalPartitionAttach(ctx context.Context, month time.Time) (SignalAttached, error)
+	// SignalPartitionDetachedList returns the months that are detached, in order.
+	SignalPartitionDetachedList(ctx context.Context) ([]SignalPartition, error)
 }
 
 // SignalMonth is a month of signals that has no partition.
@@ -95,6 +105,13 @@ type SignalPartition struct {
 	IsDefault bool
 	Rows      int64 // PostgreSQL's estimate, -1 when it has none; exact on SQLite
 	Bytes     int64 // with indexes; 0 where the engine cannot tell
+}
+
+// SignalAttached is a month that was brought back.
+type SignalAttached struct {
+	SignalPartition
+
+	Moved int64 // signals of the month that had been stored since it was detached
 }
 
 // PoolStats tells how connections are used.

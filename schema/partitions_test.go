@@ -327,7 +327,7 @@ func TestReaderThatWritesWins(t *testing.T) {
 			_, err := db.ExecContext(t.Context(), "SELECT signals_partition_ensure('2034-01-01T00:00:00Z')")
 			done <- err
 		}()
-		waitFor(t, func() bool {
+		testenv.Eventually(t, "a session that waits", func() bool {
 			return one[int](t, db, `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'signals_default'::regclass`) == 1
 		})
 		if _, err := tx.ExecContext(t.Context(), "SELECT pg_sleep($1)", pause.Seconds()); err != nil {
@@ -350,16 +350,5 @@ func TestReaderThatWritesWins(t *testing.T) {
 	}
 	if n := one[int](t, db, "SELECT count(*) FROM signals_y2034m01"); n != 2 {
 		t.Errorf("%d rows came home", n)
-	}
-}
-
-// waitFor returns when the condition holds.
-func waitFor(tb testing.TB, condition func() bool) {
-	tb.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); {
-		if time.Now().After(deadline) {
-			tb.Fatal("the condition did not come true within 10 s")
-		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }

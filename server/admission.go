@@ -48,7 +48,9 @@ type admission struct {
 	last  atomic.Int64  // when one was refused last, since begun
 	// looked is when the rate was looked at last, since begun.
 	looked atomic.Int64
-	begun  time.Time
+	// sampled is when a request was asked how long it waited, since begun.
+	sampled atomic.Int64
+	begun   time.Time
 
 	mu       sync.Mutex // held to look at the rate and the wait
 	age      float64    // seconds that requests wait to be looked at
@@ -67,6 +69,9 @@ const (
 	rateWeight = 0.5
 	// sampleOne is one in how many requests is asked how long it waited.
 	sampleOne = 8
+	// samplePause is how long no other is asked then: of tens of thousands a second a
+	// thousand are enough.
+	samplePause = time.Millisecond
 	// ageWeight is how much of a new wait counts.
 	ageWeight = 1.0 / 16
 	// patience is how many delays, and how many times the bound, a burst may take.
@@ -106,9 +111,9 @@ func (s *Server) laneOf(a *access) *admission {
 }
 
 // enter lets a request in, which then must leave; false says that there are too many.
-// ctx is the request's, which knows where it came by.
-func (a *admission) enter(ctx context.Context) bool {
-	a.look(ctx)
+// ctx is the request's, which knows where it came by, and at is now.
+func (a *admission) enter(ctx context.Context, at time.Time) bool {
+	a.look(ctx, at)
 	if a.resume() {
 		return true
 	}
@@ -117,16 +122,19 @@ func (a *admission) enter(ctx context.Context) bool {
 }
 
 // full tells whether enter would refuse a request, which is not counted yet.
-func (a *admission) full(ctx context.Context) bool {
-	a.look(ctx)
+func (a *admission) full(ctx context.Context, at time.Time) bool {
+	a.look(ctx, at)
 	return !a.fits(a.under.Load() + 1)
 }
 
 // look looks at a sample of the requests.
-func (a *admission) look(ctx context.Context) {
+func (a *admission) look(ctx context.Context, at time.Time) {
 	if a.least > 0 && rand.Uint32()%sampleOne == 0 { //nolint:gosec // a sample, not a secret
-		if conn := connOf(ctx); conn != nil {
-			a.sample(sinceArrival(conn))
+		now, last := int64(at.Sub(a.begun)), a.sampled.Load()
+		if now-last >= int64(samplePause) && a.sampled.CompareAndSwap(last, now) {
+			if conn := connOf(ctx); conn != nil {
+				a.sample(sinceArrival(conn))
+			}
 		}
 	}
 }
@@ -257,11 +265,12 @@ func (s *Server) shedEarly(w http.ResponseWriter, r *http.Request) bool {
 	if s.general.over.Load() == 0 {
 		return false
 	}
+	begin := time.Now()
 	access := s.access[routeKey{r.Method, r.URL.Path}]
-	if access == nil || access.lane != laneGeneral || !s.general.full(r.Context()) {
+	if access == nil || access.lane != laneGeneral || !s.general.full(r.Context(), begin) {
 		return false
 	}
-	s.shed(w, r, r.URL.Path, s.general, time.Now())
+	s.shed(w, r, r.URL.Path, s.general, begin)
 	return true
 }
 

@@ -16,6 +16,9 @@ func sinceArrival(c net.Conn) time.Duration {
 	if secured, ok := c.(*tls.Conn); ok {
 		c = secured.NetConn()
 	}
+	if watched, ok := c.(*deadlineConn); ok {
+		c = watched.NetConn()
+	}
 	socket, ok := c.(syscall.Conn)
 	if !ok {
 		return 0

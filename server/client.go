@@ -13,9 +13,9 @@ import (
 
 // requestInfo is what is known of every request.
 type requestInfo struct {
-	id string
-	// address is the client's; invalid if unknown, as on a Unix socket.
-	address   netip.Addr
+	id        string
+	server    *Server
+	request   *http.Request
 	userAgent string
 	begun     time.Time
 	// access is the route's, nil if no route took the request.
@@ -49,11 +49,14 @@ func clientOf(ctx context.Context) auth.Client {
 		return auth.Client{}
 	}
 	c := auth.Client{UserAgent: info.userAgent}
-	if info.address.IsValid() {
-		c.IP = info.address.String()
+	if address := info.address(); address.IsValid() {
+		c.IP = address.String()
 	}
 	return c
 }
+
+// address is the client's; invalid if unknown, as on a Unix socket. Few requests need it.
+func (i *requestInfo) address() netip.Addr { return i.server.clientAddress(i.request) }
 
 // clientAddress finds the address of the client. Whoever connects may write anything
 // into X-Forwarded-For and Forwarded: only what trusted proxies wrote is read.

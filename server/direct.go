@@ -41,11 +41,13 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 }
 
 // ginPath writes a path of OpenAPI as gin does.
-func ginPath(path string) string { return strings.NewReplacer("{", ":", "}", "").Replace(path) }
+func ginPath(path string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(path, "{", ":"), "}", "")
+}
 
 // directAnswer is an output that can be written without huma.
 type directAnswer interface {
-	writeDirect(c *gin.Context) error
+	writeDirect(c *gin.Context, s *Server) error
 }
 
 // newDirect makes the direct handler of an operation. fill reads the input; false says
@@ -72,7 +74,7 @@ func newDirect[I, O any](s *Server, op *operation, fill func(*gin.Context, *I) b
 			return true
 		}
 		// What is left to fail is the client's connection, as in huma.
-		_ = any(out).(directAnswer).writeDirect(c) //nolint:forcetypeassert // the operation would not have it otherwise
+		_ = any(out).(directAnswer).writeDirect(c, s) //nolint:forcetypeassert // the operation would not have it otherwise
 		return true
 	}
 }
@@ -110,7 +112,7 @@ func (s *Server) plainBody(c *gin.Context) bool {
 	return ok && time.Since(info.begun) < s.cfg.ReadTimeout-s.cfg.ReadHeaderTimeout-s.cfg.RequestTimeout
 }
 
-func (a *answer[T]) writeDirect(c *gin.Context) error {
+func (a *answer[T]) writeDirect(c *gin.Context, s *Server) error {
 	h := c.Writer.Header()
 	if a.Location != "" {
 		h["Location"] = []string{a.Location}
@@ -118,26 +120,36 @@ func (a *answer[T]) writeDirect(c *gin.Context) error {
 	if a.ETag != "" {
 		h["Etag"] = []string{a.ETag}
 	}
-	if a.CacheControl != "" {
+	switch a.CacheControl {
+	case "":
+	case keepAsking:
+		h["Cache-Control"] = s.shared.keepAsking
+	default:
 		h["Cache-Control"] = []string{a.CacheControl}
 	}
-	body, err := marshalAnswer(a.Body)
-	if err != nil {
-		return err
+	body := a.Body.encoded
+	if body == nil {
+		var err error
+		if body, err = marshalAnswer(a.Body); err != nil {
+			return err
+		}
 	}
-	return writeJSON(c, a.Status, body)
+	return s.writeJSON(c, a.Status, body)
 }
 
-func (a *pageAnswer[T]) writeDirect(c *gin.Context) error {
-	body, err := marshalAnswer(a.Body)
-	if err != nil {
-		return err
+func (a *pageAnswer[T]) writeDirect(c *gin.Context, s *Server) error {
+	body := a.Body.encoded
+	if body == nil {
+		var err error
+		if body, err = marshalAnswer(a.Body); err != nil {
+			return err
+		}
 	}
-	return writeJSON(c, http.StatusOK, body)
+	return s.writeJSON(c, http.StatusOK, body)
 }
 
-func writeJSON(c *gin.Context, status int, body []byte) error {
-	c.Writer.Header()["Content-Type"] = []string{typeJSON}
+func (s *Server) writeJSON(c *gin.Context, status int, body []byte) error {
+	c.Writer.Header()["Content-Type"] = s.shared.json
 	c.Status(status)
 	sayLength(c.Writer, len(body))
 	_, err := c.Writer.Write(body)

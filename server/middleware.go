@@ -25,7 +25,7 @@ func (s *Server) observe(c *gin.Context) {
 	access := s.access[routeKey{c.Request.Method, c.FullPath()}]
 	lane := s.laneOf(access)
 	if lane != nil {
-		if !lane.enter(c.Request.Context()) {
+		if !lane.enter(c.Request.Context(), begin) {
 			s.shed(c.Writer, c.Request, c.FullPath(), lane, begin)
 			c.Abort()
 			return
@@ -35,7 +35,7 @@ func (s *Server) observe(c *gin.Context) {
 	id := requestIDOf(c.Request)
 	ctx := &requestContext{
 		Context: c.Request.Context(), header: [1]string{id},
-		info: requestInfo{id: id, address: s.clientAddress(c.Request), userAgent: c.Request.UserAgent(), begun: begin, access: access, lane: lane},
+		info: requestInfo{id: id, server: s, request: c.Request, userAgent: c.Request.UserAgent(), begun: begin, access: access, lane: lane},
 	}
 	c.Writer.Header()[headerRequestID] = ctx.header[:]
 	c.Request = c.Request.WithContext(ctx)
@@ -73,7 +73,7 @@ func (s *Server) logAccess(c *gin.Context, info *requestInfo, status int, took t
 		slog.Int("bytes", max(0, c.Writer.Size())),
 		slog.Float64("took_ms", float64(took.Microseconds())/1000),
 		slog.String("remote", c.Request.RemoteAddr),
-		slog.Any("client", info.address),
+		slog.String("client", clientOf(ctx).IP),
 	)
 }
 
@@ -158,6 +158,13 @@ func (s *Server) secure(c *gin.Context) {
 type sharedHeader struct {
 	name  string
 	value []string
+}
+
+// sharedValues are values of headers that many answers have, for the same reason.
+type sharedValues struct{ json, keepAsking []string }
+
+func newSharedValues() sharedValues {
+	return sharedValues{json: []string{typeJSON}, keepAsking: []string{keepAsking}}
 }
 
 func secureHeaders() []sharedHeader {

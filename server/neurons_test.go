@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -210,15 +211,5 @@ func TestNeuronHealthOfFilteredPage(t *testing.T) {
 // eventually waits for a condition that other goroutines bring about.
 func eventually(t *testing.T, condition func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatal("waited a minute in vain")
-		}
-	}
+	testenv.Eventually(t, "the condition of this line", condition)
 }

@@ -10,7 +10,7 @@ import (
 
 // partition is a month of signals.
 type partition struct {
-	Name      string     `json:"name" example:"signals_2026_01"`
+	Name      string     `json:"name" example:"signals_y2026m01"`
 	Since     *time.Time `json:"since" nullable:"true" doc:"Null for the default partition, which takes what no month does."`
 	Until     *time.Time `json:"until" nullable:"true" doc:"The first moment after it."`
 	IsDefault bool       `json:"is_default"`

@@ -50,6 +50,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		go func() { defer close(sampled); s.cache.run(sampling, s.now) }()
 		defer func() { stop(); <-sampled }()
 	}
+	watch := newDeadlineWatch(server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout, server.IdleTimeout, s.cfg.BulkIdleTimeout)
+	watching, stopWatching := make(chan struct{}), make(chan struct{})
+	go func() { defer close(watching); watch.run(stopWatching) }()
+	defer func() { close(stopWatching); <-watching }()
+	ln = &deadlineListener{ln, watch}
 	served := make(chan error, 1)
 	if s.certs == nil {
 		go func() { served <- server.Serve(ln) }()

@@ -163,6 +163,7 @@ type Server struct {
 	hsts       string        // the header's value, "" for none
 	// secureHeaders are on all answers.
 	secureHeaders []sharedHeader
+	shared        sharedValues
 
 	started time.Time
 	ready   atomic.Bool
@@ -183,7 +184,7 @@ func New(d Deps) (*Server, error) {
 		cfg: d.Config, store: d.Store, ingest: d.Ingest, auth: d.Auth, identities: d.Identities, ids: d.IDs,
 		now: d.Clock, log: d.Logger, metrics: d.Metrics, cache: &cacheRates{manager: d.Cache}, later: d.Later, consistency: d.Consistency, tracer: d.Tracer, build: d.Build, started: d.Clock(),
 		direct: map[string]direct{}, access: map[routeKey]*access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
-		secureHeaders: secureHeaders(), shedBody: shedBody(),
+		secureHeaders: secureHeaders(), shared: newSharedValues(), shedBody: shedBody(),
 	}
 	s.general = newAdmission("general", d.Config.Limits.Requests, d.Config.Limits.RequestsDelay, &s.conns, d.Metrics)
 	s.admins = newAdmission("admin", adminLane, 0, &s.conns, d.Metrics)

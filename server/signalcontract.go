@@ -66,9 +66,11 @@ func (s *Server) signalSend(ctx context.Context, in *signalSendInput) (*answer[c
 	if err != nil {
 		return nil, err
 	}
-	to := model.DefaultTarget(layer)
+	var to string
 	if in.Body.NeuronID != nil {
 		to = *in.Body.NeuronID
+	} else {
+		to = model.DefaultTarget(layer)
 	}
 	id, at, err := s.identitiesOf(ctx).Identify(nil, nil)
 	if err != nil {

@@ -28,7 +28,7 @@ func scanSignal(body []byte, in *contractSignal) bool {
 			return false
 		}
 		s.Space()
-		bit, most, text := 0, maxName, ""
+		bit, most := 0, maxName
 		switch string(name) {
 		case `"content"`:
 			bit, most = seenContent, maxText
@@ -41,7 +41,8 @@ func scanSignal(body []byte, in *contractSignal) bool {
 			return false
 		}
 		seen |= bit
-		if text, ok = scanText(&s); !ok || text == "" || len(text) > most {
+		text, ok := scanText(&s)
+		if !ok || text == "" || len(text) > most {
 			return false
 		}
 		switch bit {
@@ -50,7 +51,8 @@ func scanSignal(body []byte, in *contractSignal) bool {
 		case seenLayer:
 			in.Layer = text
 		default:
-			in.NeuronID = &text
+			neuron := text // moved to the heap, which the others need not be
+			in.NeuronID = &neuron
 		}
 		s.Space()
 		if s.Byte('}') {

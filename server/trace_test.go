@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -114,13 +115,9 @@ func TestSignalActivity(t *testing.T) {
 		get := func(id string) health {
 			return data[health](s.ask("GET", "/api/v1/neurons/"+id+"/health", "").want(200))
 		}
-		deadline := time.Now().Add(20 * time.Second)
-		for get("neuron-l1").SignalsProcessed+get("neuron-l2").SignalsProcessed+get("neuron-l3").SignalsProcessed+get("neuron-l4").SignalsProcessed < 60 {
-			if time.Now().After(deadline) {
-				t.Fatal("the activity does not come up to date")
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+		testenv.Eventually(t, "the activity to come up to date", func() bool {
+			return get("neuron-l1").SignalsProcessed+get("neuron-l2").SignalsProcessed+get("neuron-l3").SignalsProcessed+get("neuron-l4").SignalsProcessed >= 60
+		})
 		for n := range 4 {
 			id := fmt.Sprintf("neuron-l%d", n+1)
 			gathered := get(id)

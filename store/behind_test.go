@@ -64,8 +64,8 @@ func TestWriteBehind(t *testing.T) {
 				t.Errorf("nobody runs the queue, and %q is stored", got)
 			}
 			stop := run(t, later)
-			eventually(t, "the state in the database", func() bool { return state(t, engine) == "second" })
-			eventually(t, "the state by the cache", func() bool { return state(t, st) == "second" })
+			testenv.Eventually(t, "the state in the database", func() bool { return state(t, engine) == "second" })
+			testenv.Eventually(t, "the state by the cache", func() bool { return state(t, st) == "second" })
 			stop()
 			if n, err := engine.NeuronGet(t.Context(), model.NeuronGetParams{ID: "neuron-l1"}); err != nil || n.Version != promised.Version {
 				t.Errorf("it was to have version %d: %+v, %v", promised.Version, n, err)

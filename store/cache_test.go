@@ -247,7 +247,7 @@ func TestEpochPutsEverythingOutOfReach(t *testing.T) {
 			if _, err := past.DatabaseEpochBump(t.Context(), model.DatabaseEpochBumpParams{UpdatedAt: epoch}); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the new state", func() bool { return state(t, st) == "restored" })
+			testenv.Eventually(t, "the new state", func() bool { return state(t, st) == "restored" })
 		})
 	}
 }
@@ -294,19 +294,3 @@ func TestCacheOf(t *testing.T) {
 
 // quick is how often a test has the epoch looked at.
 const quick = 20 * time.Millisecond
-
-// eventually waits until a condition holds.
-func eventually(tb testing.TB, what string, holds func() bool) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			tb.Fatalf("waited in vain for %s", what)
-		}
-	}
-}

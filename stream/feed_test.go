@@ -67,14 +67,12 @@ func newNode(t *testing.T, url string, bus func(st model.Store) stream.Bus, chan
 			t.Error(err)
 		}
 	})
-	for began := time.Now(); cfg.Bus != nil; time.Sleep(time.Millisecond) { // until notices arrive
-		var b strings.Builder
-		if set.WritePrometheus(&b); strings.Contains(b.String(), "hal9_signal_stream_bus_up 1") {
-			break
-		}
-		if time.Since(began) > patience {
-			t.Fatal("the bus does not come up")
-		}
+	if cfg.Bus != nil {
+		testenv.Eventually(t, "the bus to come up", func() bool {
+			var b strings.Builder
+			set.WritePrometheus(&b)
+			return strings.Contains(b.String(), "hal9_signal_stream_bus_up 1")
+		})
 	}
 	return n
 }

@@ -141,9 +141,11 @@ func (f *Feed) send(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+		case <-f.out.kick:
+		}
+		if ctx.Err() != nil {
 			_ = f.sendOne(context.WithoutCancel(ctx)) // the last signals; who misses them reads them later
 			return
-		case <-f.out.kick:
 		}
 		if f.sendOne(ctx) == nil {
 			backoff = minBackoff

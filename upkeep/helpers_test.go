@@ -141,15 +141,3 @@ func exposition(set *metrics.Set) string {
 	set.WritePrometheus(&b)
 	return b.String()
 }
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/upkeep"
 )
@@ -126,8 +127,8 @@ func TestLongRunRenewsItsLease(t *testing.T) {
 			return l
 		}
 		var first time.Time
-		eventually(t, "the lease", func() bool { first = lease().RenewedAt; return !first.IsZero() })
-		eventually(t, "a renewal", func() bool { return lease().RenewedAt.After(first) })
+		testenv.Eventually(t, "the lease", func() bool { first = lease().RenewedAt; return !first.IsZero() })
+		testenv.Eventually(t, "a renewal", func() bool { return lease().RenewedAt.After(first) })
 
 		later := time.Now().Add(time.Hour)
 		n, err := st.UpkeepLeaseAcquire(t.Context(), model.UpkeepLeaseAcquireParams{Name: "upkeep", Holder: "thief", RenewedAt: later, ExpiresAt: later.Add(time.Hour)})
@@ -161,7 +162,7 @@ func TestRunEndsAtShutdown(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- k.Run(ctx) }()
-		eventually(t, "the first deletions", func() bool { return len(auditLeft(t, st)) < rows })
+		testenv.Eventually(t, "the first deletions", func() bool { return len(auditLeft(t, st)) < rows })
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("run: %v", err)

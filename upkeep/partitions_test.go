@@ -12,6 +12,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
@@ -186,7 +187,7 @@ func TestWarnsWhenFewMonthsLieAhead(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- k.Run(ctx) }()
-	eventually(t, "the months that lie ahead", func() bool { return strings.Contains(exposition(set), "hal9_partition_months_ahead 3\n") })
+	testenv.Eventually(t, "the months that lie ahead", func() bool { return strings.Contains(exposition(set), "hal9_partition_months_ahead 3\n") })
 	warned := func() bool {
 		mu.Lock()
 		defer mu.Unlock()
@@ -197,7 +198,7 @@ func TestWarnsWhenFewMonthsLieAhead(t *testing.T) {
 	}
 	month := c.Now()
 	c.advance(time.Date(month.Year(), month.Month()+2, 1, 0, 0, 0, 0, time.UTC).Sub(month))
-	eventually(t, "the warning", warned)
+	testenv.Eventually(t, "the warning", warned)
 	for _, line := range []string{"hal9_partition_months_ahead 1\n", "hal9_partition_last_run_timestamp_seconds 0\n"} {
 		if !strings.Contains(exposition(set), line) {
 			t.Errorf("no %s in\n%s", line, exposition(set))

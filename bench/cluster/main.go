@@ -12,31 +12,18 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/hal9-ai/hal9/bench/cluster/ha"
 	"github.com/hal9-ai/hal9/bench/ledger"
+	"github.com/hal9-ai/hal9/internal/program"
 )
 
-func main() { os.Exit(exitCode()) }
+func main() { program.Main("cluster", run) }
 
-func exitCode() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	err := run(ctx, os.Args[1:])
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	default:
-		fmt.Fprintln(os.Stderr, "cluster:", err)
-		return 1
-	}
-}
-
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, args []string, _, _ io.Writer) error {
 	command := "up"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		command, args = args[0], args[1:]

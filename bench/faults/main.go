@@ -10,19 +10,17 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hal9-ai/hal9/bench/ledger"
+	"github.com/hal9-ai/hal9/internal/program"
 )
 
 const usage = `Usage: faults [--quick] [--only TEXT] [--json] [--hal9 FILE]
@@ -42,20 +40,7 @@ Example:
 Flags:
 `
 
-func main() { os.Exit(exitCode(os.Args[1:])) }
-
-func exitCode(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	err := run(ctx, args, os.Stdout, os.Stderr)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	default:
-		fmt.Fprintln(os.Stderr, "faults:", err)
-		return 1
-	}
-}
+func main() { program.Main("faults", run) }
 
 // options are what the command line says.
 type options struct {

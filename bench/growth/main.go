@@ -15,26 +15,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hal9-ai/hal9/internal/program"
 )
 
-func main() { os.Exit(exitCode()) }
-
-func exitCode() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	default:
-		fmt.Fprintln(os.Stderr, "growth:", err)
-		return 1
-	}
-}
+func main() { program.Main("growth", run) }
 
 // plan is what to measure.
 type plan struct {

@@ -20,27 +20,15 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hal9-ai/hal9/internal/program"
 )
 
-func main() { os.Exit(exitCode()) }
-
-func exitCode() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	default:
-		fmt.Fprintln(os.Stderr, "overload:", err)
-		return 1
-	}
-}
+func main() { program.Main("overload", run) }
 
 const (
 	sqlite   = "sqlite"

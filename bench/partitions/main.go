@@ -15,8 +15,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync"
@@ -25,23 +23,14 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hal9-ai/hal9/bench/benchdb"
+	"github.com/hal9-ai/hal9/internal/program"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
 )
 
 const writers = 4
 
-func main() { os.Exit(exitCode()) }
-
-func exitCode() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "partitions:", err)
-		return 1
-	}
-	return 0
-}
+func main() { program.Main("partitions", run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	flags := flag.NewFlagSet("partitions", flag.ContinueOnError)

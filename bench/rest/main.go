@@ -16,28 +16,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/hal9-ai/hal9/internal/program"
 )
 
-func main() { os.Exit(exitCode()) }
-
-func exitCode() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	default:
-		fmt.Fprintln(os.Stderr, "rest:", err)
-		return 1
-	}
-}
+func main() { program.Main("rest", run) }
 
 // options are what the command line says.
 type options struct {

@@ -12,10 +12,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"github.com/hal9-ai/hal9/internal/program"
 )
 
 const usage = `Usage: soak [--duration 15m] [--engine postgres|sqlite] [--users N] [--json] [--hal9 FILE]
@@ -36,20 +36,7 @@ Example:
 Flags:
 `
 
-func main() { os.Exit(exitCode(os.Args[1:])) }
-
-func exitCode(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	err := run(ctx, args, os.Stdout, os.Stderr)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	default:
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		return 1
-	}
-}
+func main() { program.Main("soak", run) }
 
 // options are what the command line says.
 type options struct {

@@ -100,7 +100,7 @@ func TestCacheCommands(t *testing.T) {
 	}
 	before := loads()
 	hal9(t, environ, "cache", "drop", "neuron:neuron-l1").want(t, exitOK, "dropped 1 keys and 0 groups", "")
-	eventually(t, "the server to load again", func() bool { read(); return loads() > before })
+	testenv.Eventually(t, "the server to load again", func() bool { read(); return loads() > before })
 
 	hal9(t, environ, "cache", "drop", "--group", "memory").want(t, exitOK, "dropped 0 keys and 1 groups", "")
 	hal9(t, environ, "cache", "drop", "--group", "memories").want(t, exitUsage, "", "nothing is in a group memories")
@@ -152,19 +152,3 @@ func TestCommandsAreHeardOfWithoutTheCacheServer(t *testing.T) {
 var entityKey = regexp.MustCompile(`^cache\.entities\.([a-z_]+)\.`)
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-// eventually waits until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	limit := time.NewTimer(time.Minute)
-	defer limit.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}

@@ -49,9 +49,11 @@ func (c *CLI) settings() []settingsOf {
 		{"config check", &c.Config.Check.Settings, nil},
 		{"healthcheck", &c.Healthcheck.Settings, []string{"server.listen"}},
 		{"serve", &c.Serve.Settings, []string{
-			"server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "tracing", "upkeep", "log",
+			"server", "database", "cache", "signals", "neurons", "ingest", "idempotency", "auth", "limits", "audit", "metrics", "tracing", "upkeep", "log", "stream",
 		}},
 		{"partitions drop", &c.Partitions.Drop.Settings, []string{"database.url", "database.admin_url", "cache"}},
+		{"partitions detach", &c.Partitions.Detach.Settings, []string{"database.url", "database.admin_url", "cache"}},
+		{"partitions attach", &c.Partitions.Attach.Settings, []string{"database.url", "database.admin_url", "cache"}},
 		{"partitions ensure", &c.Partitions.Ensure.Settings, []string{"database.url", "database.admin_url", "database.partitions_ahead"}},
 		{"signals load", &c.Signals.Load.Settings, []string{"database", "cache", "signals", "ingest"}},
 		{"backup", &c.Backup.Settings, []string{"database.url"}},
@@ -118,8 +120,8 @@ func mayName(args []string, command string) bool {
 const description = `A data service for HAL9: signals, neurons and memories over HTTP,
 kept in PostgreSQL or SQLite.
 
-Settings are flags of the commands that use them, environment variables
-(HAL9_…) or keys of a YAML file; 'hal9 config print' shows them all.
+Settings are flags of the commands that use them, --set KEY=VALUE for any key,
+environment variables (HAL9_…) or keys of a YAML file; 'hal9 config print' shows them all.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage or configuration,
 3 a dependency cannot be reached, 4 migrations are pending.`

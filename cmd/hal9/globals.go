@@ -22,9 +22,13 @@ type Globals struct {
 // LoadConfig loads the configuration with the flags of a command. Its error
 // exits with 2.
 func (g *Globals) LoadConfig(s Settings) (*config.Config, error) {
+	flags, err := s.given()
+	if err != nil {
+		return nil, err
+	}
 	return config.Load(config.Options{
 		File:    s.file(),
 		Environ: g.Environ,
-		Flags:   s.given(),
+		Flags:   flags,
 	})
 }

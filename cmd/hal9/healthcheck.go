@@ -65,7 +65,11 @@ func (c *HealthcheckCmd) target(g *Globals) (string, error) {
 		}
 		return readyURL(loaded.Server)
 	}
-	if len(c.given()) > 0 || c.file() != "" {
+	given, err := c.given()
+	if err != nil {
+		return "", err
+	}
+	if len(given) > 0 || c.file() != "" {
 		return "", usageError(errors.New("--url leaves no use for --config and --server-listen"), "hal9 healthcheck")
 	}
 	u, err := url.Parse(c.URL)

@@ -347,18 +347,10 @@ func (n *network) connectionsRest() bool {
 
 func (n *network) await(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(time.Minute)
-	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			buf := make([]byte, 1<<20)
-			t.Fatalf("not so: %s; %d goroutines, %d at rest; %s\n%s\n%s", what, goroutines(), n.goroutines, n.last, n.stderr, buf[:runtime.Stack(buf, true)])
-		}
-	}
+	testenv.EventuallyOr(t, func() string {
+		buf := make([]byte, 1<<20)
+		return fmt.Sprintf("%s; %d goroutines, %d at rest; %s\n%s\n%s", what, goroutines(), n.goroutines, n.last, n.stderr, buf[:runtime.Stack(buf, true)])
+	}, condition)
 }
 
 // Whatever happens to the network, each request ends in time with an answer that tells no

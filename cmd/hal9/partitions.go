@@ -21,6 +21,8 @@ import (
 type PartitionsCmd struct {
 	Ensure PartitionsEnsureCmd `cmd:"" help:"Make the partitions of coming months."`
 	List   PartitionsListCmd   `cmd:"" help:"Show the months of the signals."`
+	Detach PartitionsDetachCmd `cmd:"" help:"Take a month out of the signals, and keep its table."`
+	Attach PartitionsAttachCmd `cmd:"" help:"Bring a detached month back."`
 	Drop   PartitionsDropCmd   `cmd:"" help:"Drop old months, and lose their signals."`
 }
 

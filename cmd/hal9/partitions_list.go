@@ -26,7 +26,7 @@ type PartitionsListCmd struct {
 
 // Help describes the command.
 func (PartitionsListCmd) Help() string {
-	return `On PostgreSQL the count of a partition's rows is the planner's estimate, marked by ~, a question mark before the first ANALYZE. The default partition comes last: signals of all other months, which are counted, up to 1,000,000 each. They move home when their month is made. On SQLite rows are counted, and sizes are not known.
+	return `On PostgreSQL the count of a partition's rows is the planner's estimate, marked by ~, a question mark before the first ANALYZE. The default partition comes after the months: signals of all other months, which are counted, up to 1,000,000 each. They move home when their month is made. Detached months follow. On SQLite rows are counted, and sizes are not known.
 
 Example:
 
@@ -45,12 +45,20 @@ func (c *PartitionsListCmd) Run(g *Globals) error {
 		if err != nil {
 			return fmt.Errorf("list the partitions: %w", err)
 		}
+		detached, err := st.SignalPartitionDetachedList(ctx)
+		if err != nil {
+			return fmt.Errorf("list the partitions: %w", err)
+		}
 		out := partitionsJSON(all)
 		for i := range out {
 			out[i].exact = st.Engine() == dburl.SQLite
 			if out[i].Default {
 				out[i].holds(months)
 			}
+		}
+		for _, p := range partitionsJSON(detached) {
+			p.Detached = true
+			out = append(out, p)
 		}
 		return c.print(g.Stdout, out, func(w io.Writer) error { return printPartitions(w, out, st.Engine(), time.Now()) })
 	})
@@ -65,6 +73,8 @@ type partitionJSON struct {
 	Rows    *int64      `json:"rows"` // null if nobody knows
 	Bytes   int64       `json:"bytes"`
 	Months  []monthJSON `json:"months,omitempty"` // of the default partition
+	// Detached says that it is a table beside the signals: nobody finds what is in it.
+	Detached bool `json:"detached"`
 
 	exact bool // whether Rows were counted
 }
@@ -110,6 +120,9 @@ func printPartitions(w io.Writer, all []partitionJSON, engine string, now time.T
 	}
 	table := [][]string{heads}
 	for _, p := range all {
+		if p.Detached {
+			continue
+		}
 		row := []string{p.Name, "all other", "times", p.count()}
 		if !p.Default {
 			row[1], row[2] = p.Start.Format(time.DateOnly), p.End.Format(time.DateOnly)
@@ -144,6 +157,9 @@ func partitionsSummary(all []partitionJSON, now time.Time) string {
 	months := make([]model.SignalPartition, 0, len(all))
 	var text strings.Builder
 	for _, p := range all {
+		if p.Detached {
+			continue
+		}
 		if !p.Default {
 			months = append(months, model.SignalPartition{Start: *p.Start})
 			continue
@@ -167,7 +183,22 @@ func partitionsSummary(all []partitionJSON, now time.Time) string {
 	case ahead < model.LeastMonthsAhead:
 		line = fmt.Sprintf("\nOnly %d of the months ahead have their partition: run 'hal9 partitions ensure'.\n", ahead)
 	}
-	return line + text.String()
+	return line + text.String() + detachedSummary(all)
+}
+
+// detachedSummary tells of the months that are detached.
+func detachedSummary(all []partitionJSON) string {
+	var text strings.Builder
+	for _, p := range all {
+		if !p.Detached {
+			continue
+		}
+		if text.Len() == 0 {
+			text.WriteString("\nDetached, and not found by anybody:\n")
+		}
+		fmt.Fprintf(&text, "  %s  %s rows, %s; 'hal9 partitions attach %s' brings it back\n", p.Name, p.count(), sizeText(p.Bytes), p.Start.Format(monthLayout))
+	}
+	return text.String()
 }
 
 // sizeText is a number of bytes for a person.

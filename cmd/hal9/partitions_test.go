@@ -160,3 +160,43 @@ func TestPartitionsRefusesBadMonths(t *testing.T) {
 		hal9("partitions", "ensure", "--ahead", "1", "--month", "2001-01").want(t, exitUsage, "", "--ahead")
 	})
 }
+
+func TestPartitionsDetachAndAttach(t *testing.T) {
+	t.Parallel()
+	url := testenv.PostgresDatabase(t)
+	environ := []string{"HAL9_DATABASE_URL=" + url}
+	hal9 := func(args ...string) outcome { t.Helper(); return hal9(t, environ, args...) }
+	hal9("migrate", "up").want(t, exitOK, migrated(t), "")
+	putSignals(t, url, day(2001, 2), day(2001, 2), day(2001, 3))
+	hal9("partitions", "ensure", "--month", "2001-02").want(t, exitOK, "made 2001-02", "")
+
+	hal9("partitions", "detach", "2001-02", "--dry-run").want(t, exitOK, "ALTER TABLE signals DETACH PARTITION signals_y2001m02;\n", "")
+	hal9("partitions", "detach", "2001-02").want(t, exitOK, "detached 2001-02: its signals are in the table signals_detached_y2001m02\n", "")
+	if n := signalCount(t, url); n != 1 {
+		t.Errorf("%d signals are found, want that of March", n)
+	}
+	if p := listOf(t, environ)["signals_detached_y2001m02"]; !p.Detached || p.Start == nil || p.Start.Month() != time.February {
+		t.Errorf("listed as %+v", p)
+	}
+	hal9("partitions", "list").want(t, exitOK, "'hal9 partitions attach 2001-02' brings it back", "")
+	hal9("partitions", "drop", "--before", "2001-03", "--yes").want(t, exitOK, "Nothing to do.", "")
+
+	// Signals of the month come in, and it is made anew.
+	putSignals(t, url, day(2001, 2))
+	hal9("partitions", "ensure", "--month", "2001-02").want(t, exitOK, "made 2001-02", "")
+	hal9("partitions", "detach", "2001-02").want(t, exitUsage, "", "signals_detached_y2001m02 is there already")
+	hal9("partitions", "attach", "2001-02").want(t, exitOK, "attached 2001-02 as signals_y2001m02\nmoved 1 signals into it", "")
+	if n := signalCount(t, url); n != 4 {
+		t.Errorf("%d signals are found, want 4", n)
+	}
+	hal9("partitions", "attach", "2001-02").want(t, exitUsage, "", "2001-02 is not detached")
+	hal9("partitions", "detach", "2001-05").want(t, exitUsage, "", "there is no partition of 2001-05")
+	hal9("partitions", "detach", time.Now().UTC().Format("2006-01")).want(t, exitUsage, "", "the month is not over")
+	hal9("partitions", "detach", "2001-2").want(t, exitUsage, "", "MONTH")
+
+	sqlite := []string{"HAL9_DATABASE_URL=sqlite://" + filepath.Join(t.TempDir(), "hal9.db")}
+	environ = sqlite
+	hal9("migrate", "up").want(t, exitOK, migrated(t), "")
+	hal9("partitions", "detach", "2001-02").want(t, exitUsage, "", "SQLite has no partitions")
+	hal9("partitions", "attach", "2001-02").want(t, exitUsage, "", "SQLite has no partitions")
+}

@@ -46,7 +46,7 @@ type runner interface {
 }
 
 func newTree(commands *CLI) (*cli.Command, error) {
-	return cli.New("hal9", description, commands) //nolint:wrapcheck // it names what it read
+	return cli.New("hal9", description, commands)
 }
 
 // widthOf returns how long the lines of a help should be: as those of the terminal, but
@@ -54,7 +54,7 @@ func newTree(commands *CLI) (*cli.Command, error) {
 func widthOf(w io.Writer) int {
 	const narrow, wide = 80, 100
 	if file, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil { //nolint:gosec // a descriptor fits
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
 			return max(narrow/2, min(width, wide))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 type Settings struct {
 	flags []*cli.Flag
 	texts map[string]string // by the keys that were given; the file's is configFile
+	sets  *[]string         // what --set was given
 }
 
 // configFile stands for --config among the keys.
@@ -29,7 +30,7 @@ func newSettings(all []config.Key, only ...string) Settings {
 	for _, s := range config.Sections() {
 		titles[s.Name] = s.Title
 	}
-	s := Settings{texts: map[string]string{}}
+	s := Settings{texts: map[string]string{}, sets: new([]string)}
 	add := func(key, flag, placeholder, help, group string) {
 		s.flags = append(s.flags, cli.TextFlag(flag, placeholder, help, group, func(text string) { s.texts[key] = text }))
 	}
@@ -43,6 +44,9 @@ func newSettings(all []config.Key, only ...string) Settings {
 		}
 		add(k.Name, k.Flag, placeholder(&k), flagHelp(&k), titles[k.Section()])
 	}
+	s.flags = append(s.flags, cli.TextFlag("set", "KEY=VALUE",
+		"Any setting by its key, as in --set cache.entities.signal.ttl=5s; may be given several times.", "Configuration",
+		func(text string) { *s.sets = append(*s.sets, text) }))
 	return s
 }
 
@@ -64,13 +68,34 @@ func flagHelp(k *config.Key) string {
 // file returns the file that --config names.
 func (s *Settings) file() string { return s.texts[configFile] }
 
-// given returns the flags that were given: texts by key.
-func (s *Settings) given() map[string]string {
+// given returns the flags that were given, those of --set among them: texts by key. A key
+// that is given twice, or a text that is none, is an error that does not repeat the value.
+func (s *Settings) given() (map[string]string, error) {
 	flags := map[string]string{}
 	for name, text := range s.texts {
 		if name != configFile {
 			flags[name] = text
 		}
 	}
-	return flags
+	if s.sets == nil { // a command without settings
+		return flags, nil
+	}
+	for _, set := range *s.sets {
+		key, text, ok := strings.Cut(set, "=")
+		// Only what can be a key is repeated: else it may be a URL with a password.
+		if !ok || strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789._") != "" || key == "" {
+			return nil, &config.Error{
+				Key: "--set", Source: config.Source{Kind: config.SourceFlag, Where: "--set"},
+				Problem: "one of them is no KEY=VALUE", Mend: "write --set KEY=VALUE, as in --set log.level=debug",
+			}
+		}
+		if _, twice := flags[key]; twice {
+			return nil, &config.Error{
+				Key: key, Source: config.Source{Kind: config.SourceFlag, Where: "--set"},
+				Problem: "it is given twice", Mend: "give it once, by its own flag or by --set",
+			}
+		}
+		flags[key] = text
+	}
+	return flags, nil
 }

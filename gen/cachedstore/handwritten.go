@@ -20,6 +20,28 @@ func (s *Store) SignalPartitionDrop(ctx context.Context, before time.Time) ([]mo
 	return out, err
 }
 
+// SignalPartitionDetach drops what it makes stale.
+func (s *Store) SignalPartitionDetach(ctx context.Context, month time.Time) (model.SignalPartition, error) {
+	out, err := s.Store.SignalPartitionDetach(ctx, month)
+	if err == nil || uncertain(err) {
+		c := changes{s: s}
+		c.group("signals")
+		c.apply(ctx, true)
+	}
+	return out, err
+}
+
+// SignalPartitionAttach drops what it makes stale.
+func (s *Store) SignalPartitionAttach(ctx context.Context, month time.Time) (model.SignalAttached, error) {
+	out, err := s.Store.SignalPartitionAttach(ctx, month)
+	if err == nil || uncertain(err) {
+		c := changes{s: s}
+		c.group("signals")
+		c.apply(ctx, true)
+	}
+	return out, err
+}
+
 // ImportMany notes what its queries make stale.
 func (t *Tx) ImportMany(ctx context.Context, n int, one func(ctx context.Context, q model.Imports, i int) (int64, error)) ([]int64, error) {
 	return t.Tx.ImportMany(ctx, n, func(ctx context.Context, q model.Imports, i int) (int64, error) {

@@ -23,8 +23,6 @@ func TextFlag(name, placeholder, help, group string, set func(text string)) *Fla
 	}}}
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
-
 // newValue returns what stores texts in a field, and stores the field's default.
 func newValue(field reflect.StructField, at reflect.Value) (value, error) {
 	v := value{func(text string) error { return store(at, text) }}
@@ -65,7 +63,7 @@ func storable(t reflect.Type) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	switch t.Kind() { //nolint:exhaustive // the others cannot be given
+	switch t.Kind() {
 	case reflect.String, reflect.Bool, reflect.Int, reflect.Int64:
 		return true
 	default:
@@ -83,7 +81,7 @@ func store(at reflect.Value, text string) error {
 		return nil
 	}
 	switch {
-	case at.Type() == durationType:
+	case at.Type() == reflect.TypeFor[time.Duration]():
 		d, err := time.ParseDuration(text)
 		if err != nil {
 			return fmt.Errorf("must be a duration, as in 30s or 5m, but got %q", text)

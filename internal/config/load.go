@@ -92,8 +92,12 @@ func parseLayer(layer []entry, table []Key, sources map[string]Source) (map[stri
 func readFlags(flags map[string]string, table []Key) ([]entry, Errors) {
 	var entries []entry
 	for _, k := range table {
-		if text, given := flags[k.Name]; given && k.Flag != "" {
-			entries = append(entries, entry{k.Name, text, Source{SourceFlag, "--" + k.Flag}})
+		if text, given := flags[k.Name]; given {
+			where := "--" + k.Flag
+			if k.Flag == "" {
+				where = "--set"
+			}
+			entries = append(entries, entry{k.Name, text, Source{SourceFlag, where}})
 		}
 	}
 	if len(entries) == len(flags) {
@@ -102,7 +106,7 @@ func readFlags(flags map[string]string, table []Key) ([]entry, Errors) {
 	var faults Errors
 	for name := range flags {
 		if findKey(table, name) == nil {
-			faults = append(faults, unknownKey(name, Source{SourceFlag, "flags"}, table))
+			faults = append(faults, unknownKey(name, Source{SourceFlag, "--set"}, table))
 		}
 	}
 	return entries, faults

@@ -51,7 +51,7 @@ hal9 runs without any configuration: it serves on 127.0.0.1:8080 from the SQLite
 
 A setting is a key such as ` + "`database.url`" + `. It is taken from the first of these that gives it:
 
-1. a flag of the command: ` + "`--database-url=…`" + ` (each setting has one but ` + "`cache.entities`" + `)
+1. a flag of the command: ` + "`--database-url=…`" + ` ; ` + "`--set KEY=VALUE`" + ` does it for any key, those of ` + "`cache.entities`" + ` too, which have no flag of their own
 2. an environment variable: ` + "`HAL9_DATABASE_URL=…`" + ` (an empty one counts as not set)
 3. the YAML file that ` + "`--config FILE` or `HAL9_CONFIG`" + ` names
 4. its default

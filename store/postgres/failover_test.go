@@ -56,11 +56,7 @@ func TestPromotion(t *testing.T) {
 	t.Cleanup(func() { _ = st.Close() })
 	wait := func(what string, condition func() bool) {
 		t.Helper()
-		for end := time.Now().Add(time.Minute); !condition(); time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("not within a minute: %s", what)
-			}
-		}
+		testenv.Eventually(t, what, condition)
 	}
 	if _, err := st.NeuronInsert(t.Context(), neuron("before")); err != nil {
 		t.Fatal(err)

@@ -161,7 +161,8 @@ func TestStatementTimeout(t *testing.T) {
 }
 
 // TestKilledConnections has the engine end all sessions of the store, idle ones, one in
-// a transaction and one that waits: calls fail as unavailable, and soon no more.
+// a transaction and one that waits: calls fail as unavailable, and soon no more. A read
+// runs once more on another connection, and its caller sees nothing of it.
 func TestKilledConnections(t *testing.T) {
 	t.Parallel()
 	_, address := open(t)
@@ -199,6 +200,16 @@ func TestKilledConnections(t *testing.T) {
 				t.Fatalf("%s: more failures than there were connections: %v", name, err)
 			}
 		}
+	}
+
+	single := reopen(t, address, postgres.Config{MaxConnections: 1}, "application_name=single")
+	for range 5 {
+		for _, when := range []string{"before", "after"} {
+			if _, err := single.NeuronGet(t.Context(), model.NeuronGetParams{ID: "neuron-l1"}); err != nil {
+				t.Errorf("a read %s its only connection was ended: %v", when, err)
+			}
+		}
+		run(t, other, strings.Replace(kill, "victim", "single", 1))
 	}
 }
 

@@ -56,3 +56,42 @@ func (s *Store) SignalPartitionDrop(ctx context.Context, before time.Time) (gone
 	})
 	return gone, err
 }
+
+// SignalPartitionDetach takes a month's partition out of the signals and keeps its table.
+func (s *Store) SignalPartitionDetach(ctx context.Context, month time.Time) (p model.SignalPartition, err error) {
+	if s.heldOff() {
+		return p, &model.Error{Kind: model.ErrReadOnly, Entity: "signal"}
+	}
+	if end := monthOf(month).AddDate(0, 1, 0); end.After(time.Now()) {
+		return p, &model.Error{
+			Kind: model.ErrInvalid, Entity: "signal", Field: "partition",
+			Reason: "the month is not over: signals would go on to come in",
+		}
+	}
+	err = s.withConn(ctx, "SignalPartitionDetach", func(ctx context.Context, conn *pgxpool.Conn) error {
+		p, err = PartitionDetach(ctx, conn, month)
+		return err
+	})
+	return p, err
+}
+
+// SignalPartitionAttach brings a detached month back.
+func (s *Store) SignalPartitionAttach(ctx context.Context, month time.Time) (a model.SignalAttached, err error) {
+	if s.heldOff() {
+		return a, &model.Error{Kind: model.ErrReadOnly, Entity: "signal"}
+	}
+	err = s.withConn(ctx, "SignalPartitionAttach", func(ctx context.Context, conn *pgxpool.Conn) error {
+		a, err = PartitionAttach(ctx, conn, month)
+		return err
+	})
+	return a, err
+}
+
+// SignalPartitionDetachedList returns the detached months in order.
+func (s *Store) SignalPartitionDetachedList(ctx context.Context) (all []model.SignalPartition, err error) {
+	err = s.withConn(ctx, "SignalPartitionDetachedList", func(ctx context.Context, conn *pgxpool.Conn) error {
+		all, err = PartitionDetachedList(ctx, conn)
+		return err
+	})
+	return all, err
+}

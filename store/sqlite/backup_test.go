@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/schema"
 	"github.com/hal9-ai/hal9/store/sqlite"
@@ -52,7 +53,7 @@ func TestBackupWhileAWriterWrites(t *testing.T) {
 		ended <- nil
 	}()
 	for round := range 5 {
-		until(t, "more writes", func() bool { return acked.Load() > int64(round*40) })
+		testenv.Eventually(t, "more writes", func() bool { return acked.Load() > int64(round*40) })
 		before := acked.Load()
 		copied := filepath.Join(dir, fmt.Sprintf("%d.db", round))
 		pages := 0

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store/sqlite"
 )
@@ -199,7 +200,7 @@ func TestNoFreeReader(t *testing.T) {
 		_, err := st.MemorySearch(ctx, search)
 		long <- err
 	}()
-	until(t, "the reader is lent", func() bool { return st.PoolStats().InUse == 1 })
+	testenv.Eventually(t, "the reader is lent", func() bool { return st.PoolStats().InUse == 1 })
 
 	start := time.Now()
 	_, err := st.NeuronGet(t.Context(), model.NeuronGetParams{ID: "neuron-l1"})

@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"cmp"
-	"context"
 	"database/sql"
 	"encoding/binary"
 	"errors"
@@ -82,22 +81,6 @@ func wholeFile(t *testing.T, conn *sql.Conn) {
 func neuron(id string) model.NeuronInsertParams {
 	return model.NeuronInsertParams{
 		ID: id, Layer: "L1", Settings: model.EmptyObject(), State: model.StateIdle, Condition: model.ConditionRunning, CreatedAt: time.Now(),
-	}
-}
-
-// until waits for a condition. Nothing tells when it becomes true, so it looks often.
-func until(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("waited in vain until %s", what)
-		}
 	}
 }
 

@@ -13,10 +13,11 @@ import (
 	"github.com/hal9-ai/hal9/model"
 )
 
-// reader is one read-only connection with its prepared statements.
+// reader is one read-only connection with its statements.
 type reader struct {
-	conn    *sql.Conn
-	queries *sqlitedb.Queries
+	conn       *sql.Conn
+	statements *statements
+	queries    *sqlitedb.Queries
 }
 
 // readers lends connections out. They are opened when they are first needed and kept
@@ -103,18 +104,15 @@ func (r *readers) open(ctx context.Context) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	queries, err := sqlitedb.Prepare(ctx, conn)
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return &reader{conn: conn, queries: queries}, nil
+	statements := newStatements(conn)
+	return &reader{conn: conn, statements: statements, queries: sqlitedb.New(statements)}, nil
 }
 
 func (r *readers) giveBack(rd *reader) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		_ = rd.conn.Close()
+		_ = rd.statements.close()
 		return
 	}
 	r.idle = append(r.idle, rd)
@@ -136,7 +134,7 @@ func (r *readers) close() error {
 	r.closed = true
 	var err error
 	for _, rd := range r.idle {
-		err = errors.Join(err, rd.queries.Close(), rd.conn.Close())
+		err = errors.Join(err, rd.statements.close())
 	}
 	r.idle = nil
 	for range cap(r.places) {

@@ -30,6 +30,28 @@ func (s *Store) SignalPartitionDefaultMonths(ctx context.Context, _ int64) ([]mo
 	return nil, s.Ping(ctx)
 }
 
+// SignalPartitionDetach is refused: a file has no partitions.
+func (*Store) SignalPartitionDetach(context.Context, time.Time) (model.SignalPartition, error) {
+	return model.SignalPartition{}, errNoPartitions()
+}
+
+// SignalPartitionAttach is refused: a file has no partitions.
+func (*Store) SignalPartitionAttach(context.Context, time.Time) (model.SignalAttached, error) {
+	return model.SignalAttached{}, errNoPartitions()
+}
+
+// SignalPartitionDetachedList returns none: a file has no partitions.
+func (s *Store) SignalPartitionDetachedList(ctx context.Context) ([]model.SignalPartition, error) {
+	return nil, s.Ping(ctx)
+}
+
+func errNoPartitions() error {
+	return &model.Error{
+		Kind: model.ErrInvalid, Entity: "signal",
+		Reason: "SQLite has no partitions that could be detached or attached; 'hal9 export' writes the signals into a file",
+	}
+}
+
 // SignalPartitionDrop deletes the months that end at or before the given moment, in
 // chunks, so that other writes get their turn. Beside an error it returns those that
 // are gone already.

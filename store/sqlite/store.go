@@ -113,8 +113,7 @@ func (h *Handle) checkPragmas(ctx context.Context) error {
 	return nil
 }
 
-// Store prepares the statements, which needs a migrated schema. The store owns the
-// handle from then on.
+// Store needs a migrated schema. The store owns the handle from then on.
 func (h *Handle) Store(ctx context.Context) (*Store, error) {
 	w, err := newWriter(ctx, h.writeDB, h.cfg.AcquireTimeout)
 	if err != nil {

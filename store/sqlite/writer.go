@@ -52,9 +52,10 @@ type write struct {
 // commit are executed one after the other in the next transaction and answered after
 // its commit: they share its fsync. A write that fails takes no other along.
 type writer struct {
-	conn    *sql.Conn
-	queries *sqlitedb.Queries
-	timeout time.Duration
+	conn       *sql.Conn
+	statements *statements
+	queries    *sqlitedb.Queries
+	timeout    time.Duration
 	// readOnly tells whether writes are refused; nil: never.
 	readOnly func() bool
 
@@ -84,12 +85,9 @@ func newWriter(ctx context.Context, db *sql.DB, timeout time.Duration) (*writer,
 	if err != nil {
 		return nil, fmt.Errorf("open the writer's connection: %w", err)
 	}
-	queries, err := sqlitedb.Prepare(ctx, conn)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare the statements: %w", err), conn.Close())
-	}
+	statements := newStatements(conn)
 	w := &writer{
-		conn: conn, queries: queries, timeout: timeout,
+		conn: conn, statements: statements, queries: sqlitedb.New(statements), timeout: timeout,
 		queue: make(chan *write, queueLength), done: make(chan struct{}),
 	}
 	go w.loop() //nolint:contextcheck // lives until close
@@ -107,7 +105,7 @@ func (w *writer) close() error {
 	close(w.queue)
 	w.mu.Unlock()
 	<-w.done
-	return errors.Join(w.queries.Close(), w.conn.Close())
+	return w.statements.close()
 }
 
 // do queues a write and waits until it is committed or has failed. A caller that

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store/sqlite"
 )
@@ -36,7 +37,7 @@ func together(t *testing.T, st *sqlite.Store, write func(i int) error, meanwhile
 	for i := range crowd {
 		wg.Go(func() { outcomes[i] = write(i) })
 	}
-	until(t, "all wait", func() bool { return st.PoolStats().Waiting == crowd })
+	testenv.Eventually(t, "all wait", func() bool { return st.PoolStats().Waiting == crowd })
 	for _, fn := range meanwhile {
 		fn()
 	}
@@ -98,7 +99,8 @@ func TestPoisonousRowsFailAlone(t *testing.T) {
 			t.Errorf("write %d: %v, want %v", i, err, kind)
 		}
 	}
-	if got := commits(t, path) - before; got > 2 {
+	// Fewer than one in the log: so many that it was begun anew.
+	if got := commits(t, path) - before; got < 1 || got > 2 {
 		t.Errorf("%d writes took %d commits: the bad ones broke the batch up", crowd, got)
 	}
 	all, err := st.NeuronList(t.Context(), model.NeuronListParams{AfterID: "n", PageLimit: 2 * crowd})
@@ -203,7 +205,7 @@ func TestCloseCommitsWhatIsQueued(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		until(t, "the store takes no more", func() bool {
+		testenv.Eventually(t, "the store takes no more", func() bool {
 			_, err := st.NeuronInsert(left, neuron("nobody waits for it"))
 			return errors.Is(err, model.ErrUnavailable)
 		})
@@ -251,7 +253,7 @@ func TestCloseAnswersWriters(t *testing.T) {
 			}
 		})
 	}
-	until(t, "writes are under way", func() bool { return count() > 200 })
+	testenv.Eventually(t, "writes are under way", func() bool { return count() > 200 })
 	if err := st.Close(); err != nil {
 		t.Error(err)
 	}

@@ -1210,7 +1210,7 @@ type Partition struct {
 	Bytes     int64 `json:"bytes"`
 	IsDefault bool  `json:"is_default"`
 
-	// Name Examples: signals_2026_01
+	// Name Examples: signals_y2026m01
 	Name string `json:"name"`
 
 	// Rows PostgreSQL's estimate, null before it has one; counted on SQLite.

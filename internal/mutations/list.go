@@ -1,0 +1,268 @@
+package main
+
+// mutation breaks the code in one place, which a test must tell.
+type mutation struct {
+	what string // what is broken, for people
+	file string
+	// old stands once in the file, and is replaced by fresh.
+	old, fresh string
+	// tests are as in docs/promises.md: each must fail.
+	tests []string
+}
+
+// mutations are in the order of docs/promises.md.
+func mutations() []mutation {
+	return append(faults(), security()...)
+}
+
+func faults() []mutation {
+	return []mutation{
+		{
+			"signals are acknowledged although their commit failed", "store/sqlite/writer.go",
+			"\t\tfor _, wr := range batch {\n\t\t\twr.finish(err)\n\t\t}\n\t\treturn next",
+			"\t\tfor _, wr := range batch {\n\t\t\twr.finish(nil)\n\t\t}\n\t\treturn next",
+			[]string{"store/sqlite.TestNoRoomToCommit"},
+		},
+		{
+			"signals are acknowledged before they are stored", "ingest/group.go",
+			"\toutcomes := i.storeBatch(traced, batch)\n", "\toutcomes := make([]outcome, len(batch))\n\tfor n := range batch {\n\t\toutcomes[n].result = Stored\n\t}\n\tgo i.storeBatch(traced, batch)\n",
+			[]string{"bench/faults.TestFaults"},
+		},
+		{
+			"a lost connection is not replaced", "store/postgres/store.go",
+			"if err != nil && ctx.Err() == nil && again(err) {", "if false {",
+			[]string{"store/postgres.TestKilledConnections"},
+		},
+		{
+			"a write whose answer was lost is told as if it had no effect", "store/postgres/errors.go",
+			"out.Kind = model.ErrInterrupted", "out.Kind = model.ErrUnavailable",
+			[]string{"store/postgres.TestInterrupted"},
+		},
+		{
+			"requests have no deadline", "server/middleware.go",
+			"withTimeout(ctx.Context(), s.timeLeft(ctx.Context()))", "withTimeout(ctx.Context(), s.timeLeft(ctx.Context())+20*time.Minute)",
+			[]string{"server.TestRequestTimeout", "cmd/hal9.TestNetworkFaults"},
+		},
+		{
+			"a body that drips keeps its place", "server/body.go",
+			"lane.pause()\n\t}\n\tn, err", "_ = lane\n\t}\n\tn, err",
+			[]string{"server.TestDrippingBodiesTakeNoPlace"},
+		},
+		{
+			"a dripping stream keeps its place", "server/bulkread.go",
+			"_ = b.control.SetReadDeadline(time.Now()) // a connection", "_ = b.control // a connection",
+			[]string{"server.TestDrippingStreams"},
+		},
+		{
+			"a stream may stand still", "server/bulkread.go",
+			"b.control.SetReadDeadline(now.Add(b.idle))", "b.control.SetReadDeadline(now.Add(b.idle + time.Hour))",
+			[]string{"server.TestBulkIdleClients"},
+		},
+		{
+			"an answer that the cache does not give fails the read", "cacheutil/fetch.go",
+			"\t\t\tc.failed(q.err)\n\t\t\treturn c.unsure(ctx, p, q, old, load)", "\t\t\tc.failed(q.err)\n\t\t\treturn nil, fromLoad, q.err",
+			[]string{"cacheutil.TestFaults", "server.TestCacheServerAway"},
+		},
+		{
+			"readers of one process do not wait for each other's load", "cacheutil/flight.go",
+			"ok && f.at == at && f.place == p {", "ok && f.at == at && f.place == p && at.epoch == 12345 {",
+			[]string{"cacheutil.TestHerd"},
+		},
+		{
+			"who waits for a dead process's load waits for ever", "cacheutil/fetch.go",
+			"limit := min(max(lease, time.Millisecond), maxWait)", "limit := lease + time.Hour",
+			[]string{"cacheutil.TestHerdWhoseLeaderDies"},
+		},
+		{
+			"an invalidation does not stop what is being read", "cacheutil/fence.go",
+			"f.stripe(key).moves.Add(1)", "f.stripe(key).moves.Add(0)",
+			[]string{"cacheutil.TestRaces"},
+		},
+		{
+			"a full disk is an error of the program's", "store/sqlite/errors.go",
+			"out.Kind, out.Reason = model.ErrUnavailable, \"the disk is full\"", "out.Kind = model.ErrInternal",
+			[]string{"store/sqlite.TestDiskFull"},
+		},
+		{
+			"an access token is good at its last moment and after it", "auth/authenticate.go",
+			"if !s.now().Before(session.ExpiresAt) {", "if s.now().After(session.ExpiresAt) {",
+			[]string{"server.TestClockJumps"},
+		},
+		{
+			"an API key that expired works", "auth/authenticate.go",
+			"if !key.IsActive || key.ExpiresAt != nil && !now.Before(*key.ExpiresAt) {", "if !key.IsActive {",
+			[]string{"server.TestClockJumps"},
+		},
+		{
+			"ids follow the clock when it steps back", "model/id.go",
+			"if ms > g.lastMS {", "if ms != g.lastMS {",
+			[]string{"server.TestClockJumps"},
+		},
+		{
+			"the cache reads the machine's clock", "cacheutil/clock.go",
+			"return c.injected().UnixNano()", "return c.coarse.Load()",
+			[]string{"cacheutil.TestInjectedClock"},
+		},
+		{
+			"rows stay in the default partition when their month is made", "schema/postgres/00004_signals.sql",
+			"DELETE FROM signals_default WHERE timestamp >= $1", "DELETE FROM signals_default WHERE false AND timestamp >= $1",
+			[]string{"schema.TestRowsMoveHome", "schema.TestInsertsGoOn"},
+		},
+		{
+			"migrators do not wait for each other", "schema/lock_postgres.go",
+			"case locked:\n", "case locked || holder == \"\":\n",
+			[]string{"schema.TestFiveMigratorsAtOnce", "schema.TestFiveProcessesAtOnce", "schema.TestKilledWithinAStatement"},
+		},
+		{
+			"a migration down leaves its table behind", "schema/sqlite/00010_schema_compatibility.sql",
+			"DROP TABLE schema_compatibility;", "SELECT 1;",
+			[]string{"schema.TestOverFilledTables"},
+		},
+		{
+			"a migration down takes rows of another table along", "schema/sqlite/00010_schema_compatibility.sql",
+			"DROP TABLE schema_compatibility;", "DROP TABLE schema_compatibility;\nDELETE FROM memories;",
+			[]string{"schema.TestRowsSurviveMigrations"},
+		},
+		{
+			"who finds no connection waits ten times as long", "store/postgres/store.go",
+			"context.WithTimeout(ctx, s.cfg.AcquireTimeout)", "context.WithTimeout(ctx, 100*s.cfg.AcquireTimeout)",
+			[]string{"store/postgres.TestNoFreeConnection"},
+		},
+		{
+			"who finds no reader waits a hundred times as long", "store/sqlite/readers.go",
+			"timer := time.NewTimer(r.timeout)", "timer := time.NewTimer(100 * r.timeout)",
+			[]string{"store/sqlite.TestNoFreeReader"},
+		},
+		{
+			"one signal too many waits for its commit", "ingest/group.go",
+			"if len(g.queue) >= g.maxQueue {", "if len(g.queue) > g.maxQueue {",
+			[]string{"ingest.TestSubmitShedsWhenFull"},
+		},
+		{
+			"nobody is sent away under overload", "server/admission.go",
+			"\ta.last.Store(int64(now))\n\treturn false", "\ta.last.Store(int64(now))\n\treturn true",
+			[]string{"server.TestShed"},
+		},
+		{
+			"how many may be under way does not follow the rate", "server/admission.go",
+			"a.most.Store(max(a.least, int64(a.rate*a.delay.Seconds())))", "a.most.Store(a.least)",
+			[]string{"server.TestShedFollowsTheRate"},
+		},
+		{
+			"who leaves a batch takes the one before him along", "ingest/group.go",
+			"\t\t\tbatch = append(batch, s)\n\t\t}\n",
+			"\t\t\tbatch = append(batch, s)\n\t\t} else if n := len(batch); n > 0 {\n\t\t\tbatch[n-1].err = context.Canceled\n\t\t\tclose(batch[n-1].answered)\n\t\t\tbatch = batch[:n-1]\n\t\t}\n",
+			[]string{"server.TestLeavingClientsLoseNoBatchMates"},
+		},
+		{
+			"a client that left is a failure of the server's", "server/errors.go",
+			"if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {", "if false {",
+			[]string{"server.TestClientLeaves"},
+		},
+		{
+			"a poisonous row fails its batch", "ingest/group.go",
+			"\tfor _, row := range result.Failed {\n", "\tif len(result.Failed) > 0 {\n\t\treturn allFailed(outcomes, result.Failed[0].Err)\n\t}\n\tfor _, row := range result.Failed {\n",
+			[]string{"ingest.TestPoisonousSignalsFailAlone", "ingest.TestSubmitCommitsTogether"},
+		},
+		{
+			"a poisonous row breaks its batch up on SQLite", "store/sqlite/errors.go",
+			"sqlite3.SQLITE_RANGE:\n\t\treturn false", "sqlite3.SQLITE_RANGE:\n\t\treturn true",
+			[]string{"store/sqlite.TestPoisonousRowsFailAlone"},
+		},
+		{
+			"bad rows of a list are not told", "ingest/ingest.go",
+			"\treturn checked, nil\n", "\tchecked.Failed = nil\n\treturn checked, nil\n",
+			[]string{"ingest.TestSubmitManyNamesBadRows"},
+		},
+		{
+			"text after the JSON is passed over", "server/decode.go",
+			"len(rest) > 0 {", "len(rest) > 1<<20 {",
+			[]string{"server.TestBadBodies", "server.FuzzJSONBody"},
+		},
+		{
+			"broken UTF-8 and NUL in a cursor go to the database", "server/cursor.go",
+			"if err != nil || len(key) == 0 || !utf8.Valid(key) || bytes.IndexByte(key, 0) >= 0 {", "_, _ = utf8.Valid(key), bytes.IndexByte(key, 0)\n\tif err != nil || len(key) == 0 {",
+			[]string{"server.TestTextCursorWithNUL", "server.FuzzCursor"},
+		},
+		{
+			"a token may hold line ends", "model/position.go",
+			"if err != nil || len(raw) != 12 {", "if err != nil || len(raw) > 12 {",
+			[]string{"model.FuzzPosition"},
+		},
+		{
+			"a line of a stream may have any length", "server/bulkread.go",
+			"if r.seen-r.next > maxBulkLine {", "if r.seen-r.next > maxBulkLine<<8 {",
+			[]string{"server.TestBulkBombs"},
+		},
+		{
+			"a stream is held whole", "server/bulkread.go",
+			"\tif r.next > 0 {\n\t\trest := copy", "\tif r.next < 0 {\n\t\trest := copy",
+			[]string{"server.TestBulkMemoryIsBounded"},
+		},
+		{
+			"the last line of a stream counts one byte too many", "server/bulkread.go",
+			"r.offset += int64(len(line) + mark)", "r.offset += int64(len(line) + 1)",
+			[]string{"server.FuzzBulkStream"},
+		},
+		{
+			"two spaces stand between the words of a search text", "internal/searchtext/analyze.go",
+			"w.out = append(w.out, ' ')", "w.out = append(w.out, ' ', ' ')",
+			[]string{"internal/searchtext.FuzzAnalyze"},
+		},
+		{
+			"a phrase is searched for with its quotes", "internal/searchtext/query.go",
+			"b.WriteString(token)", "b.WriteString(token + \"\\\"\")",
+			[]string{"server.TestMemorySearch", "internal/searchtext.FuzzParseQuery"},
+		},
+		{
+			"PostgreSQL reads a search by the rules of English", "gen/pgdb/memories.sql.go",
+			"@@ websearch_to_tsquery('simple', $1::text)", "@@ websearch_to_tsquery('english', $1::text)",
+			[]string{"server.TestMemorySearchAgrees"},
+		},
+		{
+			"another body under the same key gets the first one's answer", "server/idempotency.go",
+			"\tfingerprint := fingerprintOf(key, r, body)\n", "\tfingerprint := fingerprintOf(key, r, body[:0])\n",
+			[]string{"server.TestIdempotencyAtOnce"},
+		},
+		{
+			"the same signal is stored again", "ingest/group.go",
+			"\t\toutcomes[n].result = Duplicate\n", "\t\toutcomes[n].result = Stored\n",
+			[]string{"ingest.TestSubmitTheSameAtOnce", "server.TestSignalConcurrentResubmission"},
+		},
+		{
+			"write-behind overwrites what is newer", "store/behind.go",
+			"batch {\n\t\t\tif _, err := tx.NeuronApplyState(ctx, change)", "batch {\n\t\t\tchange.Version += 1 << 40\n\t\t\tif _, err := tx.NeuronApplyState(ctx, change)",
+			[]string{"store.TestWriteBehind"},
+		},
+		{
+			"readiness stays on while the server drains", "server/serve.go",
+			"defer cancel()\n\ts.ready.Store(false)", "defer cancel()",
+			[]string{"server.TestDrain"},
+		},
+		{
+			"connections that come while the server drains are not waited for", "server/serve.go",
+			"\tlate.wait(ctx, s.newcomerTimeout)\n", "",
+			[]string{"server.TestDrainNewcomers"},
+		},
+		{
+			"requests under way are cut off at the end", "server/serve.go",
+			"if err := server.Shutdown(ctx); err != nil {", "if err := server.Close(); err != nil {",
+			[]string{"server.TestShutdown"},
+		},
+		{
+			"what waits is not stored at the end", "ingest/ingest.go",
+			"\t\ti.under.Wait()\n", "",
+			[]string{"ingest.TestCloseDrainsTheQueue"},
+		},
+		{
+			"entries of a consumer that was killed are left where they are", "cacheutil/queue_scripts.go",
+			"ARGV[1], ARGV[2], ARGV[5], ARGV[6], 'COUNT', count)", "ARGV[1], ARGV[2], '999999999', ARGV[6], 'COUNT', count)",
+			[]string{"cacheutil.TestQueueSurvivesKilledConsumer"},
+		},
+		{
+			"memory may grow as it likes in the soak", "bench/soak/judge.go",
+			"first.RSS*1.3+16", "first.RSS*13+160",
+			[]string{"bench/soak.TestJudge"},
+		},
+	}
+}
