@@ -47,8 +47,8 @@ func (HashWorkerCmd) Run(g *Globals) error {
 }
 
 // newHasher returns where a server computes hashes: in a process of its own, if self, its
-// program, is known and the configuration has it so. close ends that.
-func newHasher(cfg *config.Config, self string, log *slog.Logger, set *metrics.Set) (hash auth.HashFunc, close func()) {
+// program, is known and the configuration has it so. end ends that.
+func newHasher(cfg *config.Config, self string, log *slog.Logger, set *metrics.Set) (hash auth.HashFunc, end func()) {
 	starts := set.NewCounter("hal9_auth_hash_process_starts_total")
 	failures := set.NewCounter("hal9_auth_hash_process_failures_total")
 	if self == "" || cfg.Auth.HashProcess == config.HashProcessOff {

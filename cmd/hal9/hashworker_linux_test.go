@@ -54,6 +54,7 @@ func awaitIn(t *testing.T, what string, condition func() bool) {
 // password posts a name and the password to a route, and returns the answer's status.
 func (s *served) password(ctx context.Context, t *testing.T, route string) (status int, retryAfter string) {
 	t.Helper()
+	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/auth/"+route, strings.NewReader(`{"username":"ann","password":"`+hashPassword+`"}`))
 	if err != nil {
 		t.Fatal(err)
