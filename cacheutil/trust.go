@@ -11,7 +11,8 @@ const (
 	// minTrust is the least, which leaves room for a few heartbeats.
 	defaultTrust = 2 * time.Second
 	minTrust     = 500 * time.Millisecond
-	// watchInterval is how often it is asked whether a proof has become too old.
+	// watchInterval is how often it is asked at the most whether a proof has become too
+	// old: a process that has nothing else to do should not be woken for it.
 	watchInterval = 50 * time.Millisecond
 )
 
@@ -95,16 +96,37 @@ func (r *remote) beating() bool {
 
 // watch suspends process memory when a proof is overdue, until the context ends.
 func (r *remote) watch(ctx context.Context) {
-	ticker := time.NewTicker(watchInterval)
-	defer ticker.Stop()
+	timer := time.NewTimer(watchInterval)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-timer.C:
 			r.mu.Lock()
 			r.judge()
+			wait := r.untilOverdue(time.Now())
 			r.mu.Unlock()
+			timer.Reset(wait)
 		}
 	}
+}
+
+// untilOverdue is how long it takes until a proof can be too old, if no other comes.
+// Proofs only become younger, and a new link has just proved. While process memory is
+// suspended, and nearly so, it is watchInterval. r.mu is held.
+func (r *remote) untilOverdue(now time.Time) time.Duration {
+	if !r.local.usable.Load() {
+		return watchInterval
+	}
+	oldest := r.eraProven
+	if r.clustered && r.mastersProven.Before(oldest) {
+		oldest = r.mastersProven
+	}
+	for _, l := range r.links {
+		if l.heard.Before(oldest) {
+			oldest = l.heard
+		}
+	}
+	return max(oldest.Add(r.cfg.trust()).Sub(now), watchInterval)
 }

@@ -16,22 +16,21 @@ import (
 // before it goes on to the next batch.
 const noteTimeout = time.Second
 
-// group commits signals of concurrent callers together. A committer is started when
-// a signal comes and fewer than size are at work; it takes all that waits, commits
-// it by one statement, and goes on until nothing waits. So a lone signal waits for
-// nobody, and under load the commits in flight are the time in which the next batch
-// gathers: there is no timer to tune.
+// group commits signals of concurrent callers together. A committer is started when a
+// signal comes and none is at work; it takes all that waits, commits it by one statement,
+// and goes on until nothing waits. So a lone signal waits for nobody, and under load the
+// commit in flight is the time in which the next batch gathers: there is no timer to tune.
+// When there is more than one committer, crew tells.
 type group struct {
 	ingest   *Ingest
 	tracer   trace.Tracer // nil: no spans
-	size     int          // committers at the most
 	maxBatch int
 	maxQueue int
 	used     used
 
-	mu      sync.Mutex
-	queue   []*submission
-	working int
+	mu    sync.Mutex
+	queue []*submission
+	crew  crew
 }
 
 // submit queues a signal and waits for its commit, or until ctx ends. A caller that
@@ -78,27 +77,32 @@ func (g *group) enter(s *submission) error {
 	}
 	g.queue = append(g.queue, s)
 	f.waiting.Store(int64(len(g.queue)))
-	if g.working < g.size {
-		g.working++
-		// The submission is under way, so that Close cannot have stopped waiting.
-		g.ingest.under.Add(1)
-		go g.work()
-	}
+	g.staff()
 	return nil
 }
 
-// work commits batches until nothing waits.
-func (g *group) work() {
+// work commits batches until it is not needed.
+func (g *group) work(own *committer) {
 	defer g.ingest.under.Done()
-	for batch := g.take(); len(batch) > 0; batch = g.take() {
-		g.commit(batch)
+	for batch := g.take(own); len(batch) > 0; batch = g.take(own) {
+		took := g.commit(batch)
+		g.mu.Lock()
+		g.crew.took(took)
+		g.mu.Unlock()
 	}
 }
 
 // take claims the signals that waited longest; none means that the committer ends.
-func (g *group) take() []*submission {
+func (g *group) take(own *committer) []*submission {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	now := time.Now()
+	if len(g.queue) == 0 || !g.crew.wants(len(g.queue), g.many(), own, now) {
+		g.crew.leave(own)
+		g.staff() // for those that wait another one is at work
+		return nil
+	}
+	own.began = now
 	batch := make([]*submission, 0, min(len(g.queue), g.maxBatch))
 	taken := 0
 	for _, s := range g.queue {
@@ -114,23 +118,26 @@ func (g *group) take() []*submission {
 	clear(g.queue[rest:])
 	g.queue = g.queue[:rest]
 	g.ingest.figures.waiting.Store(int64(rest))
-	if len(batch) == 0 {
-		g.working--
+	if len(batch) == 0 { // nor is anybody left in the queue
+		g.crew.leave(own)
+		return nil
 	}
+	g.staff()
 	return batch
 }
 
 // commit stores a batch by one statement and answers each submission. No caller's
 // context reaches the engine: the one who leaves must not take the others along. The
-// store bounds the time by itself.
-func (g *group) commit(batch []*submission) {
+// store bounds the time by itself. It returns how long that took.
+func (g *group) commit(batch []*submission) (took time.Duration) {
 	i, ctx := g.ingest, context.Background()
 	begin := time.Now()
 	asking, tell := withCallers(ctx, batch)
 	traced, end := g.spanOf(asking, batch)
 	outcomes := i.storeBatch(traced, batch)
 	end(outcomes)
-	i.figures.batch(len(batch), time.Since(begin))
+	took = time.Since(begin)
+	i.figures.batch(len(batch), took)
 
 	committed := i.clock()
 	stored := make([]model.SignalInsertParams, 0, len(batch))
@@ -157,6 +164,7 @@ func (g *group) commit(batch []*submission) {
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()
 	i.activity.note(ctx, stored...)
+	return took
 }
 
 // withCallers lets the store take the position of the commit, once for all, if one of the

@@ -15,7 +15,9 @@ import (
 
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/internal/testenv"
+	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/store"
 )
 
 // watched is a real store that tells when a single insert begins.
@@ -29,7 +31,7 @@ func (w *watched) SignalInsert(ctx context.Context, arg model.SignalInsertParams
 	return w.Store.SignalInsert(ctx, arg)
 }
 
-// blocked is an Ingest whose one committer waits in the database for a row that a
+// blocked is an Ingest whose one committer, unless the test asks for more, waits in the database for a row that a
 // transaction of the test's has inserted and not committed.
 type blocked struct {
 	*ingest.Ingest
@@ -49,7 +51,7 @@ func block(t *testing.T, st model.Store, c ingest.Config) *blocked {
 	t.Helper()
 	w := &watched{Store: st, began: make(chan struct{}, 100)}
 	b := &blocked{set: metrics.NewSet(), gen: newSignals()}
-	c.Store, c.Metrics, c.Committers = w, b.set, 1
+	c.Store, c.Metrics, c.Committers = w, b.set, max(c.Committers, 1)
 	b.Ingest = start(t, c)
 
 	row := b.gen.make("a", "b", "in flight")
@@ -170,6 +172,33 @@ func TestSubmitCommitsTogether(t *testing.T) {
 			t.Errorf("stats %+v", s)
 		}
 	})
+}
+
+// A commit that hangs, as on a connection that broke without a word, holds nobody else
+// up for long, and who comes after that neither.
+func TestSubmitPassesAStuckCommit(t *testing.T) {
+	t.Parallel()
+	// SQLite has one writer: nobody passes it.
+	st, err := store.Open(t.Context(), store.Config{URL: migrated.PostgresDatabase(t), MaxConnections: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	b := block(t, st, ingest.Config{Committers: 2})
+	for n, row := range b.gen.many(3) {
+		if r, err := b.Submit(t.Context(), row); r != ingest.Stored || err != nil {
+			t.Fatalf("row %d, with another commit stuck: %v, %v", n, r, err)
+		}
+	}
+	select {
+	case s := <-b.first:
+		t.Fatalf("the stuck one was answered: %+v", s)
+	default:
+	}
+	b.release()
+	if s := <-b.first; s.err != nil || s.result != ingest.Stored {
+		t.Errorf("the stuck one: %+v", s)
+	}
 }
 
 func TestSubmitShedsWhenFull(t *testing.T) {

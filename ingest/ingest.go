@@ -20,7 +20,7 @@ const (
 	DefaultActivityInterval = time.Second
 	// DefaultActivityMaxNeurons bounds the names whose activity waits for an update.
 	DefaultActivityMaxNeurons = 10_000
-	// DefaultCommitters is how many batches of signals commit at the same time.
+	// DefaultCommitters is how many batches of signals commit at the same time at the most.
 	DefaultCommitters = 2
 	// DefaultMaxBatch is how many signals of different callers commit together.
 	DefaultMaxBatch = 500
@@ -55,8 +55,9 @@ type Config struct {
 	// ActivityMaxNeurons bounds the names whose activity waits for an update; when
 	// it is reached the update is made at once and new names wait for it.
 	ActivityMaxNeurons int
-	// Committers is how many batches of signals commit at the same time; below zero
-	// each signal is stored by a statement of its own.
+	// Committers is how many batches of signals commit at the same time at the most: a
+	// second one only when many wait, or the first takes long. Below zero each signal is
+	// stored by a statement of its own.
 	Committers int
 	// MaxBatch is how many signals of different callers commit together.
 	MaxBatch int
@@ -143,7 +144,7 @@ func New(c Config) *Ingest {
 		i.told = func([]model.SignalInsertParams) {}
 	}
 	if c.Committers > 0 {
-		i.group = &group{ingest: i, tracer: c.Tracer, size: c.Committers, maxBatch: c.MaxBatch, maxQueue: c.MaxQueue}
+		i.group = &group{ingest: i, tracer: c.Tracer, crew: crew{size: c.Committers}, maxBatch: c.MaxBatch, maxQueue: c.MaxQueue}
 	}
 	return i
 }

@@ -1,12 +1,16 @@
 package server_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +36,9 @@ const (
 
 // BenchmarkBulk compares streams over HTTP with the driver's own CopyFrom into the same
 // table, 20,000 rows a call, in turns: the ratios are the figures, since all share
-// whatever else the machine does.
+// whatever else the machine does. Two CopyFroms at once tell what two streams could reach
+// if reading them took nothing more than the driver does; the CPU, on Linux, who takes the
+// time: the engine's processes, or this one, which sends and serves.
 func BenchmarkBulk(b *testing.B) {
 	url := testenv.PostgresDatabase(b)
 	address, ids := bulkBenchServer(b, url)
@@ -53,39 +59,49 @@ func BenchmarkBulk(b *testing.B) {
 		}
 		runtime.GC()
 	}
-	var copied, one, two time.Duration
-	rows := 0
+	second, err := pgx.Connect(b.Context(), url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = second.Close(b.Context()) })
+	const copied, bothCopied, one, two = "copied", "both-copied", "one-stream", "two-streams"
+	sums := map[string]*bulkBenchCost{copied: {}, bothCopied: {}, one: {}, two: {}}
 	for b.Loop() {
 		b.StopTimer()
-		calls := make([][][]any, bulkBenchCalls)
-		for i := range calls {
-			for n := range bulkBenchCall {
-				calls[i] = append(calls[i], bulkBenchRow(ids.New(), n))
-			}
-		}
+		calls := [][][][]any{bulkBenchCallRows(ids), bulkBenchCallRows(ids), bulkBenchCallRows(ids)}
 		streams := []string{bulkBenchStream(ids), bulkBenchStream(ids), bulkBenchStream(ids)}
-		rows += bulkBenchCall * bulkBenchCalls
 		b.StartTimer()
-
-		empty()
-		begin := time.Now()
-		for _, call := range calls {
-			if _, err := conn.CopyFrom(b.Context(), pgx.Identifier{"signals"},
-				[]string{"id", "from_neuron", "to_neuron", "layer_from", "layer_to", "propagation_type", "content", "metadata", "timestamp"}, pgx.CopyFromRows(call)); err != nil {
+		for _, side := range []struct {
+			name string
+			n    int
+			do   func() error
+		}{
+			{copied, 1, func() error { return bulkBenchCopy(b.Context(), conn, calls[0]) }},
+			{bothCopied, 2, func() error {
+				var group errgroup.Group
+				group.Go(func() error { return bulkBenchCopy(b.Context(), conn, calls[1]) })
+				group.Go(func() error { return bulkBenchCopy(b.Context(), second, calls[2]) })
+				return group.Wait()
+			}},
+			{one, 1, func() error { return sendStreams(address, streams[:1]) }},
+			{two, 2, func() error { return sendStreams(address, streams[1:]) }},
+		} {
+			empty()
+			before := bulkBenchCPU(b, conn)
+			if err := side.do(); err != nil {
 				b.Fatal(err)
 			}
+			sums[side.name].add(bulkBenchCPU(b, conn).since(before), side.n*bulkBenchCall*bulkBenchCalls)
 		}
-		copied += time.Since(begin)
-		empty()
-		one += sendStreams(b, address, streams[:1])
-		empty()
-		two += sendStreams(b, address, streams[1:])
 	}
-	b.ReportMetric(float64(rows)/copied.Seconds(), "copied-rows/s")
-	b.ReportMetric(float64(rows)/one.Seconds(), "one-stream-rows/s")
-	b.ReportMetric(float64(2*rows)/two.Seconds(), "two-streams-rows/s")
-	b.ReportMetric(copied.Seconds()/one.Seconds(), "one/copied")
-	b.ReportMetric(2*copied.Seconds()/two.Seconds(), "two/copied")
+	for name, sum := range sums {
+		b.ReportMetric(float64(sum.rows)/sum.wall.Seconds(), name+"-rows/s")
+		b.ReportMetric(sum.each(sum.own), name+"-own-µs/row")
+		b.ReportMetric(sum.each(sum.engine), name+"-engine-µs/row")
+		if name != copied {
+			b.ReportMetric(sums[copied].each(sums[copied].wall)/sum.each(sum.wall), name+"/copied")
+		}
+	}
 }
 
 // BenchmarkBulkSQLite streams into a file.
@@ -98,7 +114,11 @@ func BenchmarkBulkSQLite(b *testing.B) {
 		stream := bulkBenchStream(ids)
 		rows += bulkBenchCall * bulkBenchCalls
 		b.StartTimer()
-		took += sendStreams(b, address, []string{stream})
+		begin := time.Now()
+		if err := sendStreams(address, []string{stream}); err != nil {
+			b.Fatal(err)
+		}
+		took += time.Since(begin)
 	}
 	b.ReportMetric(float64(rows)/took.Seconds(), "rows/s")
 }
@@ -130,10 +150,30 @@ func bulkBenchStream(ids *model.IDGenerator) string {
 	return stream.String()
 }
 
-// sendStreams sends streams at the same time and returns how long all took.
-func sendStreams(b *testing.B, address string, streams []string) time.Duration {
-	b.Helper()
-	begin := time.Now()
+// bulkBenchCallRows are as many rows as a stream has, for several calls of CopyFrom.
+func bulkBenchCallRows(ids *model.IDGenerator) [][][]any {
+	calls := make([][][]any, bulkBenchCalls)
+	for i := range calls {
+		for n := range bulkBenchCall {
+			calls[i] = append(calls[i], bulkBenchRow(ids.New(), n))
+		}
+	}
+	return calls
+}
+
+func bulkBenchCopy(ctx context.Context, conn *pgx.Conn, calls [][][]any) error {
+	for _, call := range calls {
+		_, err := conn.CopyFrom(ctx, pgx.Identifier{"signals"},
+			[]string{"id", "from_neuron", "to_neuron", "layer_from", "layer_to", "propagation_type", "content", "metadata", "timestamp"}, pgx.CopyFromRows(call))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendStreams sends streams at the same time.
+func sendStreams(address string, streams []string) error {
 	var group errgroup.Group
 	for _, stream := range streams {
 		group.Go(func() error {
@@ -148,10 +188,56 @@ func sendStreams(b *testing.B, address string, streams []string) time.Duration {
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
+	return group.Wait()
+}
+
+// bulkBenchCost is a time, and the CPU that this process and the engine's connections
+// have used; zero where there is no /proc.
+type bulkBenchCost struct {
+	at                time.Time
+	wall, own, engine time.Duration
+	rows              int
+}
+
+func (c bulkBenchCost) since(before bulkBenchCost) bulkBenchCost {
+	return bulkBenchCost{wall: c.at.Sub(before.at), own: c.own - before.own, engine: c.engine - before.engine}
+}
+
+func (c *bulkBenchCost) add(d bulkBenchCost, rows int) {
+	c.wall, c.own, c.engine, c.rows = c.wall+d.wall, c.own+d.own, c.engine+d.engine, c.rows+rows
+}
+
+// each is a time per row, in µs.
+func (c *bulkBenchCost) each(d time.Duration) float64 {
+	return float64(d.Nanoseconds()) / 1000 / float64(c.rows)
+}
+
+func bulkBenchCPU(b *testing.B, conn *pgx.Conn) (c bulkBenchCost) {
+	b.Helper()
+	var pids []int
+	if err := conn.QueryRow(b.Context(), "SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database()").Scan(&pids); err != nil {
 		b.Fatal(err)
 	}
-	return time.Since(begin)
+	for _, pid := range pids {
+		c.engine += bulkBenchCPUOf(strconv.Itoa(pid))
+	}
+	c.own, c.at = bulkBenchCPUOf("self"), time.Now()
+	return c
+}
+
+// bulkBenchCPUOf reads the user and system time of a process: proc(5), fields 14 and 15 of
+// stat, in hundredths of a second.
+func bulkBenchCPUOf(pid string) (used time.Duration) {
+	text, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	for _, field := range fields[11:13] {
+		n, _ := strconv.Atoi(field)
+		used += time.Duration(n) * 10 * time.Millisecond
+	}
+	return used
 }
 
 func bulkBenchRow(id uuid.UUID, n int) []any {

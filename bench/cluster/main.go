@@ -15,6 +15,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/hal9-ai/hal9/bench/cluster/ha"
 	"github.com/hal9-ai/hal9/bench/ledger"
@@ -31,6 +33,8 @@ func run(ctx context.Context, args []string, _, _ io.Writer) error {
 	o := ha.Options{Out: os.Stdout}
 	t := trial{}
 	load := ledger.Load{Workers: map[ledger.Kind]int{}}
+	what := scaling{servers: []int{1, 2, 4}}
+	beside := ""
 	flags := flag.NewFlagSet("cluster "+command, flag.ContinueOnError)
 	switch command {
 	case "up", "test", "scaling":
@@ -44,6 +48,13 @@ func run(ctx context.Context, args []string, _, _ io.Writer) error {
 		flags.StringVar(&t.only, "only", "", "only the events whose name has this in it")
 		flags.StringVar(&t.next, "next", "", "the program of the next release, for the rolling migration")
 		flags.DurationVar(&t.duration, "duration", defaultStretch, "how long each number of servers is measured (scaling)")
+		flags.Func("counts", "numbers of servers to measure, as in 1,4 (scaling)", func(text string) (err error) {
+			what.servers, err = countsOf(text)
+			return err
+		})
+		flags.StringVar(&what.load, "load", "", "only the loads whose name has this in it (scaling)")
+		flags.StringVar(&beside, "beside", "", "another program of hal9, measured in turns with it (scaling)")
+		flags.BoolVar(&what.statements, "statements", false, "list PostgreSQL's statements, which takes some of its time (scaling)")
 	case "load":
 		flags.StringVar(&load.URL, "url", "", "the server's address")
 		flags.StringVar(&load.File, "file", "", "where to write the ledger")
@@ -66,7 +77,7 @@ func run(ctx context.Context, args []string, _, _ io.Writer) error {
 	if o.Servers < 1 || o.Nodes < 1 {
 		return errors.New("--servers and --nodes must be 1 or more")
 	}
-	for _, path := range []*string{&o.Hal9, &t.next} {
+	for _, path := range []*string{&o.Hal9, &t.next, &beside} {
 		if *path == "" {
 			continue
 		}
@@ -79,10 +90,26 @@ func run(ctx context.Context, args []string, _, _ io.Writer) error {
 	case "test":
 		return t.run(ctx, o)
 	case "scaling":
-		return t.scale(ctx, o)
+		what.programs = []string{o.Hal9}
+		if beside != "" {
+			what.programs = []string{beside, o.Hal9}
+		}
+		return t.scale(ctx, o, what)
 	default:
 		return up(ctx, o)
 	}
+}
+
+// countsOf reads numbers of servers.
+func countsOf(text string) (counts []int, err error) {
+	for field := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(field)
+		if err != nil || n < 1 {
+			return nil, errors.New("give whole numbers from 1, as in 1,4")
+		}
+		counts = append(counts, n)
+	}
+	return counts, nil
 }
 
 func up(ctx context.Context, o ha.Options) error {

@@ -29,7 +29,7 @@ type plan struct {
 	url                          string
 	signals, partitions, neurons []int
 	svg                          string
-	repeat                       int
+	repeat, row                  int
 }
 
 func parse(args []string, stderr io.Writer) (plan, error) {
@@ -43,11 +43,15 @@ func parse(args []string, stderr io.Writer) (plan, error) {
 	flags.StringVar(&neurons, "neurons", "100,1000,10000,100000", "numbers of neurons")
 	flags.StringVar(&p.svg, "svg", "", "file to write the plot to")
 	flags.IntVar(&p.repeat, "repeat", 2000, "operations to take the median of")
+	flags.IntVar(&p.row, "row", 50, "how many of one operation follow each other before the next has its turn")
 	if err := flags.Parse(args); err != nil {
 		return p, err //nolint:wrapcheck // the flag package has told it
 	}
 	if p.url == "" {
 		return p, errors.New("--url is missing: name a PostgreSQL server or a new SQLite file")
+	}
+	if p.repeat < 1 || p.row < 1 {
+		return p, fmt.Errorf("--repeat is %d and --row %d: give whole numbers from 1", p.repeat, p.row)
 	}
 	for _, list := range []struct {
 		flag, text string
@@ -114,7 +118,7 @@ func measureSeries(ctx context.Context, p plan, name string, steps []int, grow f
 			return nil, fmt.Errorf("grow to %d: %w", n, err)
 		}
 		filled := time.Since(began)
-		some, err := s.measure(name, n, p.repeat)
+		some, err := s.measure(name, n, p)
 		if err != nil {
 			return nil, fmt.Errorf("measure at %d: %w", n, err)
 		}

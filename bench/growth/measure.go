@@ -19,18 +19,21 @@ type sample struct {
 	median    time.Duration
 }
 
-// measure times operations one after the other, in turns, so that a slow moment of the
-// machine meets all of them.
-func (s *subject) measure(series string, size, repeat int) ([]sample, error) {
+// measure times operations, one after the other: rows of the same, so that each finds
+// what the one before left in the processor's caches as it does under load, and rows in
+// turns, so that a slow moment of the machine meets all of them.
+func (s *subject) measure(series string, size int, p plan) ([]sample, error) {
 	operations := s.operations(series)
 	times := make([][]time.Duration, len(operations))
-	for range repeat {
+	for done := 0; done < p.repeat; done += p.row {
 		for i, o := range operations {
-			began := time.Now()
-			if err := o.run(); err != nil {
-				return nil, fmt.Errorf("%s: %w", o.name, err)
+			for range min(p.row, p.repeat-done) {
+				began := time.Now()
+				if err := o.run(); err != nil {
+					return nil, fmt.Errorf("%s: %w", o.name, err)
+				}
+				times[i] = append(times[i], time.Since(began))
 			}
-			times[i] = append(times[i], time.Since(began))
 		}
 	}
 	samples := make([]sample, len(operations))

@@ -254,7 +254,7 @@ func ingestKeys() []Key {
 	return []Key{
 		{
 			Name: "ingest.committers", Default: "2", check: between(1, 64),
-			Help: "How many batches of signals commit at the same time. Signals that come while all are at work commit together.",
+			Help: "How many batches of signals commit at the same time at the most. Signals that come while a commit is under way commit together after it; a second one begins beside it only when 50 wait, or it takes much longer than usual.",
 		},
 		{
 			Name: "ingest.max_batch", Default: "500", check: between(1, 1000),

@@ -30,6 +30,8 @@ type Options struct {
 	Environment []string
 	// ServerCPU is the core that the servers run on, "" for any.
 	ServerCPU string
+	// Statements has PostgreSQL count its statements, for Cluster.Statements.
+	Statements bool
 	// Out is told what happens.
 	Out io.Writer
 }
@@ -227,6 +229,9 @@ func (c *Cluster) prepareDatabase(ctx context.Context) error {
 		_, err = conn.Exec(ctx, "CREATE DATABASE hal9")
 		return errors.Join(err, conn.Close(ctx))
 	})
+	if err == nil && c.options.Statements {
+		err = c.countStatements(ctx)
+	}
 	if err != nil {
 		return err
 	}

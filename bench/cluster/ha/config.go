@@ -43,6 +43,7 @@ type PatroniConfig struct {
 	Synchronous, Strict, Trust bool
 	HBA                        []string
 	Callback                   string
+	Statements                 bool // loads pg_stat_statements
 }
 
 // Text is the configuration file.

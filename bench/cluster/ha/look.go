@@ -21,6 +21,8 @@ type Look struct {
 	At time.Time
 	// Requests are those that the servers answered, probes and scrapes left out.
 	Requests float64
+	// Batches are the commits of signals that came one by one, Batched those signals.
+	Batches, Batched float64
 	// CPU time.
 	Service, Postgres, HAProxy, Cache time.Duration
 	// Commits and WAL bytes of the database.
@@ -44,6 +46,11 @@ func (c *Cluster) Look(ctx context.Context) (l Look, err error) {
 		n, err := requestsOf(ctx, s.URL)
 		l.Requests += n
 		errs = append(errs, err)
+		for of, to := range map[string]*float64{"hal9_ingest_batch_size_count": &l.Batches, "hal9_ingest_batch_size_sum": &l.Batched} {
+			n, err := sumOf(ctx, s.URL, func(series string) bool { return series == of })
+			*to += n
+			errs = append(errs, err)
+		}
 	}
 	add(&l.HAProxy, c.HAProxy.PID())
 	if c.Cache != nil {
@@ -157,11 +164,12 @@ func sumOf(ctx context.Context, url string, want func(series string) bool) (sum 
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		labels, value, found := strings.Cut(lines.Text(), "} ")
-		if !found || !want(labels) {
+		line := lines.Text()
+		last := strings.LastIndexByte(line, ' ')
+		if last < 0 || line[0] == '#' || !want(line[:last]) {
 			continue
 		}
-		n, err := strconv.ParseFloat(value, 64)
+		n, err := strconv.ParseFloat(line[last+1:], 64)
 		if err != nil {
 			return 0, fmt.Errorf("read the metrics of %s: %w", url, err)
 		}

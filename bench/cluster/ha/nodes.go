@@ -61,7 +61,8 @@ func (c *Cluster) addNode(ctx context.Context, name string) (n *Node, err error)
 		Name: name, REST: address(n.rest), Etcd: c.etcd, Address: address(n.port), Data: n.data, Bin: c.programs.postgres,
 		PgPass: filepath.Join(dir, "pgpass"), Socket: "''", SharedBuffers: "64MB", MaxConnections: 200,
 		Synchronous: !c.options.Asynchronous, Strict: c.options.Strict, Trust: true,
-		HBA: []string{"host hal9,postgres all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"},
+		HBA:        []string{"host hal9,postgres all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"},
+		Statements: c.options.Statements,
 	}.Text()
 	if err != nil {
 		return nil, err
