@@ -137,14 +137,25 @@ func TestErrorTable(t *testing.T) {
 	s.ask("GET", "/metrics", "").want(200, `hal9_errors_total{error_type="unavailable"} 1`, `hal9_errors_total{error_type="internal"} 3`)
 }
 
+// stuck is a store in which one more read takes for ever.
+type stuck struct{ model.Store }
+
+func (stuck) NeuronGetState(ctx context.Context, _ model.NeuronGetStateParams) (model.NeuronState, error) {
+	<-ctx.Done()
+	return model.NeuronState{}, &model.Error{Kind: model.ErrTimeout, Entity: "neuron", Cause: ctx.Err()}
+}
+
 func TestRequestTimeout(t *testing.T) {
 	t.Parallel()
 	f := &faulty{neuronGet: func(ctx context.Context) error {
 		<-ctx.Done()
 		return &model.Error{Kind: model.ErrTimeout, Entity: "neuron", Cause: ctx.Err()}
 	}}
-	s := newServer(t, sqliteEngine, withFaulty(f), func(d *server.Deps) { d.Config.RequestTimeout = 20 * time.Millisecond })
-	s.ask("GET", neuronPath, "").problem(504)
+	s := newServer(t, sqliteEngine, withFaulty(f), func(d *server.Deps) {
+		d.Config.RequestTimeout, d.Store = 20*time.Millisecond, stuck{d.Store}
+	})
+	s.ask("GET", neuronPath, "").problem(504)           // by the short way of frequent reads
+	s.ask("GET", neuronPath+"/health", "").problem(504) // by the way of all others
 }
 
 // A client that leaves is no failure of the server's.

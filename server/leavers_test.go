@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -80,7 +81,7 @@ func TestLeavingClientsLoseNoBatchMates(t *testing.T) {
 				stored[x.Content]++
 			}
 			for i := range clients {
-				n := stored[fmt.Sprint(i)]
+				n := stored[strconv.Itoa(i)]
 				if n > 1 {
 					twice++
 				}

@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func TestLimitsAreExact(t *testing.T) {
 			return memory(`"content":"x","metadata":{"a":"` + strings.Repeat("x", n-len(`{"a":""}`)) + `"}`)
 		}, 64 << 10, "body.metadata"},
 		{"bytes of a password", "POST", "/api/v1/auth/register", func(n int) string {
-			return `{"username":"ann-` + fmt.Sprint(n) + `","password":"` + strings.Repeat("x", n) + `"}`
+			return `{"username":"ann-` + strconv.Itoa(n) + `","password":"` + strings.Repeat("x", n) + `"}`
 		}, 1024, "body.password"},
 	}
 	onEngines(t, func(t *testing.T, s *harness) {

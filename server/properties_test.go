@@ -129,7 +129,9 @@ func listedIn(t *testing.T, d document, schema map[string]any) []string {
 	for _, of := range []string{"oneOf", "anyOf", "allOf"} {
 		list, _ := schema[of].([]any)
 		for _, one := range list {
-			names = append(names, listedIn(t, d, one.(map[string]any))...)
+			if form, ok := one.(map[string]any); ok {
+				names = append(names, listedIn(t, d, form)...)
+			}
 		}
 	}
 	if items, ok := schema["items"].(map[string]any); ok {

@@ -51,9 +51,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		defer func() { stop(); <-sampled }()
 	}
 	watch := newDeadlineWatch(server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout, server.IdleTimeout, s.cfg.BulkIdleTimeout)
-	watching, stopWatching := make(chan struct{}), make(chan struct{})
-	go func() { defer close(watching); watch.run(stopWatching) }()
-	defer func() { close(stopWatching); <-watching }()
+	watchEnded, stopWatch := make(chan struct{}), make(chan struct{})
+	go func() { defer close(watchEnded); watch.run(stopWatch) }()
+	defer func() { close(stopWatch); <-watchEnded }()
 	ln = &deadlineListener{ln, watch}
 	served := make(chan error, 1)
 	if s.certs == nil {

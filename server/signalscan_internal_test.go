@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"strings"
@@ -33,7 +34,7 @@ func FuzzSignalScan(f *testing.F) {
 		if !scanSignal(body, &got) {
 			return
 		}
-		r := httptest.NewRequest("POST", "/", nil)
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
 		r.Body = newMemoryBody(bytes.Clone(body))
 		if !decodePlain(r, &want) || !want.plain() || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: scanned %+v, decoded %+v", body, got, want)

@@ -31,9 +31,14 @@ const (
 	DefaultLinger = 2 * time.Minute
 )
 
-// recentIDs is how many ids are known at least, so that a signal that is learned of
-// twice is told once.
-const recentIDs = 1 << 17
+const (
+	// leastRecent and mostRecent bound how many ids are known at least, so that a signal
+	// that is learned of twice is told once. Of the most, twice as many take 9 MiB.
+	leastRecent, mostRecent = 1 << 14, 1 << 17
+	// recentShare is of how many bytes of the ring one id is known: a small ring would
+	// otherwise be the smaller part of the memory that it bounds.
+	recentShare = 512
+)
 
 // Store is what the feed asks of the database. Every model.Store is one.
 type Store interface {
@@ -208,7 +213,7 @@ func (f *Feed) awake() {
 	}
 	f.era, f.began = newName(), f.now()
 	f.ring = newRing(f.cfg.MaxEvents, f.cfg.MaxBytes, f.began)
-	f.recent = newRecent(recentIDs)
+	f.recent = newRecent(min(max(f.cfg.MaxBytes/recentShare, leastRecent), mostRecent))
 	f.active.Store(true)
 }
 

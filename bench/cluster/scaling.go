@@ -94,7 +94,7 @@ func (t *trial) scale(ctx context.Context, o ha.Options, what scaling) error {
 		}
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\nload\tservers\tprogram\trequests/s\thal9 µs\tPostgreSQL µs\tHAProxy µs\tcache µs\tcommits\tof signals\tsignals in each\tWAL bytes\t")
+	fmt.Fprintln(w, "\nload\tservers\tprogram\trequests/s\thal9 µs\tPostgreSQL µs\tHAProxy µs\tcache µs\tcommits\tof them of signals\teach of so many\tWAL bytes\t")
 	for _, run := range runs() {
 		for _, l := range lines {
 			if l.load == run.name {

@@ -20,9 +20,11 @@ import (
 // load before it.
 type Sample struct {
 	Minutes float64 `json:"minutes"`
-	// RSS and Heap are in MiB. Heap is the least that was in use since the sample before:
-	// the rest is what the collector had not looked at yet.
+	// RSS, Live and Heap are in MiB. Live is the least that was allocated since the sample
+	// before, which is what is held: the rest the collector had not looked at yet. Heap is
+	// the least of the pages that this lay in.
 	RSS  float64 `json:"rss_mib"`
+	Live float64 `json:"live_heap_mib"`
 	Heap float64 `json:"heap_in_use_mib"`
 	// These are at rest: the clients have left.
 	Goroutines      float64 `json:"goroutines"`
@@ -44,11 +46,11 @@ func (s *site) soak(ctx context.Context) ([]Sample, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var beside sync.WaitGroup
-	heap := &lowest{}
+	heap, live := &lowest{}, &lowest{}
 	for range 4 {
 		beside.Go(func() { s.comeAndGo(ctx) })
 	}
-	beside.Go(func() { s.watchHeap(ctx, heap) })
+	beside.Go(func() { s.watchHeap(ctx, heap, live) })
 	defer beside.Wait()
 	defer cancel()
 
@@ -80,12 +82,12 @@ func (s *site) soak(ctx context.Context) ([]Sample, error) {
 			return nil, err
 		}
 		sample.Minutes = time.Since(begin).Minutes()
-		sample.Heap = heap.take()
+		sample.Heap, sample.Live = heap.take(), live.take()
 		sample.P50, sample.P99 = answered.Total.Latency.P50*1000, answered.Total.Latency.P99*1000
 		sample.Rate, sample.FailedShare = answered.Total.PerSecond, answered.Total.FailedShare
 		samples = append(samples, sample)
-		fmt.Fprintf(s.o.told, "%4.1f min: RSS %.0f MiB, heap %.1f MiB, %.0f goroutines, %.0f descriptors, %.0f connections, p50 %.1f ms, p99 %.1f ms, %.0f/s\n",
-			sample.Minutes, sample.RSS, sample.Heap, sample.Goroutines, sample.Descriptors, sample.PoolConnections, sample.P50, sample.P99, sample.Rate)
+		fmt.Fprintf(s.o.told, "%4.1f min: RSS %.0f MiB, live heap %.1f of %.1f MiB, %.0f goroutines, %.0f descriptors, %.0f connections, p50 %.1f ms, p99 %.1f ms, %.0f/s\n",
+			sample.Minutes, sample.RSS, sample.Live, sample.Heap, sample.Goroutines, sample.Descriptors, sample.PoolConnections, sample.P50, sample.P99, sample.Rate)
 	}
 	return samples, nil
 }
@@ -172,10 +174,11 @@ func (l *lowest) take() float64 {
 	return v
 }
 
-func (s *site) watchHeap(ctx context.Context, heap *lowest) {
+func (s *site) watchHeap(ctx context.Context, heap, live *lowest) {
 	for pause(ctx, 250*time.Millisecond) == nil {
 		if m, err := s.metrics(ctx); err == nil {
 			heap.put(m["go_memstats_heap_inuse_bytes"] / (1 << 20))
+			live.put(m["go_memstats_heap_alloc_bytes"] / (1 << 20))
 		}
 	}
 }

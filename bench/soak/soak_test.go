@@ -8,13 +8,14 @@ import (
 // Each figure that grows, or falls, beyond its bound shows.
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	first := Sample{RSS: 100, Heap: 20, Goroutines: 30, Descriptors: 40, PoolConnections: 3, P50: 1, P99: 10, Rate: 500}
+	first := Sample{RSS: 100, Live: 15, Heap: 20, Goroutines: 30, Descriptors: 40, PoolConnections: 3, P50: 1, P99: 10, Rate: 500}
 	if err := verdict(judge([]Sample{first, first})); err != nil {
 		t.Error(err)
 	}
 	for figure, change := range map[string]func(*Sample){
 		"RSS":              func(s *Sample) { s.RSS *= 2 },
-		"heap":             func(s *Sample) { s.Heap *= 2 },
+		"live heap":        func(s *Sample) { s.Live *= 1.4 },
+		"heap in use":      func(s *Sample) { s.Heap *= 2 },
 		"goroutines":       func(s *Sample) { s.Goroutines += 100 },
 		"open descriptors": func(s *Sample) { s.Descriptors += 100 },
 		"pool connections": func(s *Sample) { s.PoolConnections = 21 },

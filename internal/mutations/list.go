@@ -44,6 +44,11 @@ func faults() []mutation {
 			[]string{"server.TestRequestTimeout", "cmd/hal9.TestNetworkFaults"},
 		},
 		{
+			"the most frequent requests have no deadline", "server/direct.go",
+			"withTimeout(c.Request.Context(), s.timeLeft(c.Request.Context()))", "withTimeout(c.Request.Context(), s.timeLeft(c.Request.Context())+20*time.Minute)",
+			[]string{"server.TestRequestTimeout"},
+		},
+		{
 			"a body that drips keeps its place", "server/body.go",
 			"lane.pause()\n\t}\n\tn, err", "_ = lane\n\t}\n\tn, err",
 			[]string{"server.TestDrippingBodiesTakeNoPlace"},

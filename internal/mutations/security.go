@@ -35,7 +35,7 @@ func security() []mutation {
 		},
 		{
 			"guesses at an account have no limit", "auth/guesslimit.go",
-			"if wait, ok := a.limit.account.Take(a.account, now); !ok {", "if wait, ok := a.limit.account.Take(a.account+now.String(), now); !ok {",
+			"account: NewRateLimit(perAccount, window, maxGuessKeys)", "account: NewRateLimit(1000*perAccount, window, maxGuessKeys)",
 			[]string{"auth.TestFailuresPerAccount", "server.TestGuessing"},
 		},
 		{

@@ -177,7 +177,7 @@ func noteStored(batch []model.IndexedSignal, stored []pgdb.SignalInsertUnnestRow
 
 func unnestSignals(ctx context.Context, db pgdb.DBTX, batch []model.IndexedSignal) ([]pgdb.SignalInsertUnnestRow, error) {
 	n := len(batch)
-	texts := make([]string, 6*n) //nolint:mnd // as many columns of texts
+	texts := make([]string, 6*n) // as many columns of texts
 	column := func(i int) []string { return texts[i*n : (i+1)*n : (i+1)*n] }
 	p := pgdb.SignalInsertUnnestParams{
 		Ids: make([]uuid.UUID, n), FromNeurons: column(0), ToNeurons: column(1), LayersFrom: column(2), LayersTo: column(3),

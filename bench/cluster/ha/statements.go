@@ -24,8 +24,10 @@ func (c *Cluster) CountsStatements() bool { return c.options.Statements }
 
 func (c *Cluster) countStatements(ctx context.Context) error {
 	return c.ask(ctx, func(conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "CREATE EXTENSION pg_stat_statements")
-		return err
+		if _, err := conn.Exec(ctx, "CREATE EXTENSION pg_stat_statements"); err != nil {
+			return fmt.Errorf("have statements counted: %w", err)
+		}
+		return nil
 	})
 }
 
@@ -37,19 +39,21 @@ func (c *Cluster) Statements(ctx context.Context) (list []Statement, err error) 
 			FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 			ORDER BY 4 DESC`)
 		if err != nil {
-			return err
+			return fmt.Errorf("read what was counted: %w", err)
 		}
 		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (s Statement, err error) {
 			var ms float64
 			err = row.Scan(&s.Text, &s.Calls, &s.Rows, &ms, &s.WAL)
 			s.Time = time.Duration(ms * float64(time.Millisecond))
-			return s, err
+			return s, err //nolint:wrapcheck // by who collects
 		})
 		if err != nil {
-			return err
+			return fmt.Errorf("read what was counted: %w", err)
 		}
-		_, err = conn.Exec(ctx, "SELECT pg_stat_statements_reset()")
-		return err
+		if _, err = conn.Exec(ctx, "SELECT pg_stat_statements_reset()"); err != nil {
+			return fmt.Errorf("count anew: %w", err)
+		}
+		return nil
 	})
 	return list, err
 }
