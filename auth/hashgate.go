@@ -35,7 +35,7 @@ func newHashGate(concurrency, queue int, timeout time.Duration, set *metrics.Set
 }
 
 // do runs a hash when there is room, or says when to come back.
-func (g *hashGate) do(ctx context.Context, hash func()) error {
+func (g *hashGate) do(ctx context.Context, hash func() error) error {
 	arrived := time.Now()
 	select {
 	case g.places <- struct{}{}:
@@ -47,10 +47,10 @@ func (g *hashGate) do(ctx context.Context, hash func()) error {
 	defer func() { <-g.places }()
 	g.waited.UpdateDuration(arrived)
 	begin := time.Now()
-	hash()
+	err := hash()
 	g.took.UpdateDuration(begin)
 	g.note(time.Since(begin))
-	return nil
+	return err
 }
 
 // note keeps the time of a hash. That two at once may lose one of them is no matter.

@@ -23,8 +23,16 @@ func (s *Service) prove(ctx context.Context, attempt *guess, user *model.User, p
 	if err := attempt.accountLimited(now); err != nil {
 		return "", s.counted(err)
 	}
-	p, err := s.verify(ctx, user, password, func() error { return attempt.begin(s.now()) })
+	begun := false
+	p, err := s.verify(ctx, user, password, func() error {
+		err := attempt.begin(s.now())
+		begun = err == nil
+		return err
+	})
 	if err != nil {
+		if begun {
+			attempt.giveBack(s.now()) // nobody learned anything by it
+		}
 		return "", s.counted(err)
 	}
 	if !p.matches {

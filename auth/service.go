@@ -40,6 +40,8 @@ type Config struct {
 	// HashConcurrency is how many passwords are hashed at once. Half of GOMAXPROCS, so that
 	// a flood of logins leaves the other half of the processor to all else.
 	HashConcurrency int
+	// Hash computes the hashes: HashHere.
+	Hash HashFunc
 	// HashQueue is how many more may wait. 32 for each that runs.
 	HashQueue int
 	// HashQueueTimeout is how long one waits at the most. 1 s.
@@ -72,6 +74,9 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.AccessTTL, 15*time.Minute)
 	setDefault(&c.RefreshTTL, 7*24*time.Hour)
 	setDefault(&c.BcryptCost, 12)
+	if c.Hash == nil {
+		c.Hash = HashHere
+	}
 	setDefault(&c.HashConcurrency, max(1, runtime.GOMAXPROCS(0)/2))
 	setDefault(&c.HashQueue, 32*c.HashConcurrency)
 	setDefault(&c.HashQueueTimeout, time.Second)

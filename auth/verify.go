@@ -69,54 +69,64 @@ func (s *Service) verify(ctx context.Context, user *model.User, password string,
 		password, usable = password[:maxPassword], false
 	}
 	var p proof
-	var refused error
-	err := s.hashes.do(ctx, func() {
-		if refused = before(); refused != nil {
-			return
+	err := s.hashes.do(ctx, func() error {
+		if err := before(); err != nil {
+			return err
 		}
-		old := false
-		switch algorithm {
-		case algorithmArgon2:
-			p.matches, old = s.verifyArgon2(user.PasswordHash, password)
-		case algorithmBcrypt:
-			p.matches, old = s.verifyBcrypt(user.PasswordHash, password), true
-		default:
-			s.verifyArgon2(s.decoyArgon2, password)
-		}
-		p.matches = p.matches && usable
-		switch {
-		case !p.matches && algorithm == algorithmBcrypt:
-			s.verifyArgon2(s.decoyArgon2, password)
-		case !p.matches && legacyLeft:
-			s.verifyBcrypt(s.decoyBcrypt, password)
-		case p.matches && old:
-			p.rehash = s.hashArgon2(password)
-		}
+		var err error
+		p, err = s.check(ctx, algorithm, user.PasswordHash, password, usable, legacyLeft)
+		return err
 	})
-	if err == nil {
-		err = refused
+	return p, err
+}
+
+// check computes what a verification costs.
+func (s *Service) check(ctx context.Context, algorithm, stored, password string, usable, legacyLeft bool) (p proof, err error) {
+	var got HashResult
+	switch algorithm {
+	case algorithmArgon2:
+		got, err = s.verifyArgon2(ctx, stored, password)
+	case algorithmBcrypt:
+		got, err = s.verifyBcrypt(ctx, stored, password)
+	default:
+		_, err = s.verifyArgon2(ctx, s.decoyArgon2, password)
+	}
+	if err != nil {
+		return p, err
+	}
+	p.matches = got.Matches && usable
+	switch {
+	case !p.matches && algorithm == algorithmBcrypt:
+		_, err = s.verifyArgon2(ctx, s.decoyArgon2, password)
+	case !p.matches && legacyLeft:
+		_, err = s.verifyBcrypt(ctx, s.decoyBcrypt, password)
+	case p.matches && got.Old:
+		p.rehash, err = s.hashArgon2(ctx, password)
 	}
 	return p, err
 }
 
-func (s *Service) verifyArgon2(stored, password string) (matches, old bool) {
+func (s *Service) verifyArgon2(ctx context.Context, stored, password string) (HashResult, error) {
 	s.counts.argon2.Inc()
-	return s.cfg.Argon2.verifyArgon2(stored, password)
+	return s.cfg.Hash(ctx, HashJob{Do: hashArgon2, Password: []byte(password), Stored: stored, Argon2: s.cfg.Argon2})
 }
 
-func (s *Service) verifyBcrypt(stored, password string) bool {
+func (s *Service) verifyBcrypt(ctx context.Context, stored, password string) (HashResult, error) {
 	s.counts.bcrypt.Inc()
-	return verifyBcrypt(stored, password)
+	return s.cfg.Hash(ctx, HashJob{Do: hashBcrypt, Password: []byte(password), Stored: stored, Argon2: s.cfg.Argon2})
 }
 
-func (s *Service) hashArgon2(password string) string {
+func (s *Service) hashArgon2(ctx context.Context, password string) (string, error) {
 	s.counts.argon2.Inc()
-	return s.cfg.Argon2.hash(password)
+	got, err := s.cfg.Hash(ctx, HashJob{Do: hashNew, Password: []byte(password), Argon2: s.cfg.Argon2})
+	return got.Hash, err
 }
 
 // hash makes the hash of a new password, when there is room for it.
-func (s *Service) hash(ctx context.Context, password string) (string, error) {
-	var hash string
-	err := s.hashes.do(ctx, func() { hash = s.hashArgon2(password) })
+func (s *Service) hash(ctx context.Context, password string) (hash string, err error) {
+	err = s.hashes.do(ctx, func() error {
+		hash, err = s.hashArgon2(ctx, password)
+		return err
+	})
 	return hash, err
 }

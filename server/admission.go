@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
-	"github.com/gin-gonic/gin"
 )
 
 // admission bounds how many requests are worked on at a time. A server that takes all
@@ -114,6 +113,22 @@ func (s *Server) laneOf(a *access) *admission {
 // enter lets a request in, which then must leave; false says that there are too many.
 // ctx is the request's, which knows where it came by, and at is now.
 func (a *admission) enter(ctx context.Context, at time.Time) bool {
+	a.look(ctx, at)
+	if a.resume() {
+		return true
+	}
+	a.under.Add(-1)
+	return false
+}
+
+// full tells whether enter would refuse a request, which is not counted yet.
+func (a *admission) full(ctx context.Context, at time.Time) bool {
+	a.look(ctx, at)
+	return !a.fits(a.under.Load() + 1)
+}
+
+// look looks at a sample of the requests.
+func (a *admission) look(ctx context.Context, at time.Time) {
 	if a.least > 0 && rand.Uint32()%sampleOne == 0 { //nolint:gosec // a sample, not a secret
 		now, last := int64(at.Sub(a.begun)), a.sampled.Load()
 		if now-last >= int64(samplePause) && a.sampled.CompareAndSwap(last, now) {
@@ -122,11 +137,6 @@ func (a *admission) enter(ctx context.Context, at time.Time) bool {
 			}
 		}
 	}
-	if a.resume() {
-		return true
-	}
-	a.under.Add(-1)
-	return false
 }
 
 // sample notes how long a request waited to be looked at.
@@ -149,8 +159,10 @@ func (a *admission) leave() {
 func (a *admission) pause() { a.under.Add(-1) }
 
 // resume counts it again; false says that there are too many by now.
-func (a *admission) resume() bool {
-	n := a.under.Add(1)
+func (a *admission) resume() bool { return a.fits(a.under.Add(1)) }
+
+// fits tells whether there may be so many requests.
+func (a *admission) fits(n int64) bool {
 	if waits := a.waits.Load(); waits > 0 {
 		n = max(n, min(n+waits, a.conns.Load()))
 	}
@@ -247,28 +259,42 @@ func tooManyUnderWay() *problem {
 // retryAfterShed spreads those who come back over some seconds.
 func retryAfterShed() string { return strconv.Itoa(1 + rand.IntN(3)) } //nolint:gosec // not a secret
 
+// shedEarly refuses a request before the router and all that stands around it, if that is
+// sure: a part of what a refusal costs. Routes with parameters are left to the router.
+func (s *Server) shedEarly(w http.ResponseWriter, r *http.Request) bool {
+	if s.general.over.Load() == 0 {
+		return false
+	}
+	begin := time.Now()
+	access := s.access[routeKey{r.Method, r.URL.Path}]
+	if access == nil || access.lane != laneGeneral || !s.general.full(r.Context(), begin) {
+		return false
+	}
+	s.shed(w, r, r.URL.Path, s.general, begin)
+	return true
+}
+
 // shed refuses a request before anything is done for it.
-func (s *Server) shed(c *gin.Context, a *admission, id string, begin time.Time) {
+func (s *Server) shed(w http.ResponseWriter, r *http.Request, route string, a *admission, begin time.Time) {
 	a.refused.Inc()
-	h := c.Writer.Header()
+	h := w.Header()
 	for i := range s.secureHeaders {
 		h[s.secureHeaders[i].name] = s.secureHeaders[i].value
 	}
-	if origin := c.Request.Header.Get("Origin"); s.allowedOrigin(origin) {
+	if origin := r.Header.Get("Origin"); s.allowedOrigin(origin) {
 		h["Access-Control-Allow-Origin"] = []string{origin}
 		h["Vary"] = []string{"Origin"}
 	}
-	h[headerRequestID] = []string{id}
+	h[headerRequestID] = []string{requestIDOf(r)}
 	h["Retry-After"] = []string{retryAfterShed()}
 	h["Content-Type"] = []string{typeProblem}
-	c.Status(http.StatusServiceUnavailable)
-	_, _ = c.Writer.Write(s.shedBody) // what is left to fail is the client's connection
-	c.Abort()
-	s.http.observe(c.Request.Method, c.FullPath(), http.StatusServiceUnavailable, time.Since(begin))
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = w.Write(s.shedBody) // what is left to fail is the client's connection
+	s.http.observe(r.Method, route, http.StatusServiceUnavailable, time.Since(begin))
 
 	now := time.Since(a.begun)
 	if last := a.told.Load(); (last == 0 || now-time.Duration(last) >= shedLogEvery) && a.told.CompareAndSwap(last, int64(now)) {
-		s.log.LogAttrs(c.Request.Context(), slog.LevelWarn, "requests are refused: more are under way than can be answered soon",
+		s.log.LogAttrs(r.Context(), slog.LevelWarn, "requests are refused: more are under way than can be answered soon",
 			slog.Int64("under_way", a.under.Load()), slog.Int64("limit", a.most.Load()), slog.Uint64("refused_so_far", a.refused.Get()))
 	}
 }

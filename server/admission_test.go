@@ -67,15 +67,18 @@ func TestShed(t *testing.T) {
 				s.ask("POST", "/api/v1/signal", sent, "X-Request-Id", "mine", "Origin", "https://app.example.org").problem(503, "nothing was done"),
 				s.ask("GET", neuronPath, "").problem(503),
 				s.ask("GET", "/nowhere", "").problem(503),
+				s.ask("GET", "/api/v1/status", "").problem(503, "nothing was done"), // before the router
 			} {
 				wait, err := strconv.Atoi(r.header.Get("Retry-After"))
 				if err != nil || wait < 1 || wait > 3 || len(r.header["X-Request-Id"]) != 1 || r.header.Get("X-Content-Type-Options") != "nosniff" {
 					t.Errorf("headers %v", r.header)
 				}
 			}
-			if r := s.ask("GET", neuronPath, "", "X-Request-Id", "mine", "Origin", "https://app.example.org"); r.header["X-Request-Id"][0] != "mine" ||
-				r.header.Get("Access-Control-Allow-Origin") != "https://app.example.org" {
-				t.Errorf("headers %v", r.header)
+			for _, path := range []string{neuronPath, "/api/v1/status"} {
+				if r := s.ask("GET", path, "", "X-Request-Id", "mine", "Origin", "https://app.example.org"); r.header["X-Request-Id"][0] != "mine" ||
+					r.header.Get("Access-Control-Allow-Origin") != "https://app.example.org" {
+					t.Errorf("headers %v", r.header)
+				}
 			}
 			for _, path := range []string{"/health", "/livez", "/readyz", "/version", "/metrics"} {
 				s.ask("GET", path, "").want(200)
@@ -83,8 +86,9 @@ func TestShed(t *testing.T) {
 			s.ask("GET", "/health/detailed", "", admin...).want(200)
 			s.ask("GET", "/api/v1/users", "", admin...).want(200)
 			s.bulk(strings.NewReader(bulkLines(s, 1))).want(200) // has a limit of its own
-			s.ask("GET", "/metrics", "").want(200, `hal9_http_shed_total{lane="general"} 4`, `hal9_http_requests_in_flight{lane="general"} 2`,
-				`hal9_http_requests_limit{lane="general"} 2`, `hal9_http_requests_total{method="POST",route="/api/v1/signal",status="503"} 1`)
+			s.ask("GET", "/metrics", "").want(200, `hal9_http_shed_total{lane="general"} 6`, `hal9_http_requests_in_flight{lane="general"} 2`,
+				`hal9_http_requests_limit{lane="general"} 2`, `hal9_http_requests_total{method="POST",route="/api/v1/signal",status="503"} 1`,
+				`hal9_http_requests_total{method="GET",route="/api/v1/status",status="503"} 2`)
 			if lines := strings.Count(s.log.String(), "requests are refused"); lines < 1 || lines > 3 {
 				t.Errorf("%d lines in the log", lines)
 			}

@@ -492,6 +492,11 @@ func TestDrippingStreams(t *testing.T) {
 	if b := decode[struct{ Data bulkAnswer }](r.problem(408, "ingest.bulk_min_rate")).Data; b.Inserted != 1 || b.Complete || b.Resume.Line != 2 {
 		t.Errorf("%+v", b)
 	}
+	// The place that is free is not for the next one that drips.
+	again, drip := io.Pipe()
+	t.Cleanup(func() { _ = drip.Close() })
+	go func() { _, _ = io.WriteString(drip, `{"con`) }()
+	s.bulk(again).problem(503, "were a moment ago")
 	// The other one is in nobody's way and goes on.
 	if _, err := io.WriteString(rest, `":"plan the day","layer_to":"L3"}`+"\n"); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,8 @@ const (
 	bulkPlaceWait = 3 * time.Second
 	// bulkPlaceLook is how often it looks for a slow one.
 	bulkPlaceLook = 50 * time.Millisecond
+	// bulkShort is for how long after places were short all must prove themselves.
+	bulkShort = 10 * time.Second
 	// bulkWindow is over how much waiting for a client its rate is judged.
 	bulkWindow = time.Second
 )
@@ -32,7 +34,9 @@ var errBulkSlow = errors.New("another stream needed the place of a slow one")
 
 // bulkPlaces are the places of streams. All are given to who comes first, fast or slow;
 // once all are taken, a stream that its client feeds has the place of one whose client
-// drips. So clients that drip, however many, keep nobody out, and a slow stream that is
+// drips. For some time after that a place that becomes free is for who proves himself too:
+// given to who comes first, it would go to the next one that drips, and each stream that is
+// fed would wait until that is known to be slow. So clients that drip, however many, keep nobody out, and a slow stream that is
 // in nobody's way goes on.
 type bulkPlaces struct {
 	places  chan struct{}
@@ -40,6 +44,7 @@ type bulkPlaces struct {
 
 	mu     sync.Mutex
 	bodies map[*patientBody]struct{} // of those that have a place
+	short  time.Time                 // when a stream found no place last
 }
 
 func newBulkPlaces(most int) *bulkPlaces {
@@ -48,9 +53,7 @@ func newBulkPlaces(most int) *bulkPlaces {
 
 // take gives a stream a place, or says why it has none. Who has one calls leave.
 func (p *bulkPlaces) take(ctx context.Context, body *patientBody) *problem {
-	select {
-	case p.places <- struct{}{}:
-	default:
+	if !p.takeFree(time.Now()) {
 		if refusal := p.displace(ctx, body); refusal != nil {
 			return refusal
 		}
@@ -59,6 +62,22 @@ func (p *bulkPlaces) take(ctx context.Context, body *patientBody) *problem {
 	defer p.mu.Unlock()
 	p.bodies[body] = struct{}{}
 	return nil
+}
+
+// takeFree takes a place that is free, unless they were short a moment ago.
+func (p *bulkPlaces) takeFree(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.short.IsZero() && now.Sub(p.short) < bulkShort {
+		return false
+	}
+	select {
+	case p.places <- struct{}{}:
+		return true
+	default:
+		p.short = now
+		return false
+	}
 }
 
 // displace gives a stream that proves itself the next place that becomes free, which it
@@ -102,7 +121,7 @@ func (p *bulkPlaces) leave(body *patientBody) {
 }
 
 func (p *bulkPlaces) full() *problem {
-	return newProblem(http.StatusServiceUnavailable, fmt.Sprintf("%d streams are under way, which is ingest.bulk_streams; try again later", cap(p.places))).
+	return newProblem(http.StatusServiceUnavailable, fmt.Sprintf("%d streams are under way or were a moment ago, which is ingest.bulk_streams; try again later, or bring the lines faster", cap(p.places))).
 		with("Retry-After", "5").with("Connection", "close")
 }
 

@@ -24,17 +24,15 @@ func (s *Server) observe(c *gin.Context) {
 	begin := time.Now()
 	access := s.access[routeKey{c.Request.Method, c.FullPath()}]
 	lane := s.laneOf(access)
-	id := c.Request.Header.Get(headerRequestID) //nolint:canonicalheader // so it is written in the contract, and so Go canonicalises it
-	if !saneRequestID(id) {
-		id = newRequestID()
-	}
 	if lane != nil {
 		if !lane.enter(c.Request.Context(), begin) {
-			s.shed(c, lane, id, begin)
+			s.shed(c.Writer, c.Request, c.FullPath(), lane, begin)
+			c.Abort()
 			return
 		}
 		defer lane.leave()
 	}
+	id := requestIDOf(c.Request)
 	ctx := &requestContext{
 		Context: c.Request.Context(), header: [1]string{id},
 		info: requestInfo{id: id, server: s, request: c.Request, userAgent: c.Request.UserAgent(), begun: begin, access: access, lane: lane},
@@ -77,6 +75,15 @@ func (s *Server) logAccess(c *gin.Context, info *requestInfo, status int, took t
 		slog.String("remote", c.Request.RemoteAddr),
 		slog.String("client", clientOf(ctx).IP),
 	)
+}
+
+// requestIDOf is the id that a client gave its request, or a new one.
+func requestIDOf(r *http.Request) string {
+	id := r.Header.Get(headerRequestID) //nolint:canonicalheader // so it is written in the contract, and so Go canonicalises it
+	if !saneRequestID(id) {
+		return newRequestID()
+	}
+	return id
 }
 
 // saneRequestID tells whether a client's id can stand in a header and a log line.

@@ -280,7 +280,9 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		get.Method = http.MethodGet
 		r = get
 	}
-	s.router.ServeHTTP(w, r)
+	if !s.shedEarly(w, r) {
+		s.router.ServeHTTP(w, r)
+	}
 }
 
 // headKey marks a request whose method is HEAD, for answers that do not end by themselves.

@@ -14,7 +14,8 @@ import (
 // disturb measures what clients who ask for little see, with and without others who ask
 // for much: logins beyond what can be hashed, and bytes that drip.
 func (r *report) disturb(ctx context.Context, o options, progress io.Writer) (err error) {
-	s, err := start(ctx, o, postgres, o.pin(allCores()))
+	// So short that who drips is cut off within the run.
+	s, err := start(ctx, o, postgres, o.pin(allCores()), "HAL9_SERVER_READ_HEADER_TIMEOUT=2s", "HAL9_SERVER_READ_TIMEOUT=3s")
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (b *bulk) run(ctx context.Context, s *service) {
 		case err == nil && a.status == 200:
 			b.stored++
 			b.slowest = max(b.slowest, time.Since(begin))
-		case err == nil && a.status == 503 && a.retryAfter:
+		case err == nil && a.status == 503 && a.retryAfter > 0:
 			b.refused++
 		default:
 			b.failed++
@@ -103,7 +104,11 @@ func (b *bulk) String() string {
 	return fmt.Sprintf("streams of 500 signals: %d stored (slowest %d ms), %d refused, %d failed", b.stored, b.slowest.Milliseconds(), b.refused, b.failed)
 }
 
-// drippers are a thousand clients that send a byte each half second: a third in the
+// every is how long a dripping client takes for a byte.
+const every = 500 * time.Millisecond
+
+// drippers are a thousand clients that send a byte each half second, none at the same
+// moment by design: a third in the
 // headers, a third in the body of a signal, a third in a stream. Who is cut off comes back.
 type drippers struct{ cutHeaders, cutBodies, cutStreams, refused atomic.Int64 }
 
@@ -113,6 +118,10 @@ func (d *drippers) run(ctx context.Context, s *service) {
 	var all sync.WaitGroup
 	for n := range clients {
 		all.Go(func() {
+			select {
+			case <-time.After(time.Duration(n) * every / clients):
+			case <-ctx.Done():
+			}
 			for ctx.Err() == nil {
 				switch n % 3 {
 				case 0:
@@ -155,7 +164,7 @@ func (d *drippers) drip(ctx context.Context, s *service, first, second string, c
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Now()) })
 	defer stop()
 	_, err := nc.Write([]byte(first))
-	tick := time.NewTicker(500 * time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for i := 0; err == nil && i < len(second); i++ {
 		_, err = nc.Write([]byte{second[i]})

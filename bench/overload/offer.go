@@ -19,6 +19,9 @@ type load struct {
 	took time.Duration
 	// target is how long a good answer takes at the most.
 	target time.Duration
+	// patient clients wait after a refusal as long as Retry-After says, and send nothing
+	// meanwhile.
+	patient bool
 	// beside is run while the load is on.
 	beside func(ctx context.Context)
 }
@@ -175,16 +178,23 @@ func (l load) client(ctx context.Context, c *conn, arrivals <-chan struct{}, nex
 		if ctx.Err() != nil {
 			return
 		}
-		l.one(ctx, c, l.deck[int(next.Add(1))%len(l.deck)], n)
+		wait := l.one(ctx, c, l.deck[int(next.Add(1))%len(l.deck)], n)
+		if l.patient && wait > 0 {
+			select {
+			case <-time.After(min(wait, time.Until(end))):
+			case <-ctx.Done():
+			}
+		}
 	}
 }
 
-func (l load) one(ctx context.Context, c *conn, request []byte, n *counts) {
+// one sends one request, and tells how long to wait if it was refused.
+func (l load) one(ctx context.Context, c *conn, request []byte, n *counts) (wait time.Duration) {
 	if err := c.open(ctx); err != nil {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.note(&n.broken, err.Error())
-		return
+		return 0
 	}
 	sent := time.Now()
 	a, err := c.exchange(request, sent)
@@ -200,12 +210,14 @@ func (l load) one(ctx context.Context, c *conn, request []byte, n *counts) {
 	case a.status/100 == 2:
 		n.late++
 		_ = n.ok.RecordValue(took.Microseconds()) // as above
-	case (a.status == 503 || a.status == 429) && a.retryAfter:
+	case (a.status == 503 || a.status == 429) && a.retryAfter > 0:
+		wait = a.retryAfter
 		n.refused++
 		_ = n.shed.RecordValue(took.Microseconds()) // as above
 	default:
 		n.note(&n.other, string(a.body[:min(len(a.body), 200)]))
 	}
+	return wait
 }
 
 func (n *counts) note(count *int64, what string) {

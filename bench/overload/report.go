@@ -115,6 +115,11 @@ func (r *report) overload(ctx context.Context, o options, engine string, progres
 		one.Share = one.perSecond(one.Good) / top
 		all.Rows = append(all.Rows, one)
 	}
+	_, _ = fmt.Fprintf(progress, "%s: five times the peak, of clients that wait when they are told\n", s.name)
+	l.patient = true
+	heeded := measure(ctx, s, "5 × the peak, clients heed Retry-After", l)
+	heeded.Share = heeded.perSecond(heeded.Good) / top
+	all.Rows = append(all.Rows, heeded)
 	r.Overload = append(r.Overload, all)
 	return nil
 }

@@ -37,15 +37,15 @@ const accounts = 8
 
 func username(n int) string { return "load" + strconv.Itoa(n) }
 
-// start starts a service on an engine: "sqlite", or "postgres" with the cache beside it.
-func start(ctx context.Context, o options, engine string, pin []string) (s *service, err error) {
+// start starts a service on an engine: "sqlite", or "postgres" with the cache beside it,
+// with further settings.
+func start(ctx context.Context, o options, engine string, pin []string, environ ...string) (s *service, err error) {
 	s = &service{pin: pin, drop: func() error { return nil }}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
 		}
 	}()
-	var environ []string
 	if s.folder, err = os.MkdirTemp("", "hal9-overload-"); err != nil {
 		return s, fmt.Errorf("make a folder: %w", err)
 	}

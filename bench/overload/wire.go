@@ -17,7 +17,7 @@ const requestTimeout = 15 * time.Second
 // answer is what is looked at of an answer.
 type answer struct {
 	status     int
-	retryAfter bool
+	retryAfter time.Duration // 0: none
 	closes     bool
 	body       []byte // valid until the next exchange
 }
@@ -126,7 +126,13 @@ func readHead(head []byte) (a answer, length int, err error) {
 	if a.status, err = strconv.Atoi(string(head[9:12])); err != nil {
 		return a, 0, errors.New("the answer has no status")
 	}
-	a.retryAfter = bytes.Contains(head, []byte("\r\nRetry-After: "))
+	if _, text, found := bytes.Cut(head, []byte("\r\nRetry-After: ")); found {
+		seconds, err := strconv.Atoi(string(text[:bytes.IndexByte(text, '\r')]))
+		if err != nil {
+			return a, 0, fmt.Errorf("read Retry-After: %w", err)
+		}
+		a.retryAfter = time.Duration(seconds) * time.Second
+	}
 	a.closes = bytes.Contains(head, []byte("\r\nConnection: close\r\n"))
 	const name = "\r\nContent-Length: "
 	if _, text, found := bytes.Cut(head, []byte(name)); found {

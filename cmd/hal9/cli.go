@@ -28,6 +28,7 @@ type CLI struct {
 	APIKey      APIKeyCmd      `cmd:"" name:"apikey" help:"Make, show and revoke API keys."`
 	Loadtest    LoadtestCmd    `cmd:"" help:"Put a server under load, and judge its answers."`
 	OpenAPI     OpenAPICmd     `cmd:"" name:"openapi" help:"Write the OpenAPI document of the API."`
+	HashWorker  HashWorkerCmd  `cmd:"" name:"hash-worker" help:"Compute password hashes for a server, which starts it."`
 	Metrics     MetricsCmd     `cmd:"" help:"Describe what a server tells at /metrics."`
 	Completion  CompletionCmd  `cmd:"" help:"Write a script that completes commands in a shell."`
 	Commands    CommandsCmd    `cmd:"" help:"Write the reference of all commands as Markdown."`

@@ -15,6 +15,8 @@ type Globals struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Environ []string
+	// Self is the program that runs, to start it once more; "" where it must not be.
+	Self string
 }
 
 // LoadConfig loads the configuration with the flags of a command. Its error

@@ -25,5 +25,5 @@ func main() {
 		}
 		cancel(nil)
 	}()
-	os.Exit(Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+	os.Exit(run(&Globals{Context: ctx, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), Self: self()}, os.Args[1:]))
 }

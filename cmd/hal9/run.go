@@ -15,9 +15,13 @@ import (
 // Run runs one command line and returns its exit code. It touches nothing of the
 // process but what it is handed, so that tests can call it side by side.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
+	return run(&Globals{Context: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Environ: environ}, args)
+}
+
+func run(g *Globals, args []string) int {
 	root, err := newTree(newCLIFor(args))
 	if err != nil {
-		return report(stderr, err)
+		return report(g.Stderr, err)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -25,15 +29,15 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	command, err := root.Parse(args)
 	switch {
 	case errors.Is(err, cli.ErrHelp):
-		return report(stderr, command.WriteHelp(stdout, widthOf(stdout)))
+		return report(g.Stderr, command.WriteHelp(g.Stdout, widthOf(g.Stdout)))
 	case err != nil:
-		return report(stderr, usageError(err, command.Path()))
+		return report(g.Stderr, usageError(err, command.Path()))
 	}
 	runs, ok := command.Target.(runner)
 	if !ok {
-		return report(stderr, fmt.Errorf("%s has nothing to run", command.Path()))
+		return report(g.Stderr, fmt.Errorf("%s has nothing to run", command.Path()))
 	}
-	return report(stderr, runs.Run(&Globals{Context: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Environ: environ}))
+	return report(g.Stderr, runs.Run(g))
 }
 
 // runner is what every command that does something is.

@@ -147,7 +147,9 @@ func serve(g *Globals, cfg *config.Config, seen *observation, st model.Store, ln
 		Committers: cfg.Ingest.Committers, MaxBatch: cfg.Ingest.MaxBatch, MaxQueue: cfg.Ingest.QueueLength,
 		Committed: feed.Publish,
 	})
-	accounts, err := newAccounts(cfg, st, ids, log, set)
+	hash, endHashing := newHasher(cfg, g.Self, log, set)
+	defer endHashing()
+	accounts, err := newAccounts(cfg, st, ids, log, set, hash)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}

@@ -13,12 +13,12 @@ import (
 )
 
 // newAccounts makes the service that keeps accounts, in either mode of access.
-func newAccounts(cfg *config.Config, st model.Store, ids *model.IDGenerator, log *slog.Logger, set *metrics.Set) (*auth.Service, error) {
+func newAccounts(cfg *config.Config, st model.Store, ids *model.IDGenerator, log *slog.Logger, set *metrics.Set, hash auth.HashFunc) (*auth.Service, error) {
 	a := cfg.Auth
 	accounts, err := auth.New(auth.Config{
 		Store: st, IDs: ids, Clock: time.Now, Logger: log, Metrics: set,
 		RegistrationClosed: !a.RegistrationOpen(), AccessTTL: a.AccessTTL, RefreshTTL: a.RefreshTTL,
-		HashConcurrency: a.HashConcurrency, HashQueueTimeout: a.HashQueueTimeout,
+		HashConcurrency: a.HashConcurrency, HashQueueTimeout: a.HashQueueTimeout, Hash: hash,
 		FailuresPerAccount: a.FailuresPerAccount, FailuresPerAddress: a.FailuresPerAddress, FailureWindow: a.FailureWindow,
 	})
 	if err != nil {

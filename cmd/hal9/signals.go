@@ -13,6 +13,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/internal/config"
 	"github.com/hal9-ai/hal9/model"
@@ -138,7 +139,7 @@ func (c *SignalsLoadCmd) load(ctx context.Context, srv *server.Server, in *inges
 // newLoader makes a server that listens nowhere: signals have one way in.
 func newLoader(cfg *config.Config, st model.Store, in *ingest.Ingest) (*server.Server, error) {
 	ids, set := model.NewIDGenerator(time.Now), metrics.NewSet()
-	accounts, err := newAccounts(cfg, st, ids, slog.New(slog.DiscardHandler), set)
+	accounts, err := newAccounts(cfg, st, ids, slog.New(slog.DiscardHandler), set, auth.HashHere)
 	if err != nil {
 		return nil, err
 	}

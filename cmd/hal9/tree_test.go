@@ -40,6 +40,7 @@ func TestEveryCommand(t *testing.T) {
 		"hal9 completion":        "writes a script",
 		"hal9 loadtest scenario": "writes YAML",
 		"hal9 openapi":           "writes JSON",
+		"hal9 hash-worker":       "answers its server",
 	}
 	for _, n := range leaves(t) {
 		path := n.Path()

@@ -20,7 +20,8 @@ import (
 const asProgram = "HAL9_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	// The environment of a process that hashes is empty.
+	if os.Getenv(asProgram) != "" || len(os.Args) == 2 && os.Args[1] == hashWorker {
 		main() // exits
 	}
 	os.Exit(m.Run())

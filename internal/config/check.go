@@ -35,6 +35,12 @@ const (
 	PoolerTransaction = "transaction"
 )
 
+// The values of auth.hash_process.
+const (
+	HashProcessAuto = "auto"
+	HashProcessOff  = "off"
+)
+
 // The values of log.format.
 const (
 	LogAuto = "auto"

@@ -151,6 +151,7 @@ type Auth struct {
 	// HashConcurrency is 0 for half as many as there are cores.
 	HashConcurrency    int           `koanf:"hash_concurrency"`
 	HashQueueTimeout   time.Duration `koanf:"hash_queue_timeout"`
+	HashProcess        string        `koanf:"hash_process"`
 	FailuresPerAccount int           `koanf:"failures_per_account"`
 	FailuresPerAddress int           `koanf:"failures_per_address"`
 	FailureWindow      time.Duration `koanf:"failure_window"`

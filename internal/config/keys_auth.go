@@ -22,6 +22,10 @@ func accountKeys() []Key {
 			Help: "How long a login waits for its turn to be hashed; then, or at once if those before it take longer, it is answered 503.",
 		},
 		{
+			Name: "auth.hash_process", Default: HashProcessAuto, check: oneOf(HashProcessAuto, HashProcessOff),
+			Help: "Where passwords are hashed. auto is a process of its own with a low priority (nice 10), so that logins slow down nothing else; the server starts it at the first password, ends it a minute after the last, and hashes by itself where it cannot be started. It takes some 15 MiB beside those of the hashes, outside of GOMEMLIMIT. off is always in the server.",
+		},
+		{
 			Name: "auth.failures_per_account", Default: "10", check: between(1, 1_000_000),
 			Help: "How many logins to one account may fail within auth.failure_window; further ones are answered 429. Addresses from which the account logged in before have a budget of their own.",
 		},

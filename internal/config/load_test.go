@@ -63,7 +63,7 @@ func TestDefaults(t *testing.T) {
 		Neurons:     config.Neurons{StaleAfter: 5 * time.Minute},
 		Idempotency: config.Idempotency{TTL: 24 * time.Hour},
 		Auth: config.Auth{
-			Mode: config.AuthOpen, AccessTTL: 15 * time.Minute, RefreshTTL: 7 * 24 * time.Hour, HashQueueTimeout: time.Second,
+			Mode: config.AuthOpen, AccessTTL: 15 * time.Minute, RefreshTTL: 7 * 24 * time.Hour, HashQueueTimeout: time.Second, HashProcess: config.HashProcessAuto,
 			FailuresPerAccount: 10, FailuresPerAddress: 100, FailureWindow: 15 * time.Minute,
 		},
 		Limits:  config.Limits{Window: time.Minute, Requests: 1024, RequestsDelay: 100 * time.Millisecond, Streams: 2000, StreamsPerClient: 100},
