@@ -27,11 +27,11 @@ const (
 type Argon2 struct {
 	// MemoryKiB is the memory of one hash. 19 MiB by default, with two passes: the
 	// first choice of OWASP's password storage cheat sheet.
-	MemoryKiB uint32
+	MemoryKiB uint32 `json:"memory_kib"`
 	// Time is the number of passes.
-	Time uint32
+	Time uint32 `json:"time"`
 	// Threads is the number of lanes.
-	Threads uint8
+	Threads uint8 `json:"threads"`
 }
 
 // WithDefaults returns a copy in which zero fields hold their defaults.

@@ -24,7 +24,7 @@ const hashPassword = "correct horse battery"
 func startProgram(t *testing.T, database string) (*served, *os.Process) {
 	t.Helper()
 	s := &served{stderr: &output{}}
-	c := exec.Command(os.Args[0], "serve", "--server-listen", "127.0.0.1:0", "--database-url", database, "--auth-failures-per-account", "100000") //nolint:noctx // killed below
+	c := exec.Command(os.Args[0], "serve", "--server-listen", "127.0.0.1:0", "--database-url", database, "--auth-failures-per-account", "100000")
 	c.Env, c.Stderr = append(os.Environ(), asProgram+"=1"), s.stderr
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

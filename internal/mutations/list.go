@@ -66,11 +66,16 @@ func faults() []mutation {
 		{
 			"an answer that the cache does not give fails the read", "cacheutil/fetch.go",
 			"\t\t\tc.failed(q.err)\n\t\t\treturn c.unsure(ctx, p, q, old, load)", "\t\t\tc.failed(q.err)\n\t\t\treturn nil, fromLoad, q.err",
-			[]string{"cacheutil.TestFaults", "server.TestCacheServerAway"},
+			[]string{"cacheutil.TestFaults"},
 		},
 		{
-			"readers of one process do not wait for each other's load", "cacheutil/flight.go",
-			"ok && f.at == at && f.place == p {", "ok && f.at == at && f.place == p && at.epoch == 12345 {",
+			"a cache server that is away is told to be there", "cacheutil/prometheus.go",
+			"number(s.Valkey == stateUp)", "number(s.Valkey != stateUp)",
+			[]string{"server.TestCacheServerAway"},
+		},
+		{
+			"processes do not wait for each other's load", "cacheutil/scripts.go",
+			"redis.call('SET', KEYS[2], ARGV[1]..ARGV[3], 'PX', ARGV[2])\nreturn {2", "return {2",
 			[]string{"cacheutil.TestHerd"},
 		},
 		{
@@ -79,8 +84,8 @@ func faults() []mutation {
 			[]string{"cacheutil.TestHerdWhoseLeaderDies"},
 		},
 		{
-			"an invalidation does not stop what is being read", "cacheutil/fence.go",
-			"f.stripe(key).moves.Add(1)", "f.stripe(key).moves.Add(0)",
+			"who lost his lease stores what he read", "cacheutil/scripts.go",
+			"if not lease or string.sub(lease,1,16) ~= ARGV[1] then return 0 end\nredis.call('DEL', KEYS[2])\nlocal version", "lease = lease or ''\nlocal version",
 			[]string{"cacheutil.TestRaces"},
 		},
 		{

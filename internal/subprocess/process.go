@@ -144,7 +144,7 @@ func (p *Process) get(ctx context.Context) (*child, error) {
 	case !p.failed.IsZero() && time.Since(p.failed) < p.retry:
 		return nil, ErrNotStarted
 	}
-	c, err := p.start()
+	c, err := p.start() //nolint:contextcheck // it outlives who asked first
 	if err != nil {
 		p.cfg.Failures.Inc()
 		p.failed, p.retry = time.Now(), max(p.cfg.Retry, min(2*p.retry, retryMost))
