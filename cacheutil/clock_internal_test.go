@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
 // Read seldom the clock does not tick; read often it does for a while, and neither way
@@ -29,17 +31,14 @@ func TestClockTicksWhenReadOften(t *testing.T) {
 	if ticking() {
 		t.Fatal("the clock ticks for few readings")
 	}
-	await := func(what string, want bool, read func()) {
-		t.Helper()
-		for begun := time.Now(); ticking() != want; read() {
-			if time.Since(begun) > 10*time.Second {
-				t.Fatalf("waited in vain for the clock to %s", what)
-			}
-		}
-	}
 	for range 2 {
-		await("tick", true, func() { c.NowNano() })
+		testenv.Eventually(t, "the clock to tick", func() bool {
+			for range clockBusy {
+				c.NowNano()
+			}
+			return ticking()
+		})
 		moves("read often")
-		await("rest", false, func() { time.Sleep(time.Millisecond) })
+		testenv.Eventually(t, "the clock to rest", func() bool { return !ticking() })
 	}
 }
