@@ -1619,7 +1619,7 @@ type WholeMemory struct {
 
 // AuditListParams defines parameters for AuditList.
 type AuditListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1661,7 +1661,7 @@ type AccountRegisterParams struct {
 
 // MemoryListParams defines parameters for MemoryList.
 type MemoryListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1694,7 +1694,7 @@ type MemorySearchParams struct {
 	// Neuron Only the memories of this neuron.
 	Neuron *string `form:"neuron,omitempty" json:"neuron,omitempty"`
 
-	// Limit The most memories in the answer.
+	// Limit The most memories in the answer; it has fewer where their texts are longer than 8 MiB together.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -1726,7 +1726,7 @@ type MetricsExportParamsFormat string
 
 // NeuronListParams defines parameters for NeuronList.
 type NeuronListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1786,7 +1786,7 @@ type SignalTraceParams struct {
 
 // SignalListParams defines parameters for SignalList.
 type SignalListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1857,7 +1857,7 @@ type SignalGetParams struct {
 
 // UserListParams defines parameters for UserList.
 type UserListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
