@@ -97,7 +97,7 @@ type tx struct {
 	writer   *writer
 	observer model.QueryObserver
 	timeout  time.Duration // of a statement
-	failed   error // the first statement's error; nothing runs after it
+	failed   error         // the first statement's error; nothing runs after it
 }
 
 // Read runs one generated query in the transaction.
