@@ -244,7 +244,7 @@ type Account struct {
 
 // APIKeyBody defines model for ApiKeyBody.
 type APIKeyBody struct {
-	// ExpiresAt Never if absent.
+	// ExpiresAt Never if absent, or when the key expires with which this one is made.
 	//
 	// Examples: 2030-01-31T00:00:00Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
@@ -1619,7 +1619,7 @@ type WholeMemory struct {
 
 // AuditListParams defines parameters for AuditList.
 type AuditListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1661,7 +1661,7 @@ type AccountRegisterParams struct {
 
 // MemoryListParams defines parameters for MemoryList.
 type MemoryListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1694,7 +1694,7 @@ type MemorySearchParams struct {
 	// Neuron Only the memories of this neuron.
 	Neuron *string `form:"neuron,omitempty" json:"neuron,omitempty"`
 
-	// Limit The most memories in the answer.
+	// Limit The most memories in the answer; it has fewer where their texts are longer than 8 MiB together.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -1726,7 +1726,7 @@ type MetricsExportParamsFormat string
 
 // NeuronListParams defines parameters for NeuronList.
 type NeuronListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1786,7 +1786,7 @@ type SignalTraceParams struct {
 
 // SignalListParams defines parameters for SignalList.
 type SignalListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1857,7 +1857,7 @@ type SignalGetParams struct {
 
 // UserListParams defines parameters for UserList.
 type UserListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -2147,7 +2147,7 @@ type ClientInterface interface {
 
 	// APIKeyCreateWithBody Make an API key
 	//
-	// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+	// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2156,7 +2156,7 @@ type ClientInterface interface {
 
 	// APIKeyCreate Make an API key
 	//
-	// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+	// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2640,14 +2640,14 @@ type ClientInterface interface {
 
 	// UserAPIKeyDelete Delete a user's API key
 	//
-	// Needs the scope ManageUsers, in open mode too.
+	// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Corresponds with DELETE /api/v1/users/{id}/api-keys/{owned_id} (the `UserAPIKeyDelete` operationId).
 	UserAPIKeyDelete(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UserAPIKeyRevoke Revoke a user's API key
 	//
-	// For good. Needs the scope ManageUsers, in open mode too.
+	// For good. Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Corresponds with PUT /api/v1/users/{id}/api-keys/{owned_id} (the `UserAPIKeyRevoke` operationId).
 	UserAPIKeyRevoke(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2679,7 +2679,7 @@ type ClientInterface interface {
 
 	// UserSessionRevoke End a user's session
 	//
-	// Needs the scope ManageUsers, in open mode too.
+	// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Corresponds with DELETE /api/v1/users/{id}/sessions/{owned_id} (the `UserSessionRevoke` operationId).
 	UserSessionRevoke(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2763,7 +2763,7 @@ func (c *Client) APIKeyList(ctx context.Context, reqEditors ...RequestEditorFn) 
 
 // APIKeyCreateWithBody Make an API key
 //
-// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2782,7 +2782,7 @@ func (c *Client) APIKeyCreateWithBody(ctx context.Context, params *APIKeyCreateP
 
 // APIKeyCreate Make an API key
 //
-// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3866,7 +3866,7 @@ func (c *Client) UserAPIKeyList(ctx context.Context, id openapi_types.UUID, reqE
 
 // UserAPIKeyDelete Delete a user's API key
 //
-// Needs the scope ManageUsers, in open mode too.
+// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Corresponds with DELETE /api/v1/users/{id}/api-keys/{owned_id} (the `UserAPIKeyDelete` operationId).
 func (c *Client) UserAPIKeyDelete(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3883,7 +3883,7 @@ func (c *Client) UserAPIKeyDelete(ctx context.Context, id openapi_types.UUID, ow
 
 // UserAPIKeyRevoke Revoke a user's API key
 //
-// For good. Needs the scope ManageUsers, in open mode too.
+// For good. Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Corresponds with PUT /api/v1/users/{id}/api-keys/{owned_id} (the `UserAPIKeyRevoke` operationId).
 func (c *Client) UserAPIKeyRevoke(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3955,7 +3955,7 @@ func (c *Client) UserSessionList(ctx context.Context, id openapi_types.UUID, req
 
 // UserSessionRevoke End a user's session
 //
-// Needs the scope ManageUsers, in open mode too.
+// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Corresponds with DELETE /api/v1/users/{id}/sessions/{owned_id} (the `UserSessionRevoke` operationId).
 func (c *Client) UserSessionRevoke(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7012,7 +7012,7 @@ type ClientWithResponsesInterface interface {
 
 	// APIKeyCreateWithBodyWithResponse Make an API key
 	//
-	// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+	// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7021,7 +7021,7 @@ type ClientWithResponsesInterface interface {
 
 	// APIKeyCreateWithResponse Make an API key
 	//
-	// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+	// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7561,7 +7561,7 @@ type ClientWithResponsesInterface interface {
 
 	// UserAPIKeyDeleteWithResponse Delete a user's API key
 	//
-	// Needs the scope ManageUsers, in open mode too.
+	// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7570,7 +7570,7 @@ type ClientWithResponsesInterface interface {
 
 	// UserAPIKeyRevokeWithResponse Revoke a user's API key
 	//
-	// For good. Needs the scope ManageUsers, in open mode too.
+	// For good. Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7606,7 +7606,7 @@ type ClientWithResponsesInterface interface {
 
 	// UserSessionRevokeWithResponse End a user's session
 	//
-	// Needs the scope ManageUsers, in open mode too.
+	// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10325,7 +10325,7 @@ func (c *ClientWithResponses) APIKeyListWithResponse(ctx context.Context, reqEdi
 
 // APIKeyCreateWithBodyWithResponse Make an API key
 //
-// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10340,7 +10340,7 @@ func (c *ClientWithResponses) APIKeyCreateWithBodyWithResponse(ctx context.Conte
 
 // APIKeyCreateWithResponse Make an API key
 //
-// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11240,7 +11240,7 @@ func (c *ClientWithResponses) UserAPIKeyListWithResponse(ctx context.Context, id
 
 // UserAPIKeyDeleteWithResponse Delete a user's API key
 //
-// Needs the scope ManageUsers, in open mode too.
+// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11255,7 +11255,7 @@ func (c *ClientWithResponses) UserAPIKeyDeleteWithResponse(ctx context.Context, 
 
 // UserAPIKeyRevokeWithResponse Revoke a user's API key
 //
-// For good. Needs the scope ManageUsers, in open mode too.
+// For good. Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11315,7 +11315,7 @@ func (c *ClientWithResponses) UserSessionListWithResponse(ctx context.Context, i
 
 // UserSessionRevokeWithResponse End a user's session
 //
-// Needs the scope ManageUsers, in open mode too.
+// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
