@@ -52,7 +52,7 @@ type APIKeyCreateParams struct {
 }
 
 // APIKeyCreate makes a key for the user who asks. Its text is returned here and
-// never again. Scopes that the asker does not have himself are ErrInvalid; a key too
+// never again. One that is made with a key that expires expires no later. Scopes that the asker does not have himself are ErrInvalid; a key too
 // many is ErrConflict.
 func (s *Service) APIKeyCreate(ctx context.Context, p Principal, arg APIKeyCreateParams) (model.APIKey, string, error) {
 	if err := keyMayManage(p); err != nil {
@@ -76,6 +76,9 @@ func (s *Service) APIKeyCreate(ctx context.Context, p Principal, arg APIKeyCreat
 		if len(keys) == maxKeys {
 			return &model.Error{Kind: model.ErrConflict, Entity: "api_key", Reason: fmt.Sprintf("there are %d already; delete one first", maxKeys)}
 		}
+		if arg.ExpiresAt, err = expiryUnder(p.KeyID, keys, arg.ExpiresAt); err != nil {
+			return err
+		}
 		key, plaintext, err = s.insertKey(ctx, tx, p, p.UserID, arg, scopes)
 		return err
 	})
@@ -83,6 +86,35 @@ func (s *Service) APIKeyCreate(ctx context.Context, p Principal, arg APIKeyCreat
 		return model.APIKey{}, "", err
 	}
 	return key, plaintext, nil
+}
+
+// expiryUnder is when a key expires that is made with another one of the same user's, or
+// after a login if maker is zero: who found a key that is good for a day must not make
+// himself one for ever.
+func expiryUnder(maker uuid.UUID, keys []model.APIKey, wanted *time.Time) (*time.Time, error) {
+	if maker == uuid.Nil {
+		return wanted, nil
+	}
+	for i := range keys {
+		switch most := keys[i].ExpiresAt; {
+		case keys[i].ID != maker:
+			continue
+		case !keys[i].IsActive:
+			return nil, ErrUnauthenticated // revoked since the request came
+		case most == nil:
+			return wanted, nil
+		case wanted == nil:
+			return most, nil
+		case wanted.After(*most):
+			return nil, &model.Error{
+				Kind: model.ErrInvalid, Entity: "api_key", Field: "expires_at",
+				Reason: "must not be later than that of the key that makes it, " + most.UTC().Format(time.RFC3339),
+			}
+		default:
+			return wanted, nil
+		}
+	}
+	return nil, ErrUnauthenticated // deleted since the request came
 }
 
 func (s *Service) checkKey(most ScopeSet, arg *APIKeyCreateParams) (ScopeSet, error) {

@@ -119,6 +119,41 @@ func TestKeyWithoutTheScopeChangesNothing(t *testing.T) {
 	})
 }
 
+// Who finds a key that is good for an hour cannot make himself one for ever.
+func TestKeyLivesNoLongerThanItsMaker(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(t *testing.T, b *bench) {
+		b.register("ann")
+		end := model.NormalTime(b.clock.now().Add(time.Hour))
+		made, text, err := b.APIKeyCreate(t.Context(), b.user("ann"), auth.APIKeyCreateParams{Name: "for an hour", ExpiresAt: &end})
+		ok(t, err)
+		p := must(b.Authenticate(t.Context(), text))(t)
+
+		child, _, err := b.APIKeyCreate(t.Context(), p, auth.APIKeyCreateParams{Name: "as long"})
+		ok(t, err)
+		if child.ExpiresAt == nil || !child.ExpiresAt.Equal(end) {
+			t.Errorf("the key expires at %v, want %v", child.ExpiresAt, end)
+		}
+		_, _, err = b.APIKeyCreate(t.Context(), p, auth.APIKeyCreateParams{Name: "longer", ExpiresAt: new(end.Add(time.Second))})
+		invalidField(t, err, model.ErrInvalid, "expires_at")
+		child, _, err = b.APIKeyCreate(t.Context(), p, auth.APIKeyCreateParams{Name: "shorter", ExpiresAt: new(end.Add(-time.Minute))})
+		ok(t, err)
+		equal(t, "expiry", child.ExpiresAt.Equal(end.Add(-time.Minute)), true)
+
+		// One that was revoked while the request came makes none.
+		_, err = b.APIKeyRevoke(t.Context(), p, made.ID, home())
+		ok(t, err)
+		_, _, err = b.APIKeyCreate(t.Context(), p, auth.APIKeyCreateParams{Name: "late"})
+		is(t, err, auth.ErrUnauthenticated)
+
+		_, text, err = b.APIKeyCreate(t.Context(), b.user("ann"), auth.APIKeyCreateParams{Name: "for ever"})
+		ok(t, err)
+		child, _, err = b.APIKeyCreate(t.Context(), must(b.Authenticate(t.Context(), text))(t), auth.APIKeyCreateParams{Name: "for ever, too"})
+		ok(t, err)
+		equal(t, "never expires", child.ExpiresAt == nil, true)
+	})
+}
+
 func TestImportedKey(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, b *bench) {

@@ -46,14 +46,14 @@ func apiKeysOf(rows []model.APIKey) *answer[[]APIKey] {
 type apiKeyBody struct {
 	Name        string     `json:"name" minLength:"1" maxLength:"255" doc:"What it is for." example:"nightly report"`
 	Permissions []string   `json:"permissions,omitempty" maxItems:"12" nullable:"true" doc:"Scopes, of those that you have yourself; all of these if absent or empty." example:"[\"ViewSignals\"]"`
-	ExpiresAt   *time.Time `json:"expires_at,omitempty" nullable:"true" doc:"Never if absent." example:"2030-01-31T00:00:00Z"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty" nullable:"true" doc:"Never if absent, or when the key expires with which this one is made." example:"2030-01-31T00:00:00Z"`
 }
 
 func (s *Server) registerAPIKeys(path string) {
 	register(s, operation{
 		id: "APIKeyCreate", method: http.MethodPost, path: path, tag: tagAccounts, access: ownKeys(),
 		summary: "Make an API key", status: http.StatusCreated, idempotency: idempotencyOnce,
-		description: "Its text is in this answer alone. A key made with a key has no more scopes than that one.",
+		description: "Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later.",
 		example:     map[string]any{"name": "nightly report", "permissions": []string{"ViewSignals"}},
 	}, s.apiKeyCreate)
 	register(s, operation{

@@ -103,7 +103,7 @@ const defaultLimit = 50
 // PageQuery is embedded by the inputs of lists; embedded types are exported, since
 // huma sees no others.
 type PageQuery struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"The most rows in the answer."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells."`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"The next_cursor of the page before; absent for the first page."`
 }
 

@@ -27,10 +27,11 @@ type lineDecoder struct {
 	words map[string]string
 	buf   []byte // of strings with escapes
 	id    *uuid.UUID
-	// What the fields of the line under way point to.
-	parsed                           uuid.UUID
-	from, to, layerFrom, propagation string
-	at                               time.Time
+	// What the fields of the line under way point to. The words are those of the lines
+	// before until they are read: word compares with them first.
+	parsed                                    uuid.UUID
+	from, to, layerFrom, layerTo, propagation string
+	at                                        time.Time
 }
 
 func newLineDecoder(r *signalReader) *lineDecoder {
@@ -124,9 +125,10 @@ func (d *lineDecoder) field(in *signalFields, name []byte) (bit int, ok bool) {
 		return seenLayerFrom, ok
 	case "layer_to":
 		var v *string
-		if v, ok = d.word(&in.LayerTo); v == nil {
-			ok = false
+		if v, ok = d.word(&d.layerTo); v == nil {
+			return seenLayerTo, false
 		}
+		in.LayerTo = *v
 		return seenLayerTo, ok
 	case "propagation_type":
 		in.PropagationType, ok = d.word(&d.propagation)
@@ -159,12 +161,15 @@ func (d *lineDecoder) text() ([]byte, bool) {
 	return d.buf, err == nil
 }
 
-// word takes a short string, or null.
+// word takes a short string, or null. Most are the same as in the line before.
 func (d *lineDecoder) word(to *string) (*string, bool) {
 	if d.scan.Null() {
 		return nil, true
 	}
 	text, ok := d.text()
+	if ok && len(text) > 0 && string(text) == *to {
+		return to, true
+	}
 	if !ok || len(text) == 0 || len(text) > maxName && utf8.RuneCount(text) > maxName {
 		return nil, false
 	}

@@ -120,30 +120,35 @@ func (s *Server) memoryList(ctx context.Context, in *memoryListInput) (*pageAnsw
 	}
 	arg := model.MemoryListParams{
 		CursorCreatedAt: model.MaxTime(), CursorID: model.MaxID(),
-		Layer: layer, EntryType: optional(in.EntryType), PageLimit: int64(in.Limit) + 1,
+		Layer: layer, EntryType: optional(in.EntryType),
 	}
 	if in.Cursor != "" {
 		if arg.CursorCreatedAt, arg.CursorID, err = decodeTimeCursor(cursorMemories, in.Cursor); err != nil {
 			return nil, err
 		}
 	}
-	var rows []model.Memory
-	switch {
-	case in.Neuron == "":
-		rows, err = s.store.MemoryList(ctx, arg)
-	case in.Cursor == "" && layer == nil && in.EntryType == "" && in.Limit <= maxRecent:
-		rows, err = s.store.MemoryListRecent(ctx, model.MemoryListRecentParams{NeuronID: in.Neuron})
-		rows = rows[:min(len(rows), in.Limit+1)]
-	default:
-		rows, err = s.store.MemoryListByNeuron(ctx, model.MemoryListByNeuronParams{
-			NeuronID: in.Neuron, CursorCreatedAt: arg.CursorCreatedAt, CursorID: arg.CursorID,
-			Layer: arg.Layer, EntryType: arg.EntryType, PageLimit: arg.PageLimit,
-		})
-	}
+	rows, shown, err := readPage(in.Limit, memoryBytes, func(after *model.Memory, most int) ([]model.Memory, error) {
+		if after != nil {
+			arg.CursorCreatedAt, arg.CursorID = after.CreatedAt, after.ID
+		}
+		arg.PageLimit = int64(most)
+		switch {
+		case in.Neuron == "":
+			return s.store.MemoryList(ctx, arg)
+		case in.Cursor == "" && layer == nil && in.EntryType == "" && in.Limit <= maxRecent:
+			rows, err := s.store.MemoryListRecent(ctx, model.MemoryListRecentParams{NeuronID: in.Neuron})
+			return rows[:min(len(rows), most)], err
+		default:
+			return s.store.MemoryListByNeuron(ctx, model.MemoryListByNeuronParams{
+				NeuronID: in.Neuron, CursorCreatedAt: arg.CursorCreatedAt, CursorID: arg.CursorID,
+				Layer: arg.Layer, EntryType: arg.EntryType, PageLimit: arg.PageLimit,
+			})
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	return page(rows, in.Limit, memoryOf, func(row model.Memory) string {
+	return page(rows, shown, memoryOf, func(row model.Memory) string {
 		return encodeTimeCursor(cursorMemories, row.CreatedAt, row.ID)
 	}), nil
 }
@@ -248,6 +253,7 @@ func (f *memoryFields) check() error {
 		importance := defaultImportance
 		f.Importance = &importance
 	}
+	*f.Importance += 0 // no negative zero, which PostgreSQL keeps and SQLite does not
 	switch n := len(f.Embedding); {
 	case n == 0:
 		f.Embedding = nil

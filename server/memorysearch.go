@@ -26,7 +26,7 @@ type memoryHit struct {
 type memorySearchInput struct {
 	Query  string `query:"q" required:"true" minLength:"1" maxLength:"2048" doc:"Words that must all be present, in any form, case or accent; words in double quotes stand next to each other." example:"antenna &quot;72 hours&quot;"`
 	Neuron string `query:"neuron" maxLength:"255" doc:"Only the memories of this neuron."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"The most memories in the answer."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"The most memories in the answer; it has fewer where their texts are longer than 8 MiB together."`
 }
 
 func (s *Server) registerMemorySearch(path string) {
@@ -56,6 +56,10 @@ func (s *Server) memorySearch(ctx context.Context, in *memorySearchInput) (*page
 		if err != nil {
 			return nil, err
 		}
+	}
+	bytes := 0
+	if fit := fitting(rows, hitBytes, &bytes); fit < len(rows) {
+		rows = rows[:max(fit, 1)]
 	}
 	// The best are all there is: a search has no further pages.
 	return page(rows, in.Limit, func(row model.MemorySearchRow) memoryHit { return hitOf(row, q) }, nil), nil

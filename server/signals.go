@@ -64,27 +64,41 @@ func (s *Server) signalList(ctx context.Context, in *signalListInput) (*pageAnsw
 	if err != nil {
 		return nil, err
 	}
-	var rows []model.Signal
-	if in.Neuron == "" {
-		rows, err = s.store.SignalList(ctx, arg)
-	} else {
-		rows, err = s.store.SignalListByNeuron(ctx, model.SignalListByNeuronParams{
+	rows, shown, err := readPage(in.Limit, signalBytes, func(after *model.Signal, most int) ([]model.Signal, error) {
+		if after != nil {
+			arg.after(after.Timestamp, after.ID)
+		}
+		arg.PageLimit = int64(most)
+		if in.Neuron == "" {
+			return s.store.SignalList(ctx, arg.SignalListParams)
+		}
+		return s.store.SignalListByNeuron(ctx, model.SignalListByNeuronParams{
 			NeuronID: in.Neuron, Since: arg.Since, Until: arg.Until,
 			CursorTimestamp: arg.CursorTimestamp, CursorID: arg.CursorID, Layer: arg.Layer, PageLimit: arg.PageLimit,
 		})
-	}
+	})
 	if err != nil {
 		return nil, err
 	}
-	return page(rows, in.Limit, signalOf, func(row model.Signal) string {
+	return page(rows, shown, signalOf, func(row model.Signal) string {
 		return encodeTimeCursor(cursorSignals, row.Timestamp, row.ID)
 	}), nil
 }
 
-func (in *signalListInput) params() (model.SignalListParams, error) {
-	arg := model.SignalListParams{
-		Until: model.MaxTime(), CursorTimestamp: model.MaxTime(), CursorID: model.MaxID(), PageLimit: int64(in.Limit) + 1,
+// signalListing is which signals are listed, from where on.
+type signalListing struct{ model.SignalListParams }
+
+// after begins the list after a signal.
+func (l *signalListing) after(at time.Time, id uuid.UUID) {
+	l.CursorTimestamp, l.CursorID = at, id
+	// The cursor alone would leave the engine to look at the newer partitions too.
+	if end := at.Add(time.Microsecond); end.Before(l.Until) {
+		l.Until = end
 	}
+}
+
+func (in *signalListInput) params() (signalListing, error) {
+	arg := signalListing{model.SignalListParams{Until: model.MaxTime(), CursorTimestamp: model.MaxTime(), CursorID: model.MaxID()}}
 	var err error
 	if in.Layer != "" {
 		var layer string
@@ -103,13 +117,11 @@ func (in *signalListInput) params() (model.SignalListParams, error) {
 		return arg, invalidField("query.since", "must not be later than until")
 	}
 	if in.Cursor != "" {
-		if arg.CursorTimestamp, arg.CursorID, err = decodeTimeCursor(cursorSignals, in.Cursor); err != nil {
+		at, id, err := decodeTimeCursor(cursorSignals, in.Cursor)
+		if err != nil {
 			return arg, err
 		}
-		// The cursor alone would leave the engine to look at the newer partitions too.
-		if end := arg.CursorTimestamp.Add(time.Microsecond); end.Before(arg.Until) {
-			arg.Until = end
-		}
+		arg.after(at, id)
 	}
 	return arg, nil
 }

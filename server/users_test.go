@@ -89,6 +89,15 @@ func TestManagersStayBelowAdmins(t *testing.T) {
 	s.ask("PUT", one+"/password", `{"password":"another one"}`, key...).problem(403)
 	s.ask("PATCH", one, `{"is_active":false}`, key...).problem(403)
 	s.ask("DELETE", one, "", key...).problem(403)
+	// Nor what he has: an admin whose keys are gone is shut out, too.
+	s.login(root)
+	admin := []string{"X-API-Key", s.key(root)}
+	sessions := data[[]struct{ ID string }](s.ask("GET", one+"/sessions", "", key...).want(200))
+	keys := data[[]struct{ ID string }](s.ask("GET", one+"/api-keys", "", key...).want(200))
+	s.ask("DELETE", one+"/sessions/"+sessions[0].ID, "", key...).problem(403, "admin")
+	s.ask("PUT", one+"/api-keys/"+keys[0].ID, "", key...).problem(403, "admin")
+	s.ask("DELETE", one+"/api-keys/"+keys[0].ID, "", key...).problem(403, "admin")
+	s.ask("GET", one, "", admin...).want(200)
 	s.ask("POST", "/api/v1/users", `{"username":"x","password":"`+testPassword+`","role":"guest"}`, key...).want(201)
 	s.ask("PUT", "/api/v1/users/"+guest.id.String()+"/password", `{"password":"another one"}`, key...).want(200)
 	s.login(root)

@@ -25,8 +25,19 @@ func (p *ownedPath) ids() (user, owned uuid.UUID, err error) {
 	return user, owned, nil
 }
 
+// rankedOwned is ranked for what a user has: who may not touch him may not shut him out by
+// taking his sessions and keys.
+func (s *Server) rankedOwned(ctx context.Context, in *ownedPath) (by auth.Principal, user, owned uuid.UUID, err error) {
+	if user, owned, err = in.ids(); err != nil {
+		return by, user, owned, err
+	}
+	by, user, err = s.ranked(ctx, &in.UUIDPath)
+	return by, user, owned, err
+}
+
 func (s *Server) registerUserSessions(one string) {
 	manage := closed(auth.ScopeManageUsers)
+	const higher = "Of a user who has more scopes than you have yourself they are not yours to touch."
 	sessions, keys := one+"/sessions", one+"/api-keys"
 	register(s, operation{
 		id: "UserSessionList", method: http.MethodGet, path: sessions, tag: tagAdmin, access: manage,
@@ -34,7 +45,7 @@ func (s *Server) registerUserSessions(one string) {
 	}, s.userSessionList)
 	register(s, operation{
 		id: "UserSessionRevoke", method: http.MethodDelete, path: sessions + "/{owned_id}", tag: tagAdmin, access: manage,
-		summary: "End a user's session", problems: []int{http.StatusNotFound},
+		summary: "End a user's session", description: higher, problems: []int{http.StatusNotFound},
 	}, s.userSessionRevoke)
 	register(s, operation{
 		id: "UserAPIKeyList", method: http.MethodGet, path: keys, tag: tagAdmin, access: manage,
@@ -42,11 +53,11 @@ func (s *Server) registerUserSessions(one string) {
 	}, s.userAPIKeyList)
 	register(s, operation{
 		id: "UserAPIKeyRevoke", method: http.MethodPut, path: keys + "/{owned_id}", tag: tagAdmin, access: manage, noBody: true,
-		summary: "Revoke a user's API key", description: "For good.", problems: []int{http.StatusNotFound},
+		summary: "Revoke a user's API key", description: "For good. " + higher, problems: []int{http.StatusNotFound},
 	}, s.userAPIKeyRevoke)
 	register(s, operation{
 		id: "UserAPIKeyDelete", method: http.MethodDelete, path: keys + "/{owned_id}", tag: tagAdmin, access: manage,
-		summary: "Delete a user's API key", problems: []int{http.StatusNotFound},
+		summary: "Delete a user's API key", description: higher, problems: []int{http.StatusNotFound},
 	}, s.userAPIKeyDelete)
 }
 
@@ -73,11 +84,11 @@ func (s *Server) userSessionList(ctx context.Context, in *UUIDPath) (*answer[[]l
 }
 
 func (s *Server) userSessionRevoke(ctx context.Context, in *ownedPath) (*answer[deleted], error) {
-	user, id, err := in.ids()
+	by, user, id, err := s.rankedOwned(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.auth.AdminSessionRevoke(ctx, principalOf(ctx), user, id, clientOf(ctx)); err != nil {
+	if err := s.auth.AdminSessionRevoke(ctx, by, user, id, clientOf(ctx)); err != nil {
 		return nil, err
 	}
 	return ok(deleted{ID: id.String()}), nil
@@ -96,11 +107,11 @@ func (s *Server) userAPIKeyList(ctx context.Context, in *UUIDPath) (*answer[[]AP
 }
 
 func (s *Server) userAPIKeyRevoke(ctx context.Context, in *ownedPath) (*answer[APIKey], error) {
-	user, id, err := in.ids()
+	by, user, id, err := s.rankedOwned(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	row, err := s.auth.AdminAPIKeyRevoke(ctx, principalOf(ctx), user, id, clientOf(ctx))
+	row, err := s.auth.AdminAPIKeyRevoke(ctx, by, user, id, clientOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +119,11 @@ func (s *Server) userAPIKeyRevoke(ctx context.Context, in *ownedPath) (*answer[A
 }
 
 func (s *Server) userAPIKeyDelete(ctx context.Context, in *ownedPath) (*answer[deleted], error) {
-	user, id, err := in.ids()
+	by, user, id, err := s.rankedOwned(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.auth.AdminAPIKeyDelete(ctx, principalOf(ctx), user, id, clientOf(ctx)); err != nil {
+	if err := s.auth.AdminAPIKeyDelete(ctx, by, user, id, clientOf(ctx)); err != nil {
 		return nil, err
 	}
 	return ok(deleted{ID: id.String()}), nil

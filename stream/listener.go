@@ -18,8 +18,9 @@ const (
 	// pollEvents and pollBytes bound what one Poll returns.
 	pollEvents = 512
 	pollBytes  = 1 << 20
-	// replayPage is how many rows are read from the database at once.
-	replayPage = 500
+	// replayPage is how many rows are read from the database at once: with contents of
+	// 1 MiB, what one listener can make a server hold.
+	replayPage = 100
 	// ahead is how far the time of a signal may lie in the future.
 	ahead = time.Minute + time.Second
 )

@@ -42,6 +42,7 @@ func (HashWorkerCmd) Run(g *Globals) error {
 	// Ctrl+C reaches it as well as the server, which still needs it for the logins under
 	// way, and ends it.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	subprocess.Call("hal9")
 	_ = subprocess.Lower(hashNice) // it is of use with the server's priority, too
 	return subprocess.Serve(g.Stdin, g.Stdout, runtime.GOMAXPROCS(0), auth.AnswerHash)
 }
@@ -56,7 +57,7 @@ func newHasher(cfg *config.Config, self string, log *slog.Logger, set *metrics.S
 	}
 	concurrency := auth.Config{HashConcurrency: cfg.Auth.HashConcurrency}.WithDefaults().HashConcurrency
 	process := subprocess.New(subprocess.Config{
-		Command: []string{self, hashWorker}, Concurrency: concurrency, Logger: log, Starts: starts, Failures: failures,
+		Command: []string{self, hashWorker}, Name: "hal9", Concurrency: concurrency, Logger: log, Starts: starts, Failures: failures,
 		// Nothing of the server's environment, which may hold the database's password;
 		// GOMEMLIMIT is the server's own.
 		// One processor more than hashes, for what Go does beside them: with as many the same

@@ -15,7 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
 const hashPassword = "correct horse battery"
@@ -30,7 +31,7 @@ func startProgram(t *testing.T, database string, environ ...string) (*served, *o
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = c.Process.Kill(), c.Wait() })
-	awaitIn(t, "the server to serve", func() bool {
+	testenv.Eventually(t, "the server to serve", func() bool {
 		m := servingLine.FindStringSubmatch(s.stderr.String())
 		if m != nil {
 			s.url = "http://" + m[1]
@@ -40,20 +41,8 @@ func startProgram(t *testing.T, database string, environ ...string) (*served, *o
 	return s, c.Process
 }
 
-func awaitIn(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); !condition(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited too long for %s", what)
-		}
-	}
-}
-
 // password posts a name and the password to a route, and returns the answer's status.
 func (s *served) password(ctx context.Context, t *testing.T, route string) (status int, retryAfter string) {
-	t.Helper()
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/auth/"+route, strings.NewReader(`{"username":"ann","password":"`+hashPassword+`"}`))
 	if err != nil {
@@ -120,6 +109,9 @@ func TestHashProcess(t *testing.T) {
 	if seen := string(command) + string(environ); strings.Contains(seen, hashPassword) || strings.Contains(seen, "sqlite") || !strings.Contains(seen, "GOMAXPROCS=") {
 		t.Errorf("others on the machine see %q", seen)
 	}
+	if comm, _ := os.ReadFile(own + "/comm"); string(command) != "hal9\x00"+hashWorker+"\x00" || string(comm) != "hal9\n" {
+		t.Errorf("lists of processes show %q and %q", command, comm)
+	}
 	threads, _ := filepath.Glob(own + "/task/*/stat")
 	for _, thread := range threads {
 		text, _ := os.ReadFile(thread)
@@ -145,7 +137,7 @@ func TestHashProcess(t *testing.T) {
 		for _, pid := range before {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 		}
-		awaitIn(t, "another process to hash", func() bool {
+		testenv.Eventually(t, "another process to hash", func() bool {
 			now := hashers(server.Pid)
 			return len(now) == 1 && !slices.Equal(now, before)
 		})
@@ -166,7 +158,7 @@ func TestHashProcess(t *testing.T) {
 	if err := server.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	awaitIn(t, "the process that hashes to end with its server", func() bool {
+	testenv.Eventually(t, "the process that hashes to end with its server", func() bool {
 		return !slices.ContainsFunc(last, alive)
 	})
 }
@@ -182,7 +174,7 @@ func TestHashProcessCannotStart(t *testing.T) {
 		go func() {
 			s.code <- run(&Globals{Context: ctx, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: s.stderr, Self: program}, args)
 		}()
-		awaitIn(t, "the server to serve", func() bool {
+		testenv.Eventually(t, "the server to serve", func() bool {
 			m := servingLine.FindStringSubmatch(s.stderr.String())
 			if m != nil {
 				s.url = "http://" + m[1]

@@ -17,8 +17,12 @@ type child struct {
 	idle, stuck time.Duration
 	log         *slog.Logger
 
+	in io.WriteCloser
+	// requests has room for all that may be under way, so that nobody waits for a child
+	// that reads nothing.
+	requests chan request
+
 	mu      sync.Mutex
-	in      io.WriteCloser
 	next    uint64
 	waiting map[uint64]chan []byte // closed without an answer when the child ends
 	closed  bool
@@ -30,8 +34,14 @@ type child struct {
 	exit  error // how it ended, after done
 }
 
+// request is one on its way to the child.
+type request struct {
+	id      uint64
+	payload []byte
+}
+
 // ask sends a request. The answer's channel is closed without one if the child ends.
-func (c *child) ask(request []byte) <-chan []byte {
+func (c *child) ask(payload []byte) <-chan []byte {
 	answer := make(chan []byte, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,13 +57,26 @@ func (c *child) ask(request []byte) <-chan []byte {
 	}
 	c.next++
 	c.waiting[c.next] = answer
-	if err := writeFrame(c.in, c.next, request); err != nil {
-		delete(c.waiting, c.next)
-		close(answer)
-		c.dead = true // though its end was not seen yet: the next try must not meet it again
-		c.kill()
-	}
+	c.requests <- request{c.next, payload} // has room for it
 	return answer
+}
+
+// send writes the requests until the child ends.
+func (c *child) send() {
+	for {
+		select {
+		case r := <-c.requests:
+			if err := writeFrame(c.in, r.id, r.payload); err != nil {
+				c.mu.Lock()
+				c.dead = true // though its end was not seen yet: the next try must not meet it again
+				c.mu.Unlock()
+				c.kill()
+				return
+			}
+		case <-c.done:
+			return
+		}
+	}
 }
 
 // run hands out the answers until the child ends.
@@ -99,7 +122,18 @@ func (c *child) answered(id uint64, payload []byte) {
 	}
 	delete(c.waiting, id)
 	answer <- payload // has room for it
-	if len(c.waiting) > 0 {
+	c.restLocked()
+}
+
+// rest has the child ended after a while if it has nothing to do.
+func (c *child) rest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.restLocked()
+}
+
+func (c *child) restLocked() {
+	if len(c.waiting) > 0 || c.dead {
 		return
 	}
 	if c.timer == nil {

@@ -19,3 +19,6 @@ func Lower(nice int) error {
 	}
 	return nil
 }
+
+// Call does nothing: the process has the name of its program.
+func Call(string) {}

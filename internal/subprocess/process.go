@@ -39,6 +39,9 @@ const (
 type Config struct {
 	// Command is the program of the child, with its arguments.
 	Command []string
+	// Name is what the child is called in lists of processes, as its argument 0:
+	// Command[0] by default.
+	Name string
 	// Environ is the child's whole environment.
 	Environ []string
 	// Concurrency is how many requests are under way at once, 1 by default.
@@ -59,17 +62,28 @@ type Config struct {
 // Process is a child process that is started by the first request, again when it ended,
 // and ended when it is idle. It is safe for concurrent use. Close ends it.
 type Process struct {
-	cfg   Config
-	turns chan struct{}
+	cfg    Config
+	turns  chan struct{}
+	ending chan struct{} // closed by Close
 
-	mu     sync.Mutex // held to start a child
-	child  *child
-	closed bool
-	failed time.Time // when a start failed last
-	retry  time.Duration
+	mu       sync.Mutex
+	child    *child
+	starting *startup // nil: none is under way
+	closed   bool
+	failed   time.Time // when a start failed last
+	retry    time.Duration
 
 	alive atomic.Int64
-	all   sync.WaitGroup // of children
+	all   sync.WaitGroup // of starts and children
+}
+
+// startup is the start of a child, for which each waits as long as he likes.
+type startup struct {
+	done  chan struct{}
+	child *child // after done, as err is
+	err   error
+
+	waiting int // how many; under the Process's mu
 }
 
 // New makes a Process that has no child yet.
@@ -93,7 +107,7 @@ func New(cfg Config) *Process {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Process{cfg: cfg, turns: make(chan struct{}, cfg.Concurrency)}
+	return &Process{cfg: cfg, turns: make(chan struct{}, cfg.Concurrency), ending: make(chan struct{})}
 }
 
 // Running is how many children there are: 0 or 1, and 2 while one replaces another.
@@ -102,6 +116,9 @@ func (p *Process) Running() int64 { return p.alive.Load() }
 // Do has the child answer one request. A request whose child dies is asked once more of
 // the next one. ErrNotStarted says that nothing was done, ErrDied that two of them died.
 func (p *Process) Do(ctx context.Context, request []byte) ([]byte, error) {
+	if len(request) > maxFrame {
+		return nil, fmt.Errorf("a request of %d bytes is too long: at most %d", len(request), maxFrame)
+	}
 	select {
 	case p.turns <- struct{}{}:
 	case <-ctx.Done():
@@ -132,35 +149,84 @@ func (p *Process) Do(ctx context.Context, request []byte) ([]byte, error) {
 	return nil, ErrDied
 }
 
-// get returns the child, started if there is none.
+// get returns the child, once it is started if there is none.
 func (p *Process) get(ctx context.Context) (*child, error) {
+	c, start, err := p.look() //nolint:contextcheck // a start outlives who asked first
+	if start == nil {
+		return c, err
+	}
+	select {
+	case <-start.done:
+		return start.child, start.err
+	case <-ctx.Done():
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if start.waiting--; start.waiting == 0 && start.child != nil {
+			start.child.rest()
+		}
+		return nil, ctx.Err()
+	}
+}
+
+// look returns the child, or the start to wait for.
+func (p *Process) look() (*child, *startup, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.closed:
-		return nil, ErrNotStarted
+		return nil, nil, ErrNotStarted
 	case p.child != nil && !p.child.ended():
-		return p.child, nil
+		return p.child, nil, nil
+	case p.starting != nil:
 	case !p.failed.IsZero() && time.Since(p.failed) < p.retry:
-		return nil, ErrNotStarted
+		return nil, nil, ErrNotStarted
+	default:
+		start := &startup{done: make(chan struct{})}
+		p.starting = start
+		p.all.Go(func() {
+			c, err := p.start()
+			p.started(start, c, err)
+		})
 	}
-	c, err := p.start() //nolint:contextcheck // it outlives who asked first
-	if err != nil {
+	p.starting.waiting++
+	return nil, p.starting, nil
+}
+
+// started hands the outcome of a start to those who wait for it.
+func (p *Process) started(start *startup, c *child, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer close(start.done)
+	p.starting = nil
+	switch {
+	case p.closed:
+		start.err = ErrNotStarted
+		if c != nil {
+			c.endIdle()
+			c.kill()
+		}
+	case err != nil:
+		start.err = ErrNotStarted
 		p.cfg.Failures.Inc()
 		p.failed, p.retry = time.Now(), max(p.cfg.Retry, min(2*p.retry, retryMost))
-		p.cfg.Logger.WarnContext(ctx, "a child process cannot be started; its work is done in this one",
+		p.cfg.Logger.WarnContext(context.Background(), "a child process cannot be started; its work is done in this one",
 			slog.Any("error", err), slog.String("again_after", p.retry.String()))
-		return nil, ErrNotStarted
+	default:
+		p.cfg.Starts.Inc()
+		p.child, p.failed, p.retry, start.child = c, time.Time{}, 0, c
+		if start.waiting == 0 {
+			c.rest()
+		}
 	}
-	p.cfg.Starts.Inc()
-	p.child, p.failed, p.retry = c, time.Time{}, 0
-	return c, nil
 }
 
 // Close ends the child and waits for it. What is asked later is ErrNotStarted.
 func (p *Process) Close() {
 	p.mu.Lock()
-	p.closed = true
+	if !p.closed {
+		p.closed = true
+		close(p.ending)
+	}
 	c := p.child
 	p.mu.Unlock()
 	if c != nil {
@@ -172,6 +238,9 @@ func (p *Process) Close() {
 // start starts a child and waits for its hello.
 func (p *Process) start() (*child, error) {
 	cmd := exec.Command(p.cfg.Command[0], p.cfg.Command[1:]...) //nolint:gosec,noctx // this program; it ends with its input
+	if p.cfg.Name != "" {
+		cmd.Args[0] = p.cfg.Name
+	}
 	cmd.Env = p.cfg.Environ
 	if cmd.Env == nil {
 		cmd.Env = []string{}
@@ -186,7 +255,8 @@ func (p *Process) start() (*child, error) {
 		return nil, errors.Join(fmt.Errorf("make a pipe: %w", err), in.Close())
 	}
 	c := &child{
-		in: in, waiting: map[uint64]chan []byte{}, cmd: cmd, done: make(chan struct{}), idle: p.cfg.Idle, stuck: p.cfg.Stuck, log: p.cfg.Logger,
+		in: in, requests: make(chan request, p.cfg.Concurrency), waiting: map[uint64]chan []byte{}, cmd: cmd, done: make(chan struct{}),
+		idle: p.cfg.Idle, stuck: p.cfg.Stuck, log: p.cfg.Logger,
 	}
 	c.heard.Store(time.Now().UnixNano())
 	started, greeted := make(chan error, 1), make(chan error, 1)
@@ -209,6 +279,7 @@ func (p *Process) start() (*child, error) {
 	select {
 	case err := <-greeted:
 		if err == nil {
+			p.all.Go(c.send)
 			return c, nil
 		}
 		c.kill()
@@ -217,5 +288,8 @@ func (p *Process) start() (*child, error) {
 	case <-timer.C:
 		c.kill()
 		return nil, errors.New("it did not say hello in time")
+	case <-p.ending:
+		c.kill()
+		return nil, ErrNotStarted
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/hal9-ai/hal9/internal/subprocess"
+	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
 // child is the argument that makes the test binary a child: it answers with its process
@@ -20,13 +22,20 @@ import (
 const child = "answer"
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == child {
+	if len(os.Args) == 3 && os.Args[1] == child { // once there is the file
+		for _, err := os.Stat(os.Args[2]); err != nil; _, err = os.Stat(os.Args[2]) {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if len(os.Args) >= 2 && os.Args[1] == child {
 		err := subprocess.Serve(os.Stdin, os.Stdout, 2, func(request []byte) []byte {
 			switch string(request) {
 			case "die":
 				os.Exit(1)
 			case "environment":
 				return []byte(strconv.Itoa(len(os.Environ())))
+			case "name":
+				return []byte(os.Args[0])
 			case "hang":
 				select {}
 			}
@@ -77,17 +86,6 @@ func (p *process) pid() int {
 	return pid
 }
 
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !condition(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatal(what)
-		}
-	}
-}
-
 // One child serves many at once, with no environment but what it is given.
 func TestProcessAnswers(t *testing.T) {
 	t.Parallel()
@@ -130,7 +128,7 @@ func TestProcessKilled(t *testing.T) {
 		if err := killed.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the dead child goes on to answer", func() bool { return p.pid() != pid })
+		testenv.Eventually(t, "another child to answer", func() bool { return p.pid() != pid })
 	}
 	if n := p.starts.Get(); n != 4 {
 		t.Errorf("%d starts", n)
@@ -187,9 +185,56 @@ func TestProcessIdle(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t, func(c *subprocess.Config) { c.Idle = time.Millisecond })
 	first := p.pid()
-	eventually(t, "the idle child goes on", func() bool { return p.Running() == 0 })
+	testenv.Eventually(t, "the idle child to end", func() bool { return p.Running() == 0 })
 	if p.pid() == first {
 		t.Error("answered by a process that ended")
+	}
+}
+
+// Nobody waits longer for a child's start than he likes, and one that nobody waited for is
+// ended as any other without work.
+func TestProcessStartsLate(t *testing.T) {
+	t.Parallel()
+	signal := filepath.Join(t.TempDir(), "start")
+	p := newProcess(t, func(c *subprocess.Config) { c.Command, c.Idle = append(c.Command, signal), time.Millisecond })
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if _, err := p.Do(ctx, []byte("pid")); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	all.Wait()
+	if err := os.WriteFile(signal, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "the child to start", func() bool { return p.starts.Get() == 1 })
+	testenv.Eventually(t, "the idle child to end", func() bool { return p.Running() == 0 })
+	p.pid()
+}
+
+// A child is called what it is told to be, not what its file is.
+func TestProcessName(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, func(c *subprocess.Config) { c.Name = "worker" })
+	if name, err := p.Do(t.Context(), []byte("name")); err != nil || string(name) != "worker" {
+		t.Errorf("%s, %v", name, err)
+	}
+}
+
+// A request that no frame holds is refused, and no child is ended by it.
+func TestProcessRequestTooLong(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, nil)
+	first := p.pid()
+	if _, err := p.Do(t.Context(), make([]byte, 1<<20)); err == nil || errors.Is(err, subprocess.ErrDied) {
+		t.Errorf("%v", err)
+	}
+	if p.pid() != first {
+		t.Error("the child was replaced")
 	}
 }
 

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// maxNames is how many names an object may have: each is compared with all before.
-	maxNames = 48
+	// maxNames is how many names the objects that are open at one place may have: each is
+	// compared with all before it in its own.
+	maxNames = 64
 	// maxDigits and maxMantissa keep a number far within the range of float64, without
 	// and with an exponent of two digits.
 	maxDigits   = 300
@@ -32,23 +33,27 @@ const (
 type Scanner struct {
 	text []byte
 	at   int
-	// names of the objects that are open, one after another.
-	names [][]byte
+	// names of the objects that are open, one after another. Places in text, in an array of
+	// the scanner's own: slices of text would send each scanner to the heap.
+	names [maxNames]span
+	named int
 	// spaced tells whether white space was passed over since it was last set to false.
 	spaced bool
 }
 
+// span is a part of a text.
+type span struct{ begin, end int }
+
 // Reset puts the scanner at the beginning of a text, which must not change while it is
 // scanned.
 func (s *Scanner) Reset(text []byte) {
-	s.text, s.at, s.names = text, 0, s.names[:0]
+	s.text, s.at, s.named = text, 0, 0
 }
 
 // Plain tells whether a text is certainly one JSON value whose arrays and objects nest
 // no deeper than depth.
 func Plain(text []byte, depth int) bool {
-	var names [16][]byte // most objects have no more
-	s := Scanner{text: text, names: names[:0]}
+	s := Scanner{text: text}
 	s.Space()
 	return s.value(depth) && s.End()
 }
@@ -237,18 +242,20 @@ func (s *Scanner) object(depth int) bool {
 	if s.Byte('}') {
 		return true
 	}
-	first := len(s.names)
+	first := s.named
 	for {
+		begin := s.at
 		name, escaped, ok := s.String()
-		if !ok || escaped || len(s.names)-first >= maxNames {
+		if !ok || escaped || s.named >= maxNames {
 			return false
 		}
-		for _, other := range s.names[first:] {
-			if bytes.Equal(name, other) {
+		for _, other := range s.names[first:s.named] {
+			if bytes.Equal(name, s.text[other.begin:other.end]) {
 				return false
 			}
 		}
-		s.names = append(s.names, name)
+		s.names[s.named] = span{begin, s.at}
+		s.named++
 		s.Space()
 		if !s.Byte(':') {
 			return false
@@ -259,7 +266,7 @@ func (s *Scanner) object(depth int) bool {
 		}
 		s.Space()
 		if s.Byte('}') {
-			s.names = s.names[:first]
+			s.named = first
 			return true
 		}
 		if !s.Byte(',') {

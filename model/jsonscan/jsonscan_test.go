@@ -2,6 +2,7 @@ package jsonscan_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -41,6 +42,40 @@ func TestPlain(t *testing.T) {
 		if jsonscan.Plain([]byte(text), depth) {
 			t.Errorf("not in doubt of %s", text)
 		}
+	}
+}
+
+// Names are compared however many there are, or the text is left in doubt: a repeated one
+// must not slip through behind as many as are kept.
+func TestPlainManyNames(t *testing.T) {
+	t.Parallel()
+	object := func(names int, value string) string {
+		var b strings.Builder
+		for i := range names {
+			fmt.Fprintf(&b, `"n%d":1,`, i)
+		}
+		return "{" + b.String() + `"last":` + value + "}"
+	}
+	if text := object(20, object(20, "1")); !jsonscan.Plain([]byte(text), depth) {
+		t.Errorf("in doubt of %s", text)
+	}
+	for names := range 200 {
+		for _, text := range []string{
+			object(names, `1,"last":2`), object(names, object(names, `1,"last":2`)), object(names, object(names, "1")+`,"last":2`),
+		} {
+			if jsonscan.Plain([]byte(text), depth) {
+				t.Fatalf("not in doubt of %s", text)
+			}
+		}
+	}
+}
+
+// A bulk stream looks at one text a row: what each allocated would be most of what the
+// stream leaves to the collector.
+func TestPlainAllocatesNothing(t *testing.T) {
+	text := []byte(`{"priority": 3, "tags": ["a", {"b": null}], "note": "Plan it.", "parent_id": "x"}`)
+	if n := testing.AllocsPerRun(100, func() { _ = jsonscan.Plain(text, depth) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

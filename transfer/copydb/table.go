@@ -68,8 +68,12 @@ func left(table string) bool {
 	case "goose_db_version", "schema_compatibility", "row_version", "database_epoch", "upkeep_leases", progressTable, refusedTable:
 		return true
 	}
-	return false
+	return strings.HasPrefix(table, detachedMonth)
 }
+
+// detachedMonth begins the names of the tables that signals are kept in when their month is
+// detached: it is for its owner to archive or to bring back.
+const detachedMonth = "signals_detached_"
 
 // finish completes what the columns' names say.
 func (t *Table) finish() {

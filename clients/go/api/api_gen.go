@@ -244,7 +244,7 @@ type Account struct {
 
 // APIKeyBody defines model for ApiKeyBody.
 type APIKeyBody struct {
-	// ExpiresAt Never if absent.
+	// ExpiresAt Never if absent, or when the key expires with which this one is made.
 	//
 	// Examples: 2030-01-31T00:00:00Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
@@ -382,7 +382,7 @@ type ContractTrace struct {
 	// Trace In order of time.
 	Trace []TraceEntry `json:"trace"`
 
-	// Truncated Whether the trace goes on beyond its 200 first entries.
+	// Truncated Whether the trace goes on beyond its first entries, of which it tells 200, or as many as have 8 MiB of text.
 	Truncated bool `json:"truncated"`
 }
 
@@ -799,7 +799,9 @@ type HealthDetailedStatus string
 
 // LoginBody defines model for LoginBody.
 type LoginBody struct {
-	// Password Examples: correct horse battery staple
+	// Password At most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	Password string `json:"password"`
 
 	// Username Examples: ann
@@ -1104,7 +1106,9 @@ type NewAPIKey struct {
 
 // NewPassword defines model for NewPassword.
 type NewPassword struct {
-	// Password Examples: correct horse battery staple
+	// Password At least 8 characters, and at most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	Password string `json:"password"`
 }
 
@@ -1225,10 +1229,14 @@ type Partition struct {
 
 // PasswordBody defines model for PasswordBody.
 type PasswordBody struct {
-	// NewPassword Examples: a longer and better one
+	// NewPassword At least 8 characters, and at most 1,024 bytes of UTF-8.
+	//
+	// Examples: a longer and better one
 	NewPassword string `json:"new_password"`
 
-	// OldPassword Examples: correct horse battery staple
+	// OldPassword At most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	OldPassword string `json:"old_password"`
 }
 
@@ -1263,7 +1271,9 @@ type ProfileBody struct {
 
 // ProofBody defines model for ProofBody.
 type ProofBody struct {
-	// Password Examples: correct horse battery staple
+	// Password At most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	Password string `json:"password"`
 }
 
@@ -1280,7 +1290,9 @@ type RegisterBody struct {
 	// Examples: ann@example.org
 	Email *string `json:"email,omitempty"`
 
-	// Password Examples: correct horse battery staple
+	// Password At least 8 characters, and at most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	Password string `json:"password"`
 
 	// Username Unique; capitals count.
@@ -1514,7 +1526,7 @@ type TracedSignal struct {
 	// Trace In order of time.
 	Trace []TraceEntry `json:"trace"`
 
-	// Truncated Whether the trace goes on beyond its 200 first entries.
+	// Truncated Whether the trace goes on beyond its first entries, of which it tells 200, or as many as have 8 MiB of text.
 	Truncated bool `json:"truncated"`
 }
 
@@ -1525,7 +1537,9 @@ type UserBody struct {
 	// Examples: bob@example.org
 	Email *string `json:"email,omitempty"`
 
-	// Password Examples: correct horse battery staple
+	// Password At least 8 characters, and at most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	Password string        `json:"password"`
 	Role     *UserBodyRole `json:"role,omitempty"`
 
@@ -1619,7 +1633,7 @@ type WholeMemory struct {
 
 // AuditListParams defines parameters for AuditList.
 type AuditListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1661,7 +1675,7 @@ type AccountRegisterParams struct {
 
 // MemoryListParams defines parameters for MemoryList.
 type MemoryListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1694,7 +1708,7 @@ type MemorySearchParams struct {
 	// Neuron Only the memories of this neuron.
 	Neuron *string `form:"neuron,omitempty" json:"neuron,omitempty"`
 
-	// Limit The most memories in the answer.
+	// Limit The most memories in the answer; it has fewer where their texts are longer than 8 MiB together.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -1726,7 +1740,7 @@ type MetricsExportParamsFormat string
 
 // NeuronListParams defines parameters for NeuronList.
 type NeuronListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1786,7 +1800,7 @@ type SignalTraceParams struct {
 
 // SignalListParams defines parameters for SignalList.
 type SignalListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -1857,7 +1871,7 @@ type SignalGetParams struct {
 
 // UserListParams defines parameters for UserList.
 type UserListParams struct {
-	// Limit The most rows in the answer.
+	// Limit The most rows in the answer; a page of long texts ends sooner, after 8 MiB of them. Whether there are more next_cursor alone tells.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
@@ -2147,7 +2161,7 @@ type ClientInterface interface {
 
 	// APIKeyCreateWithBody Make an API key
 	//
-	// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+	// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2156,7 +2170,7 @@ type ClientInterface interface {
 
 	// APIKeyCreate Make an API key
 	//
-	// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+	// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2640,14 +2654,14 @@ type ClientInterface interface {
 
 	// UserAPIKeyDelete Delete a user's API key
 	//
-	// Needs the scope ManageUsers, in open mode too.
+	// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Corresponds with DELETE /api/v1/users/{id}/api-keys/{owned_id} (the `UserAPIKeyDelete` operationId).
 	UserAPIKeyDelete(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UserAPIKeyRevoke Revoke a user's API key
 	//
-	// For good. Needs the scope ManageUsers, in open mode too.
+	// For good. Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Corresponds with PUT /api/v1/users/{id}/api-keys/{owned_id} (the `UserAPIKeyRevoke` operationId).
 	UserAPIKeyRevoke(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2679,7 +2693,7 @@ type ClientInterface interface {
 
 	// UserSessionRevoke End a user's session
 	//
-	// Needs the scope ManageUsers, in open mode too.
+	// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Corresponds with DELETE /api/v1/users/{id}/sessions/{owned_id} (the `UserSessionRevoke` operationId).
 	UserSessionRevoke(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2763,7 +2777,7 @@ func (c *Client) APIKeyList(ctx context.Context, reqEditors ...RequestEditorFn) 
 
 // APIKeyCreateWithBody Make an API key
 //
-// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2782,7 +2796,7 @@ func (c *Client) APIKeyCreateWithBody(ctx context.Context, params *APIKeyCreateP
 
 // APIKeyCreate Make an API key
 //
-// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3866,7 +3880,7 @@ func (c *Client) UserAPIKeyList(ctx context.Context, id openapi_types.UUID, reqE
 
 // UserAPIKeyDelete Delete a user's API key
 //
-// Needs the scope ManageUsers, in open mode too.
+// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Corresponds with DELETE /api/v1/users/{id}/api-keys/{owned_id} (the `UserAPIKeyDelete` operationId).
 func (c *Client) UserAPIKeyDelete(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3883,7 +3897,7 @@ func (c *Client) UserAPIKeyDelete(ctx context.Context, id openapi_types.UUID, ow
 
 // UserAPIKeyRevoke Revoke a user's API key
 //
-// For good. Needs the scope ManageUsers, in open mode too.
+// For good. Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Corresponds with PUT /api/v1/users/{id}/api-keys/{owned_id} (the `UserAPIKeyRevoke` operationId).
 func (c *Client) UserAPIKeyRevoke(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3955,7 +3969,7 @@ func (c *Client) UserSessionList(ctx context.Context, id openapi_types.UUID, req
 
 // UserSessionRevoke End a user's session
 //
-// Needs the scope ManageUsers, in open mode too.
+// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Corresponds with DELETE /api/v1/users/{id}/sessions/{owned_id} (the `UserSessionRevoke` operationId).
 func (c *Client) UserSessionRevoke(ctx context.Context, id openapi_types.UUID, ownedID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7012,7 +7026,7 @@ type ClientWithResponsesInterface interface {
 
 	// APIKeyCreateWithBodyWithResponse Make an API key
 	//
-	// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+	// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7021,7 +7035,7 @@ type ClientWithResponsesInterface interface {
 
 	// APIKeyCreateWithResponse Make an API key
 	//
-	// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+	// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7561,7 +7575,7 @@ type ClientWithResponsesInterface interface {
 
 	// UserAPIKeyDeleteWithResponse Delete a user's API key
 	//
-	// Needs the scope ManageUsers, in open mode too.
+	// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7570,7 +7584,7 @@ type ClientWithResponsesInterface interface {
 
 	// UserAPIKeyRevokeWithResponse Revoke a user's API key
 	//
-	// For good. Needs the scope ManageUsers, in open mode too.
+	// For good. Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7606,7 +7620,7 @@ type ClientWithResponsesInterface interface {
 
 	// UserSessionRevokeWithResponse End a user's session
 	//
-	// Needs the scope ManageUsers, in open mode too.
+	// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10325,7 +10339,7 @@ func (c *ClientWithResponses) APIKeyListWithResponse(ctx context.Context, reqEdi
 
 // APIKeyCreateWithBodyWithResponse Make an API key
 //
-// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10340,7 +10354,7 @@ func (c *ClientWithResponses) APIKeyCreateWithBodyWithResponse(ctx context.Conte
 
 // APIKeyCreateWithResponse Make an API key
 //
-// Its text is in this answer alone. A key made with a key has no more scopes than that one. Needs a login, or an API key with the scope ManageApiKeys.
+// Its text is in this answer alone. A key made with a key has no more scopes than that one, and expires no later. Needs a login, or an API key with the scope ManageApiKeys.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11240,7 +11254,7 @@ func (c *ClientWithResponses) UserAPIKeyListWithResponse(ctx context.Context, id
 
 // UserAPIKeyDeleteWithResponse Delete a user's API key
 //
-// Needs the scope ManageUsers, in open mode too.
+// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11255,7 +11269,7 @@ func (c *ClientWithResponses) UserAPIKeyDeleteWithResponse(ctx context.Context, 
 
 // UserAPIKeyRevokeWithResponse Revoke a user's API key
 //
-// For good. Needs the scope ManageUsers, in open mode too.
+// For good. Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11315,7 +11329,7 @@ func (c *ClientWithResponses) UserSessionListWithResponse(ctx context.Context, i
 
 // UserSessionRevokeWithResponse End a user's session
 //
-// Needs the scope ManageUsers, in open mode too.
+// Of a user who has more scopes than you have yourself they are not yours to touch. Needs the scope ManageUsers, in open mode too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
