@@ -382,7 +382,7 @@ type ContractTrace struct {
 	// Trace In order of time.
 	Trace []TraceEntry `json:"trace"`
 
-	// Truncated Whether the trace goes on beyond its 200 first entries.
+	// Truncated Whether the trace goes on beyond its first entries, of which it tells 200, or as many as have 8 MiB of text.
 	Truncated bool `json:"truncated"`
 }
 
@@ -1526,7 +1526,7 @@ type TracedSignal struct {
 	// Trace In order of time.
 	Trace []TraceEntry `json:"trace"`
 
-	// Truncated Whether the trace goes on beyond its 200 first entries.
+	// Truncated Whether the trace goes on beyond its first entries, of which it tells 200, or as many as have 8 MiB of text.
 	Truncated bool `json:"truncated"`
 }
 
