@@ -18,6 +18,7 @@ type legacy struct {
 	mu      sync.Mutex
 	left    bool
 	checked time.Time
+	asking  bool // somebody is, and tells the others
 }
 
 // found notes that such a hash was seen.
@@ -27,21 +28,41 @@ func (l *legacy) found(now time.Time) {
 	l.left, l.checked = true, now
 }
 
-// legacyLeft tells whether there are such users, as of the last ten minutes.
+// due tells whether it is time to ask the database, which the caller does then, and else
+// what is known. Before anything is, there may be such users.
+func (l *legacy) due(now time.Time) (ask, left bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ask = !l.asking && (l.checked.IsZero() || now.Sub(l.checked) >= legacyEvery)
+	l.asking = l.asking || ask
+	return ask, l.left || l.checked.IsZero()
+}
+
+// answered ends the asking. A failure leaves what was known.
+func (l *legacy) answered(left bool, err error, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asking = false
+	if err == nil {
+		l.left, l.checked = left, now
+	}
+}
+
+// legacyLeft tells whether there are such users, as of the last ten minutes. While one asks
+// the database nobody else waits for it.
 func (s *Service) legacyLeft(ctx context.Context) bool {
-	s.legacy.mu.Lock()
-	defer s.legacy.mu.Unlock()
 	now := s.now()
-	if !s.legacy.checked.IsZero() && now.Sub(s.legacy.checked) < legacyEvery {
-		return s.legacy.left
+	ask, left := s.legacy.due(now)
+	if !ask {
+		return left
 	}
 	n, err := s.store.UserCountBcrypt(ctx)
+	s.legacy.answered(n > 0, err, now)
 	if err != nil {
 		s.log.WarnContext(ctx, "whether imported password hashes are left could not be read", slog.Any("error", err))
-		return s.legacy.left
+		return left
 	}
-	s.legacy.left, s.legacy.checked = n > 0, now
-	return s.legacy.left
+	return n > 0
 }
 
 // proof is what verifying a password found.

@@ -22,7 +22,7 @@ type activity struct {
 	// full asks for a flush before its time.
 	full chan struct{}
 
-	flushing sync.Mutex // one flush at a time
+	flushing chan struct{} // holds one word while a flush is under way
 
 	mu      sync.Mutex
 	pending map[string]traffic
@@ -40,6 +40,7 @@ func newActivity(store Store, maxNeurons int) *activity {
 		store:      store,
 		maxNeurons: maxNeurons,
 		full:       make(chan struct{}, 1),
+		flushing:   make(chan struct{}, 1),
 		pending:    map[string]traffic{},
 		room:       make(chan struct{}),
 	}
@@ -87,10 +88,15 @@ func (a *activity) makeRoom(ctx context.Context, neuron string) {
 	}
 }
 
-// flush writes what is pending. What could not be written is kept for the next one.
+// flush writes what is pending, one at a time. What could not be written is kept for the
+// next one.
 func (a *activity) flush(ctx context.Context) error {
-	a.flushing.Lock()
-	defer a.flushing.Unlock()
+	select {
+	case a.flushing <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the neurons' activity that is being written: %w", ctx.Err())
+	}
+	defer func() { <-a.flushing }()
 
 	a.mu.Lock()
 	batch := a.pending

@@ -184,3 +184,50 @@ func TestCloseWritesTheRestAndRefuses(t *testing.T) {
 		}
 	})
 }
+
+// gated is a real store whose transactions begin when they are let.
+type gated struct {
+	model.Store
+	came, let chan struct{}
+}
+
+func (g *gated) InTx(ctx context.Context, fn func(ctx context.Context, tx model.Tx) error) error {
+	g.came <- struct{}{}
+	<-g.let
+	return g.Store.InTx(ctx, fn)
+}
+
+// An update under way that the database does not answer keeps Close no longer than it may
+// take, and loses nothing.
+func TestCloseDoesNotWaitForAnUpdate(t *testing.T) {
+	t.Parallel()
+	onBothEngines(t, func(t *testing.T, st model.Store) {
+		g := &gated{Store: st, came: make(chan struct{}), let: make(chan struct{})}
+		ing := ingest.New(ingest.Config{Store: g, ActivityInterval: time.Millisecond})
+		ended := make(chan error, 1)
+		go func() { ended <- ing.Run(context.WithoutCancel(t.Context())) }()
+		if _, err := ing.Submit(t.Context(), newSignals().make("neuron-l2", "neuron-l1", "counted")); err != nil {
+			t.Fatal(err)
+		}
+		<-g.came
+		closed := make(chan error, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		go func() { closed <- ing.Close(ctx) }()
+		select {
+		case err := <-closed:
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("close: %v", err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("Close waits beyond its time")
+		}
+		close(g.let)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if got := activities(t, st)["neuron-l1"].SignalsProcessed; got != 1 {
+			t.Errorf("%d signals are counted, want 1", got)
+		}
+	})
+}

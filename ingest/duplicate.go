@@ -18,6 +18,9 @@ const compareChunk = 500
 // checkDuplicate compares a signal with the one that is stored under its id.
 func (i *Ingest) checkDuplicate(ctx context.Context, signal model.SignalInsertParams) error {
 	stored, err := i.store.SignalGet(ctx, model.SignalGetParams{ID: signal.ID, Timestamp: signal.Timestamp})
+	if errors.Is(err, model.ErrNotFound) {
+		return nil // retention dropped it just now
+	}
 	if err != nil {
 		return unsure(fmt.Errorf("read the stored signal to compare it: %w", err))
 	}

@@ -1,11 +1,13 @@
 package ingest_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hal9-ai/hal9/ingest"
 	"github.com/hal9-ai/hal9/model"
@@ -150,4 +152,29 @@ func listAll(t *testing.T, st model.Store) []model.Signal {
 
 func sameCounters(a, b ingest.Stats) bool {
 	return a.Accepted == b.Accepted && a.Committed == b.Committed && a.Duplicates == b.Duplicates && a.Failed == b.Failed
+}
+
+// forgetful is a real store whose retention strikes before a signal is looked up.
+type forgetful struct{ model.Store }
+
+func (f *forgetful) SignalGet(ctx context.Context, arg model.SignalGetParams) (model.Signal, error) {
+	if _, err := f.SignalPartitionDrop(ctx, time.Now().AddDate(0, 2, 0)); err != nil {
+		return model.Signal{}, err
+	}
+	return f.Store.SignalGet(ctx, arg)
+}
+
+// A signal that was stored before and is dropped while it is compared was stored all the
+// same: nothing was not found.
+func TestSubmitOfWhatRetentionDrops(t *testing.T) {
+	t.Parallel()
+	onBothEngines(t, func(t *testing.T, st model.Store) {
+		ing := start(t, ingest.Config{Store: &forgetful{st}})
+		signal := newSignals().make("a", "b", "soon gone")
+		for _, want := range []ingest.Result{ingest.Stored, ingest.Duplicate} {
+			if got, err := ing.Submit(t.Context(), signal); err != nil || got != want {
+				t.Errorf("submit: %v, %v, want %v", got, err, want)
+			}
+		}
+	})
 }

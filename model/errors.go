@@ -52,7 +52,8 @@ type Error struct {
 	Cause error
 }
 
-// Error says entity, field, kind and reason: "neuron.id: already exists".
+// Error says entity, field, kind and reason: "neuron.id: already exists". The reason of a
+// conflict stands for its kind: not each is about what exists already.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Entity)
@@ -64,6 +65,10 @@ func (e *Error) Error() string {
 	}
 	if b.Len() > 0 {
 		b.WriteString(": ")
+	}
+	if e.Kind == ErrConflict && e.Reason != "" { //nolint:errorlint // a sentinel
+		b.WriteString(e.Reason)
+		return b.String()
 	}
 	b.WriteString(e.Kind.Error())
 	if e.Reason != "" {

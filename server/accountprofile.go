@@ -13,12 +13,12 @@ type profileBody struct {
 }
 
 type passwordBody struct {
-	OldPassword string `json:"old_password" maxLength:"1024" format:"password" writeOnly:"true" example:"correct horse battery staple"`
-	NewPassword string `json:"new_password" minLength:"8" maxLength:"1024" format:"password" writeOnly:"true" example:"a longer and better one"`
+	OldPassword string `json:"old_password" maxLength:"1024" format:"password" writeOnly:"true" doc:"At most 1,024 bytes of UTF-8." example:"correct horse battery staple"`
+	NewPassword string `json:"new_password" minLength:"8" maxLength:"1024" format:"password" writeOnly:"true" doc:"At least 8 characters, and at most 1,024 bytes of UTF-8." example:"a longer and better one"`
 }
 
 type proofBody struct {
-	Password string `json:"password" maxLength:"1024" format:"password" writeOnly:"true" example:"correct horse battery staple"`
+	Password string `json:"password" maxLength:"1024" format:"password" writeOnly:"true" doc:"At most 1,024 bytes of UTF-8." example:"correct horse battery staple"`
 }
 
 func (s *Server) registerProfile(path string) {

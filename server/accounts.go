@@ -28,13 +28,13 @@ func accountOf(u model.User) account {
 // Bounds that the schema tells; package auth holds to them.
 type registerBody struct {
 	Username string  `json:"username" minLength:"1" maxLength:"255" doc:"Unique; capitals count." example:"ann"`
-	Password string  `json:"password" minLength:"8" maxLength:"1024" format:"password" writeOnly:"true" example:"correct horse battery staple"`
+	Password string  `json:"password" minLength:"8" maxLength:"1024" format:"password" writeOnly:"true" doc:"At least 8 characters, and at most 1,024 bytes of UTF-8." example:"correct horse battery staple"`
 	Email    *string `json:"email,omitempty" maxLength:"255" nullable:"true" doc:"Unique, if given." example:"ann@example.org"`
 }
 
 type loginBody struct {
 	Username string `json:"username" maxLength:"255" example:"ann"`
-	Password string `json:"password" maxLength:"1024" format:"password" writeOnly:"true" example:"correct horse battery staple"`
+	Password string `json:"password" maxLength:"1024" format:"password" writeOnly:"true" doc:"At most 1,024 bytes of UTF-8." example:"correct horse battery staple"`
 }
 
 type refreshBody struct {

@@ -209,3 +209,33 @@ func TestGuessing(t *testing.T) {
 		})
 	}
 }
+
+// JSON Schema counts characters, and the limit of passwords is in bytes: the document says so.
+func TestPasswordLimitIsInBytes(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine)
+	for length, status := range map[int]int{512: 200, 513: 422} {
+		body := fmt.Sprintf(`{"username":"n%d","password":"%s"}`, length, strings.Repeat("ñ", length))
+		if r := s.ask("POST", "/api/v1/auth/register", body); r.status != status {
+			t.Errorf("%d characters of two bytes: %d, want %d", length, r.status, status)
+		}
+	}
+	document := s.ask("GET", "/openapi.json", "").want(200)
+	told := 0
+	for _, schema := range decode[struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct{ Format, Description string }
+			}
+		}
+	}](document).Components.Schemas {
+		for name, p := range schema.Properties {
+			if told++; p.Format == "password" && !strings.Contains(p.Description, "1,024 bytes") {
+				t.Errorf("%s is told as %q", name, p.Description)
+			}
+		}
+	}
+	if told == 0 {
+		t.Error("the document has no schemas")
+	}
+}

@@ -13,7 +13,8 @@ import (
 // never sent.
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
-	corsHeaders = "Authorization, Content-Type, HAL9-Consistency-Token, Idempotency-Key, If-Match, If-None-Match, X-API-Key, X-Request-Id"
+	corsHeaders = "Authorization, Content-Encoding, Content-Type, HAL9-Consistency-Token, Idempotency-Key, If-Match, If-None-Match, " +
+		"Last-Event-ID, X-API-Key, X-Request-Id"
 	corsExposed = "ETag, HAL9-Consistency-Token, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
 	// corsMaxAge is how long browsers keep a preflight's answer, in seconds.
 	corsMaxAge = "600"

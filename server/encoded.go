@@ -44,7 +44,11 @@ func newEncodedAnswers() (encodedAnswers, error) {
 	pages, err := otter.New(&otter.Options[string, *encodedPage]{
 		MaximumWeight: encodedMaxBytes / 2,
 		Weigher: func(key string, p *encodedPage) uint32 {
-			return uint32(min(overhead+len(key)+len(p.body)+row*len(p.rows), encodedMaxBytes))
+			size := overhead + len(key) + len(p.body) + row*len(p.rows)
+			for i := range p.rows { // they are kept alive, with all their text
+				size += neuronBytes(&p.rows[i])
+			}
+			return uint32(min(size, encodedMaxBytes))
 		},
 	})
 	if err != nil {

@@ -129,9 +129,6 @@ func (r *errorRule) problem(err error) *problem {
 		detail = r.kind.Error()
 		if m, ok := errors.AsType[*model.Error](err); ok {
 			detail = m.Error()
-			if r.kind == model.ErrConflict && m.Reason != "" { //nolint:errorlint // a sentinel
-				detail = strings.TrimSuffix(m.Entity+"."+m.Field, ".") + ": " + m.Reason // more than that something exists
-			}
 			if m.Field != "" {
 				reason := m.Reason
 				if reason == "" {

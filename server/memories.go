@@ -253,6 +253,7 @@ func (f *memoryFields) check() error {
 		importance := defaultImportance
 		f.Importance = &importance
 	}
+	*f.Importance += 0 // no negative zero, which PostgreSQL keeps and SQLite does not
 	switch n := len(f.Embedding); {
 	case n == 0:
 		f.Embedding = nil

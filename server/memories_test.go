@@ -74,6 +74,8 @@ func TestMemoryLife(t *testing.T) {
 			t.Errorf("search for the old content finds %q", hits)
 		}
 
+		// PostgreSQL keeps a negative zero, and SQLite does not.
+		s.ask("PUT", path, `{"neuron_id":"dave","content":"tea","importance":-0.0}`).want(200, `"importance":0,`)
 		s.ask("DELETE", path, "").want(200, m.ID)
 		s.ask("DELETE", path, "").problem(404, "memory: not found")
 		s.ask("GET", path, "").problem(404, "memory: not found")

@@ -144,8 +144,12 @@ func (s *Server) neuronList(ctx context.Context, in *neuronListInput) (*pageAnsw
 			return nil, err
 		}
 	}
-	rows, err := s.store.NeuronList(ctx, model.NeuronListParams{
-		AfterID: after, Layer: layer, State: optional(in.State), PageLimit: int64(in.Limit) + 1,
+	rows, shown, err := readPage(in.Limit, neuronBytes, func(last *model.Neuron, most int) ([]model.Neuron, error) {
+		arg := model.NeuronListParams{AfterID: after, Layer: layer, State: optional(in.State), PageLimit: int64(most)}
+		if last != nil {
+			arg.AfterID = last.ID
+		}
+		return s.store.NeuronList(ctx, arg)
 	})
 	if err != nil {
 		return nil, err
@@ -157,7 +161,7 @@ func (s *Server) neuronList(ctx context.Context, in *neuronListInput) (*pageAnsw
 	key := "list\x00" + strconv.Itoa(in.Limit) + "\x00" + in.Layer + "\x00" + in.State + "\x00" + after
 	body, err := s.encoded.page(key, s.now(), rows, heard, func() ([]byte, time.Time, error) {
 		last, until := lastSignals(heard), time.Time{}
-		answer := page(rows, in.Limit, func(n model.Neuron) neuron {
+		answer := page(rows, shown, func(n model.Neuron) neuron {
 			until = sooner(until, s.staleAt(&n, last[n.ID]))
 			return s.neuronOf(n, last[n.ID])
 		}, func(n model.Neuron) string {

@@ -69,3 +69,5 @@ func memoryBytes(r *model.Memory) int { return len(r.Content) + len(r.Context) +
 func hitBytes(r *model.MemorySearchRow) int {
 	return len(r.Content) + len(r.Context) + len(r.Metadata)
 }
+
+func neuronBytes(r *model.Neuron) int { return len(r.SystemPrompt) + len(r.Settings) }

@@ -1,10 +1,15 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/server"
 )
 
 // A page is bounded by its bytes too: a thousand rows of the longest contents would be a
@@ -13,15 +18,18 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
 		const longest, long, short, bound = 1 << 20, 10, 230, 9 << 20
-		text := "antenna " + strings.Repeat("x ", longest/2-4)
-		for range long {
+		text := "antenna " + strings.Repeat("x", longest-8)
+		parent := data[struct{ ID string }](s.ask("POST", "/api/v1/signals", `{"layer_to":"L1","to_neuron":"other","content":"parent"}`).want(201)).ID
+		for i := range long {
+			s.ask("PUT", fmt.Sprintf("/api/v1/neurons/long%d", i), `{"layer":"L2","system_prompt":"`+text+`"}`).want(201)
+			s.ask("POST", "/api/v1/signals", `{"layer_to":"L1","to_neuron":"other","content":"`+text+`","metadata":{"parent_id":"`+parent+`"}}`).want(201)
 			s.ask("POST", "/api/v1/signals", `{"layer_to":"L1","to_neuron":"n","content":"`+text+`"}`).want(201)
 			s.ask("POST", "/api/v1/memories", `{"neuron_id":"n","content":"`+text+`"}`).want(201)
 		}
 		// More than one reading takes, and the newest, so that these come first.
 		many := strings.Repeat(`,{"layer_to":"L1","to_neuron":"n","content":"short"}`, short)[1:]
 		s.ask("POST", "/api/v1/signals", "["+many+"]").want(201)
-		for _, path := range []string{"/api/v1/signals?", "/api/v1/signals?neuron=n&", "/api/v1/memories?", "/api/v1/memories?neuron=n&"} {
+		for _, path := range []string{"/api/v1/neurons?layer=L2&", "/api/v1/signals?neuron=n&", "/api/v1/memories?", "/api/v1/memories?neuron=n&"} {
 			for _, limit := range []int{220, 1000} {
 				t.Run(fmt.Sprintf("%slimit=%d", path, limit), func(t *testing.T) {
 					sizes := walkPages(t, s, fmt.Sprintf("%slimit=%d", path, limit), bound)
@@ -31,6 +39,9 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 						if first := min(limit, short+8); sizes[0] < min(limit, short) || sizes[0] > first {
 							t.Errorf("the first page has %d rows, of which %d are short", sizes[0], short)
 						}
+					}
+					if strings.Contains(path, "neurons") {
+						want++ // neuron-l2
 					}
 					rows := 0
 					for _, n := range sizes {
@@ -42,7 +53,16 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 				})
 			}
 		}
-		// A search has one page.
+		// What has no further pages leaves out the rest.
+		traced := s.ask("GET", "/api/v1/signals/"+parent, "").want(200)
+		if told := decode[struct {
+			Data struct {
+				Trace     []struct{ ID string }
+				Truncated bool
+			}
+		}](traced).Data; len(told.Trace) != 1+8-1 && len(told.Trace) != 1+8 || !told.Truncated || len(traced.body) > bound {
+			t.Errorf("a trace of %d entries in %d bytes, truncated: %t", len(told.Trace), len(traced.body), told.Truncated)
+		}
 		r := s.ask("GET", "/api/v1/memories/search?limit=1000&q=antenna", "").want(200)
 		if found := len(decode[list[struct{ ID string }]](r).Data); found != 8-1 && found != 8 || len(r.body) > bound {
 			t.Errorf("a search answers %d memories in %d bytes", found, len(r.body))
@@ -70,5 +90,44 @@ func walkPages(t *testing.T, s *harness, path string, bound int) (sizes []int) {
 			return sizes
 		}
 		cursor = "&cursor=" + url.QueryEscape(*p.NextCursor)
+	}
+}
+
+// fewRows demands that neurons are read a few at a time.
+type fewRows struct {
+	model.Store
+
+	t *testing.T
+}
+
+// NeuronList implements model.Store.
+func (s *fewRows) NeuronList(ctx context.Context, arg model.NeuronListParams) ([]model.Neuron, error) {
+	rows, err := s.Store.NeuronList(ctx, arg)
+	if len(rows) > 101 {
+		s.t.Errorf("%d neurons are read at once, each with a prompt of up to 1 MiB", len(rows))
+	}
+	return rows, err
+}
+
+// The status tells of all neurons, however many readings they take.
+func TestStatusReadsFewNeuronsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{150, 1000} {
+		s := newServerOn(t, &fewRows{openStore(t, sqliteEngine), t}, func(d *server.Deps) { d.Config.MaxPage = limit })
+		const neurons = 230 // beside the four that a migration makes
+		for i := range neurons {
+			s.ask("PUT", fmt.Sprintf("/api/v1/neurons/a%03d", i), `{"layer":"L1"}`).want(201)
+		}
+		s.send("heard")
+		for range 2 {
+			all := data[struct{ Neurons []struct{ ID string } }](s.ask("GET", "/api/v1/status", "").want(200)).Neurons
+			if len(all) != min(limit, neurons+4) || !slices.IsSortedFunc(all, func(a, b struct{ ID string }) int { return strings.Compare(a.ID, b.ID) }) || all[100].ID != "a100" {
+				t.Errorf("of %d neurons the status tells %d: %v", neurons+4, len(all), all)
+			}
+		}
+		sizes := walkPages(t, s, fmt.Sprintf("/api/v1/neurons?limit=%d", limit), 1<<20)
+		if rows := sizes[0]; rows != min(limit, neurons+4) {
+			t.Errorf("the list has pages of %v", sizes)
+		}
 	}
 }

@@ -86,6 +86,8 @@ func (s *Server) runStream(ctx context.Context, w *eventWriter, l *stream.Listen
 	defer heartbeat.Stop()
 	renew := time.NewTicker(s.cfg.StreamRenew)
 	defer renew.Stop()
+	more := make(chan struct{})
+	close(more)
 	for {
 		b, wake, err := l.Poll(ctx)
 		if ctx.Err() != nil {
@@ -101,8 +103,12 @@ func (s *Server) runStream(ctx context.Context, w *eventWriter, l *stream.Listen
 				return
 			}
 		}
-		if wake == nil || len(b.Events) > 0 && !s.paced(ctx, w) {
-			continue // there is more to read, or ctx ended
+		if wake == nil {
+			// There is more to read, and a client that reads slowly may take an hour over it:
+			// what ends a stream must not wait for that.
+			wake = more
+		} else if len(b.Events) > 0 && !s.paced(ctx, w) {
+			continue // ctx ended
 		}
 		select {
 		case <-wake:

@@ -39,19 +39,7 @@ func (s *Server) registerStatus() {
 }
 
 func (s *Server) statusGet(ctx context.Context, _ *struct{}) (*answer[status], error) {
-	rows, err := s.store.NeuronList(ctx, model.NeuronListParams{PageLimit: int64(s.cfg.MaxPage)})
-	if err != nil {
-		return nil, err
-	}
-	heard, err := s.activityOf(ctx, "", rows)
-	if err != nil {
-		return nil, err
-	}
-	neurons, err := s.encoded.page("status", s.now(), rows, heard, func() ([]byte, time.Time, error) {
-		neurons, until := s.statusNeurons(rows, heard)
-		body, err := marshalAnswer(neurons)
-		return body, until, err
-	})
+	neurons, err := s.encodedStatusNeurons(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +48,44 @@ func (s *Server) statusGet(ctx context.Context, _ *struct{}) (*answer[status], e
 	return a, nil
 }
 
-// statusNeurons tells of all neurons, and until when that holds.
+// encodedStatusNeurons is the JSON of all neurons. They are read a few at a time: prompts,
+// of which none is told here, may have 1 MiB each.
+func (s *Server) encodedStatusNeurons(ctx context.Context) ([]byte, error) {
+	list, after := []byte("["), ""
+	for left := s.cfg.MaxPage; left > 0; {
+		most := min(left, pageStep)
+		rows, err := s.store.NeuronList(ctx, model.NeuronListParams{AfterID: after, PageLimit: int64(most)})
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) == 0 {
+			break
+		}
+		heard, err := s.activityOf(ctx, after, rows)
+		if err != nil {
+			return nil, err
+		}
+		part, err := s.encoded.page("status\x00"+after, s.now(), rows, heard, func() ([]byte, time.Time, error) {
+			neurons, until := s.statusNeurons(rows, heard)
+			body, err := marshalAnswer(neurons)
+			return body, until, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(list) > 1 {
+			list = append(list, ',')
+		}
+		list = append(list, part[1:len(part)-1]...)
+		if left -= len(rows); len(rows) < most {
+			break
+		}
+		after = rows[len(rows)-1].ID
+	}
+	return append(list, ']'), nil
+}
+
+// statusNeurons tells of some neurons, and until when that holds.
 func (s *Server) statusNeurons(rows []model.Neuron, heard [][]model.NeuronActivity) (neurons []statusNeuron, until time.Time) {
 	last := lastSignals(heard)
 	neurons = make([]statusNeuron, len(rows))

@@ -22,7 +22,7 @@ const maxTrace = 200
 type Trace struct {
 	Entries []traceEntry `json:"trace" nullable:"false" doc:"In order of time."`
 	// Truncated keeps a client from taking the beginning for the whole.
-	Truncated bool `json:"truncated" doc:"Whether the trace goes on beyond its 200 first entries."`
+	Truncated bool `json:"truncated" doc:"Whether the trace goes on beyond its first entries, of which it tells 200, or as many as have 8 MiB of text."`
 }
 
 // traceEntry is one event in the life of a signal.
@@ -79,18 +79,31 @@ func (s *Server) traceOf(ctx context.Context, in *UUIDPath) (model.Signal, Trace
 	if err != nil {
 		return model.Signal{}, Trace{}, err
 	}
-	// One more than fits tells whether there are more. Should a signal name itself,
-	// it is one of them.
-	const limit = maxTrace + 1
-	signals, err := s.store.SignalListByReference(ctx, model.SignalListByReferenceParams{Reference: id, PageLimit: limit})
+	signals, err := traceRows(func(r *model.Signal) int { return len(r.Content) }, func(most int64) ([]model.Signal, error) {
+		return s.store.SignalListByReference(ctx, model.SignalListByReferenceParams{Reference: id, PageLimit: most})
+	})
 	if err != nil {
 		return model.Signal{}, Trace{}, err
 	}
-	memories, err := s.store.MemoryListByReference(ctx, model.MemoryListByReferenceParams{Reference: id, PageLimit: limit})
+	memories, err := traceRows(func(r *model.Memory) int { return len(r.Content) }, func(most int64) ([]model.Memory, error) {
+		return s.store.MemoryListByReference(ctx, model.MemoryListByReferenceParams{Reference: id, PageLimit: most})
+	})
 	if err != nil {
 		return model.Signal{}, Trace{}, err
 	}
 	return row, newTrace(row, signals, memories), nil
+}
+
+// traceRows reads what may be in a trace: more than are told, unless the first are so long
+// already that they fill it. One more than fits tells whether there are more. Should a
+// signal name itself, it is one of them.
+func traceRows[R any](size func(*R) int, read func(most int64) ([]R, error)) ([]R, error) {
+	rows, err := read(pageStep + 1)
+	bytes := 0
+	if err != nil || len(rows) <= pageStep || fitting(rows, size, &bytes) < len(rows) {
+		return rows, err
+	}
+	return read(maxTrace + 1)
 }
 
 func newTrace(of model.Signal, signals []model.Signal, memories []model.Memory) Trace {
@@ -120,9 +133,12 @@ func newTrace(of model.Signal, signals []model.Signal, memories []model.Memory) 
 	// same time the signal comes first, then what was sent, then what was kept.
 	slices.SortStableFunc(entries, func(a, b traceEntry) int { return cmp.Compare(a.Timestamp.UnixMicro(), b.Timestamp.UnixMicro()) })
 
-	t := Trace{Entries: entries}
-	if len(entries) > maxTrace {
-		t.Entries, t.Truncated = entries[:maxTrace], true
-	}
-	return t
+	bytes := 0
+	told := fitting(entries[:min(len(entries), maxTrace)], func(e *traceEntry) int {
+		if e.Response == nil {
+			return 0
+		}
+		return len(*e.Response)
+	}, &bytes)
+	return Trace{Entries: entries[:told], Truncated: told < len(entries)}
 }

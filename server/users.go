@@ -12,7 +12,7 @@ import (
 
 type userBody struct {
 	Username string  `json:"username" minLength:"1" maxLength:"255" doc:"Unique; capitals count." example:"bob"`
-	Password string  `json:"password" minLength:"8" maxLength:"1024" format:"password" writeOnly:"true" example:"correct horse battery staple"`
+	Password string  `json:"password" minLength:"8" maxLength:"1024" format:"password" writeOnly:"true" doc:"At least 8 characters, and at most 1,024 bytes of UTF-8." example:"correct horse battery staple"`
 	Role     string  `json:"role,omitempty" enum:"guest,user,admin" default:"user"`
 	Email    *string `json:"email,omitempty" maxLength:"255" nullable:"true" doc:"Unique, if given." example:"bob@example.org"`
 }
@@ -23,7 +23,7 @@ type userPatch struct {
 }
 
 type newPassword struct {
-	Password string `json:"password" minLength:"8" maxLength:"1024" format:"password" writeOnly:"true" example:"correct horse battery staple"`
+	Password string `json:"password" minLength:"8" maxLength:"1024" format:"password" writeOnly:"true" doc:"At least 8 characters, and at most 1,024 bytes of UTF-8." example:"correct horse battery staple"`
 }
 
 // role is a role with what it may do.

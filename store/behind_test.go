@@ -113,6 +113,20 @@ func TestWriteBehindKeepsTheLaterWrite(t *testing.T) {
 	if n, err := engine.NeuronGet(t.Context(), model.NeuronGetParams{ID: "neuron-l1"}); err != nil || n.State != "direct" || n.Version != direct.Version {
 		t.Errorf("%+v, %v", n, err)
 	}
+	// As docs/cache.md warns, it need not be a state that came later.
+	if _, queued, err := later.NeuronSetState(t.Context(), setState("waiting")); err != nil || !queued {
+		t.Fatal(queued, err)
+	}
+	direct, err = st.NeuronUpdate(t.Context(), model.NeuronUpdateParams{ID: "neuron-l1", Layer: "L1", SystemPrompt: "new", Settings: model.EmptyObject(), UpdatedAt: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := later.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := engine.NeuronGet(t.Context(), model.NeuronGetParams{ID: "neuron-l1"}); err != nil || n.State != "direct" || n.Version != direct.Version {
+		t.Errorf("%+v, %v", n, err)
+	}
 	// A condition is for what is stored.
 	arg := setState("conditional")
 	arg.IfVersion = &direct.Version

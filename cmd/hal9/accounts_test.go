@@ -35,7 +35,7 @@ func TestAccounts(t *testing.T) {
 		if p := authenticates(t, url, strings.TrimSpace(made.out)); p.Role != auth.RoleAdmin || p.Username != "admin" {
 			t.Errorf("the first key is of %+v", p)
 		}
-		hal9("user", "set-role", "admin", "user").want(t, exitFailure, "", "last active admin")
+		hal9("user", "set-role", "admin", "user").want(t, exitFailure, "", "user.role: this is the last active admin")
 		hal9("user", "deactivate", "admin").want(t, exitFailure, "", "last active admin")
 		hal9("user", "delete", "admin", "--yes").want(t, exitFailure, "", "last active admin")
 

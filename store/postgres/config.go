@@ -69,6 +69,7 @@ func (c Config) WithDefaults() Config {
 	def(&c.ConnectionIdleTimeout, 30*time.Minute)
 	def(&c.AcquireTimeout, 3*time.Second)
 	def(&c.StatementTimeout, 10*time.Second)
+	c.StatementTimeout = min(c.StatementTimeout, longestLimit)
 	def(&c.ReplicaMaxLag, 5*time.Second)
 	def(&c.ReplicaTimeout, time.Second)
 	return c
@@ -149,7 +150,13 @@ func (c Config) begin() pgx.TxOptions {
 		"; SET LOCAL idle_in_transaction_session_timeout = " + milliseconds(2*c.StatementTimeout)}
 }
 
-func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+// longestLimit is the longest that PostgreSQL's settings of this kind hold, 24 days.
+const longestLimit = math.MaxInt32 * time.Millisecond
+
+// milliseconds writes a limit as PostgreSQL takes it: never 0, which would be none.
+func milliseconds(d time.Duration) string {
+	return strconv.FormatInt(max(min(d, longestLimit).Milliseconds(), 1), 10)
+}
 
 func setDefault(params map[string]string, key, value string) {
 	if _, ok := params[key]; !ok {

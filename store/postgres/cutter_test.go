@@ -6,9 +6,10 @@ import (
 	"net/url"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
 // cutter stands between the store and the engine, and can cut all connections.
@@ -85,7 +86,7 @@ func (c *cutter) close() {
 // to wait, and adds it to them: what waits does not notice that its client is gone.
 func awaitWaiting(t *testing.T, conn *pgx.Conn, known map[int]bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	testenv.Eventually(t, "a session that waits for a lock", func() bool {
 		rows, err := conn.Query(t.Context(), `SELECT DISTINCT pid FROM pg_locks
 			WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
 		if err != nil {
@@ -98,12 +99,9 @@ func awaitWaiting(t *testing.T, conn *pgx.Conn, known map[int]bool) {
 		for _, pid := range pids {
 			if !known[pid] {
 				known[pid] = true
-				return
+				return true
 			}
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("no session waits for a lock")
-		}
-		time.Sleep(2 * time.Millisecond) // between two looks
-	}
+		return false
+	})
 }

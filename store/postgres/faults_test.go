@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"sync"
@@ -120,6 +121,26 @@ func TestNoFreeConnection(t *testing.T) {
 	for name, call := range calls(st) {
 		if err := call(t.Context()); err != nil {
 			t.Errorf("%s after that: %v", name, err)
+		}
+	}
+}
+
+// A limit beyond what PostgreSQL's settings hold, or twice of it, is no reason not to
+// connect.
+func TestLongStatementTimeout(t *testing.T) {
+	t.Parallel()
+	_, address := open(t)
+	for limit, want := range map[time.Duration]string{400 * time.Hour: "400h", 1000 * time.Hour: "2147483647ms", math.MaxInt64: "2147483647ms"} {
+		for _, pooled := range []bool{false, true} {
+			st := reopen(t, address, postgres.Config{StatementTimeout: limit, Pooled: pooled})
+			err := st.InTx(t.Context(), func(context.Context, model.Tx) error { return nil })
+			if err != nil {
+				t.Errorf("%s, pooled %v: %v", limit, pooled, err)
+			}
+			var got string
+			if err := st.Pool().QueryRow(t.Context(), "SHOW statement_timeout").Scan(&got); err != nil || !pooled && got != want {
+				t.Errorf("%s, pooled %v: the engine's limit is %q, %v, want %s", limit, pooled, got, err, want)
+			}
 		}
 	}
 }

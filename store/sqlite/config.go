@@ -21,7 +21,8 @@ type Config struct {
 	// AcquireTimeout bounds the wait for a free reader, for a place in the writer's
 	// queue, and for the file's lock when another process holds it. 3 s.
 	AcquireTimeout time.Duration
-	// StatementTimeout bounds a read and a transaction. 10 s.
+	// StatementTimeout bounds a read, each statement of a transaction, and a transaction
+	// as a whole whose caller sets it no time. 10 s.
 	StatementTimeout time.Duration
 	// ReadOnly tells at each write whether writes are refused. Never.
 	ReadOnly func() bool

@@ -228,11 +228,28 @@ func TestNoFreeReader(t *testing.T) {
 	}
 }
 
+// The bound on a statement holds also where the caller would wait for longer, as a request
+// may.
 func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
 	st := openStore(t, sqlite.Config{Path: t.TempDir() + "/hal9.db", StatementTimeout: 50 * time.Millisecond})
-	if _, err := st.MemorySearch(t.Context(), endless(t, st)); !errors.Is(err, model.ErrTimeout) {
-		t.Errorf("a long read: %v, want %v", err, model.ErrTimeout)
+	search := endless(t, st)
+	patient, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, ctx := range []context.Context{t.Context(), patient} {
+		if _, err := st.MemorySearch(ctx, search); !errors.Is(err, model.ErrTimeout) {
+			t.Errorf("a long read: %v, want %v", err, model.ErrTimeout)
+		}
+		err := st.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
+			_, err := tx.MemorySearch(ctx, search)
+			return err
+		})
+		if !errors.Is(err, model.ErrTimeout) {
+			t.Errorf("a long read in a transaction: %v, want %v", err, model.ErrTimeout)
+		}
+	}
+	if patient.Err() != nil {
+		t.Error("the caller's own time was waited for")
 	}
 	err := st.InTx(t.Context(), func(ctx context.Context, _ model.Tx) error {
 		<-ctx.Done()

@@ -56,9 +56,7 @@ func errNoPartitions() error {
 // chunks, so that other writes get their turn. Beside an error it returns those that
 // are gone already.
 func (s *Store) SignalPartitionDrop(ctx context.Context, before time.Time) (gone []model.SignalPartition, err error) {
-	ctx, cancel := context.WithTimeout(ctx, dropTimeout)
-	defer cancel()
-	err = s.read(ctx, "SignalPartitionDrop", func(ctx context.Context, rd *reader) error {
+	err = s.readFor(ctx, dropTimeout, "SignalPartitionDrop", func(ctx context.Context, rd *reader) error {
 		gone, err = PartitionDrop(ctx, rd.conn, s.execAlone, before)
 		return err
 	})

@@ -191,16 +191,28 @@ func (s *Store) Write(ctx context.Context, query string, fn func(context.Context
 	})
 }
 
+// read lends a reader for a statement.
 func (s *Store) read(ctx context.Context, query string, fn func(context.Context, *reader) error) error {
+	return s.readFor(ctx, s.cfg.StatementTimeout, query, fn)
+}
+
+// readFor is read for what may take another time.
+func (s *Store) readFor(ctx context.Context, limit time.Duration, query string, fn func(context.Context, *reader) error) error {
 	if insideTx(ctx, s) {
 		return &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.cfg.StatementTimeout)
-		defer cancel()
-	}
+	ctx, cancel := bounded(ctx, limit)
+	defer cancel()
 	return model.ObserveQuery(ctx, s.cfg.Observer, query, func(ctx context.Context) error {
 		return translate(query, s.readers.with(ctx, query, func(rd *reader) error { return fn(ctx, rd) }))
 	})
+}
+
+// bounded ends after the limit at the latest. Most callers have less time left: no timer is
+// made for them.
+func bounded(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= limit {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, limit)
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/hal9-ai/hal9/gen/sqlitedb"
 	"github.com/hal9-ai/hal9/gen/sqlitestore"
@@ -70,7 +71,7 @@ func (s *Store) runTx(ctx context.Context, fn func(ctx context.Context, tx model
 			w.rollBack()
 		}
 	}()
-	t := &tx{writer: w, observer: s.cfg.Observer}
+	t := &tx{writer: w, observer: s.cfg.Observer, timeout: s.cfg.StatementTimeout}
 	t.Store = sqlitestore.New(t, translate)
 	if err := fn(context.WithValue(ctx, txMark{s}, true), t); err != nil {
 		return err
@@ -95,7 +96,8 @@ type tx struct {
 	*sqlitestore.Store
 	writer   *writer
 	observer model.QueryObserver
-	failed   error // the first statement's error; nothing runs after it
+	timeout  time.Duration // of a statement
+	failed   error         // the first statement's error; nothing runs after it
 }
 
 // Read runs one generated query in the transaction.
@@ -103,6 +105,8 @@ func (t *tx) Read(ctx context.Context, query string, fn func(context.Context, *s
 	if t.failed != nil {
 		return model.AbortedTx(query)
 	}
+	ctx, cancel := bounded(ctx, t.timeout)
+	defer cancel()
 	err := model.ObserveQuery(ctx, t.observer, query, func(ctx context.Context) error {
 		return translate(query, fn(ctx, t.writer.queries))
 	})
@@ -124,6 +128,8 @@ func (t *tx) SignalInsertMany(ctx context.Context, signals []model.SignalInsertP
 	}
 	batch, prepared := model.PrepareSignals(signals)
 	var result model.BulkResult
+	ctx, cancel := bounded(ctx, t.timeout)
+	defer cancel()
 	err := model.ObserveQuery(ctx, t.observer, bulkQuery, func(ctx context.Context) (err error) {
 		result, err = insertSignals(ctx, t.writer.queries, batch, prepared)
 		return translate(bulkQuery, err)

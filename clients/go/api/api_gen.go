@@ -382,7 +382,7 @@ type ContractTrace struct {
 	// Trace In order of time.
 	Trace []TraceEntry `json:"trace"`
 
-	// Truncated Whether the trace goes on beyond its 200 first entries.
+	// Truncated Whether the trace goes on beyond its first entries, of which it tells 200, or as many as have 8 MiB of text.
 	Truncated bool `json:"truncated"`
 }
 
@@ -799,7 +799,9 @@ type HealthDetailedStatus string
 
 // LoginBody defines model for LoginBody.
 type LoginBody struct {
-	// Password Examples: correct horse battery staple
+	// Password At most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	Password string `json:"password"`
 
 	// Username Examples: ann
@@ -1104,7 +1106,9 @@ type NewAPIKey struct {
 
 // NewPassword defines model for NewPassword.
 type NewPassword struct {
-	// Password Examples: correct horse battery staple
+	// Password At least 8 characters, and at most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	Password string `json:"password"`
 }
 
@@ -1225,10 +1229,14 @@ type Partition struct {
 
 // PasswordBody defines model for PasswordBody.
 type PasswordBody struct {
-	// NewPassword Examples: a longer and better one
+	// NewPassword At least 8 characters, and at most 1,024 bytes of UTF-8.
+	//
+	// Examples: a longer and better one
 	NewPassword string `json:"new_password"`
 
-	// OldPassword Examples: correct horse battery staple
+	// OldPassword At most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	OldPassword string `json:"old_password"`
 }
 
@@ -1263,7 +1271,9 @@ type ProfileBody struct {
 
 // ProofBody defines model for ProofBody.
 type ProofBody struct {
-	// Password Examples: correct horse battery staple
+	// Password At most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	Password string `json:"password"`
 }
 
@@ -1280,7 +1290,9 @@ type RegisterBody struct {
 	// Examples: ann@example.org
 	Email *string `json:"email,omitempty"`
 
-	// Password Examples: correct horse battery staple
+	// Password At least 8 characters, and at most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	Password string `json:"password"`
 
 	// Username Unique; capitals count.
@@ -1514,7 +1526,7 @@ type TracedSignal struct {
 	// Trace In order of time.
 	Trace []TraceEntry `json:"trace"`
 
-	// Truncated Whether the trace goes on beyond its 200 first entries.
+	// Truncated Whether the trace goes on beyond its first entries, of which it tells 200, or as many as have 8 MiB of text.
 	Truncated bool `json:"truncated"`
 }
 
@@ -1525,7 +1537,9 @@ type UserBody struct {
 	// Examples: bob@example.org
 	Email *string `json:"email,omitempty"`
 
-	// Password Examples: correct horse battery staple
+	// Password At least 8 characters, and at most 1,024 bytes of UTF-8.
+	//
+	// Examples: correct horse battery staple
 	Password string        `json:"password"`
 	Role     *UserBodyRole `json:"role,omitempty"`
 
