@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hal9-ai/hal9/gen/pgdb"
 	"github.com/hal9-ai/hal9/model"
@@ -143,11 +144,7 @@ type reads struct {
 
 func newReads(s *Store) *reads {
 	r := &reads{}
-	r.signals.many = s.signalsByKeys
-	r.signals.one = func(ctx context.Context, arg model.SignalGetParams) (*model.Signal, error) {
-		row, err := s.Store.SignalGet(ctx, arg)
-		return &row, err
-	}
+	r.signals.one, r.signals.many = s.signalInMonth, s.signalsByKeys
 	r.references.one, r.references.many = s.Store.SignalListByReference, s.signalsByReferences
 	r.memories.one, r.memories.many = s.Store.MemoryListByReference, s.memoriesByReferences
 	return r
@@ -188,6 +185,24 @@ func (s *Store) MemoryListByReference(ctx context.Context, arg model.MemoryListB
 		return nil, &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
 	}
 	return s.reads.memories.get(ctx, query, arg)
+}
+
+// signalInMonth is SignalGet by a statement for the signal's month.
+func (s *Store) signalInMonth(ctx context.Context, arg model.SignalGetParams) (*model.Signal, error) {
+	condition := ""
+	if !s.cfg.Pooled { // behind a pooler each call is planned by itself, for its own month
+		condition = monthCondition(time.Now(), arg.Timestamp)
+	}
+	var row pgdb.Signal
+	err := s.read(ctx, "SignalGet", func(ctx context.Context, conn *pgxpool.Conn) (err error) {
+		row, err = pgdb.New(inMonth{conn, condition}).SignalGet(ctx, pgdb.SignalGetParams(arg))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	signal := model.Signal(row)
+	return &signal, nil
 }
 
 func (s *Store) signalsByKeys(ctx context.Context, keys []model.SignalGetParams) ([]*model.Signal, error) {
