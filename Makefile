@@ -166,9 +166,9 @@ rest: build ## time to the first answer and memory at rest, beside bare gin, on 
 	bin/rest $(ARGS)
 
 .PHONY: growth
-growth: bin/testenv ## measure what operations cost as the data grows, on PostgreSQL (ARGS="--signals 10000,10000000")
+growth: bin/testenv ## measure what operations cost as the data grows, on PostgreSQL (ARGS="--signals 10000,10000000" SHARED_BUFFERS=4GB)
 	@mkdir -p bin && CGO_ENABLED=0 $(GO) build -buildvcs=false -o bin/growth ./bench/growth
-	bin/testenv run --durable -- sh -c 'bin/growth --url "$$HAL9_TEST_POSTGRES_URL" --svg bin/growth.svg $(ARGS)'
+	bin/testenv run --durable $(if $(SHARED_BUFFERS),--shared-buffers $(SHARED_BUFFERS)) -- sh -c 'bin/growth --url "$$HAL9_TEST_POSTGRES_URL" --svg bin/growth.svg $(ARGS)'
 	@echo "the plot is in bin/growth.svg"
 
 # Bounded: five kinds of work on PostgreSQL and two on SQLite, 5 s each.

@@ -40,7 +40,7 @@ func TestLoginsDoNotWaitForOneAnother(t *testing.T) {
 	try := func(pw string) error {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		_, err := b.Service.Login(ctx, auth.LoginParams{Username: "ann", Password: pw, Client: home()})
+		_, err := b.Login(ctx, auth.LoginParams{Username: "ann", Password: pw, Client: home()})
 		return err
 	}
 	for _, bcrypts := range []uint64{1, 0} { // the second time it is known that there are none

@@ -156,11 +156,12 @@ func (g *group) commit(batch []*submission) (took time.Duration) {
 	}
 	// Counted before it is answered, so that whoever has the answer finds it counted.
 	i.figures.commitEach(accepted, committed, stored)
+	// Told before, too: what is sent after the answer comes later in the stream.
+	i.told(stored)
 	for _, s := range batch {
 		tell(s)
 		s.answered <- struct{}{}
 	}
-	i.told(stored)
 	ctx, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()
 	i.activity.note(ctx, stored...)

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +25,8 @@ import (
 // When the processor is what is short, requests wait before they are under way: unread,
 // in the kernel, for a goroutine that waits for its turn. The kernel knows for how long;
 // it is asked for a sample of the requests, and r times that are those who wait; on
-// connections with one request at a time no more than there are connections.
+// connections with one request at a time no more than there are connections, those that
+// are left unread left out.
 //
 // A burst is no overload: after a pause of the disk or of the collector all who came
 // meanwhile are there at once, and soon answered. So what is beyond the bound is let in
@@ -39,13 +39,13 @@ type admission struct {
 	least int64 // that may be under way whatever the rate; 0 is no bound at all
 	delay time.Duration
 
-	under atomic.Int64  // requests under way
-	done  atomic.Int64  // requests that ended, ever
-	conns *atomic.Int64 // open connections
-	waits atomic.Int64  // requests that wait to be looked at, as it seems
-	most  atomic.Int64  // that may be under way or wait at present
-	over  atomic.Int64  // since when there are more, since begun; 0 if there are not
-	last  atomic.Int64  // when one was refused last, since begun
+	under atomic.Int64 // requests under way
+	done  atomic.Int64 // requests that ended, ever
+	asks  func() int64 // connections that may bring a request
+	waits atomic.Int64 // requests that wait to be looked at, as it seems
+	most  atomic.Int64 // that may be under way or wait at present
+	over  atomic.Int64 // since when there are more, since begun; 0 if there are not
+	last  atomic.Int64 // when one was refused last, since begun
 	// looked is when the rate was looked at last, since begun.
 	looked atomic.Int64
 	// sampled is when a request was asked how long it waited, since begun.
@@ -87,8 +87,8 @@ const (
 const adminLane = 64
 
 // newAdmission makes a lane, whose name is its label in the metrics.
-func newAdmission(name string, least int, delay time.Duration, conns *atomic.Int64, set *metrics.Set) *admission {
-	a := &admission{conns: conns, least: int64(least), delay: delay, begun: time.Now()}
+func newAdmission(name string, least int, delay time.Duration, asks func() int64, set *metrics.Set) *admission {
+	a := &admission{asks: asks, least: int64(least), delay: delay, begun: time.Now()}
 	a.most.Store(a.least)
 	label := `{lane="` + name + `"}`
 	a.refused = set.NewCounter("hal9_http_shed_total" + label)
@@ -164,7 +164,7 @@ func (a *admission) resume() bool { return a.fits(a.under.Add(1)) }
 // fits tells whether there may be so many requests.
 func (a *admission) fits(n int64) bool {
 	if waits := a.waits.Load(); waits > 0 {
-		n = max(n, min(n+waits, a.conns.Load()))
+		n = max(n, min(n+waits, a.asks()))
 	}
 	if a.least == 0 {
 		return true
@@ -220,13 +220,17 @@ func (a *admission) allowed(now time.Duration) int64 {
 }
 
 // countConn keeps count of open connections.
-func (s *Server) countConn(state http.ConnState) {
+func (s *Server) countConn(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.conns.Add(1)
 	case http.StateClosed, http.StateHijacked:
 		s.conns.Add(-1)
-	case http.StateActive, http.StateIdle:
+	case http.StateIdle:
+		if c := watchedConn(conn); c != nil {
+			c.answered()
+		}
+	case http.StateActive:
 	}
 }
 
@@ -256,9 +260,6 @@ func tooManyUnderWay() *problem {
 	return newProblem(http.StatusServiceUnavailable, "more requests are under way than this server can answer soon; nothing was done; try again after the time that Retry-After tells")
 }
 
-// retryAfterShed spreads those who come back over some seconds.
-func retryAfterShed() string { return strconv.Itoa(1 + rand.IntN(3)) } //nolint:gosec // not a secret
-
 // shedEarly refuses a request before the router and all that stands around it, if that is
 // sure: a part of what a refusal costs. Routes with parameters are left to the router.
 func (s *Server) shedEarly(w http.ResponseWriter, r *http.Request) bool {
@@ -286,7 +287,7 @@ func (s *Server) shed(w http.ResponseWriter, r *http.Request, route string, a *a
 		h["Vary"] = []string{"Origin"}
 	}
 	h[headerRequestID] = []string{requestIDOf(r)}
-	h["Retry-After"] = []string{retryAfterShed()}
+	h["Retry-After"] = []string{s.retryAfter(r, a)}
 	h["Content-Type"] = []string{typeProblem}
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_, _ = w.Write(s.shedBody) // what is left to fail is the client's connection

@@ -16,7 +16,8 @@ func sinceArrival(c net.Conn) time.Duration {
 	if secured, ok := c.(*tls.Conn); ok {
 		c = secured.NetConn()
 	}
-	if watched, ok := c.(*deadlineConn); ok {
+	watched, _ := c.(*deadlineConn)
+	if watched != nil {
 		c = watched.NetConn()
 	}
 	socket, ok := c.(syscall.Conn)
@@ -33,5 +34,8 @@ func sinceArrival(c net.Conn) time.Duration {
 			age = time.Duration(info.Last_data_recv) * time.Millisecond
 		}
 	})
+	if watched != nil {
+		age = watched.arrived(age)
+	}
 	return age
 }

@@ -70,7 +70,7 @@ func (s *Server) bodyInMemory(c *gin.Context) bool {
 		return false
 	case !room:
 		lane.refused.Inc()
-		tooManyUnderWay().with("Retry-After", retryAfterShed()).abort(c)
+		tooManyUnderWay().with("Retry-After", s.retryAfter(c.Request, lane)).abort(c)
 		return false
 	}
 	c.Request.Body = body

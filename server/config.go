@@ -136,6 +136,7 @@ func (c *Config) validate() error {
 		{"server.hsts_max_age", c.HSTSMaxAge},
 		{"limits.window", c.Limits.Window},
 		{"limits.requests_delay", c.Limits.RequestsDelay},
+		{"limits.refusal_pause", c.Limits.RefusalPause},
 	} {
 		if d.value < 0 {
 			return fmt.Errorf("%s is %v: give a time above 0", d.key, d.value)

@@ -42,6 +42,9 @@ type deadlineWatch struct {
 	begun time.Time
 	// now is when it last looked, since begun.
 	now atomic.Int64
+	// unread counts the connections that are left unread at present, until hurry is closed.
+	unread *atomic.Int64
+	hurry  chan struct{}
 
 	mu    sync.Mutex
 	conns map[*deadlineConn]struct{}
@@ -55,9 +58,10 @@ const (
 	grainPart     = 20
 )
 
-// newDeadlineWatch makes one for deadlines of these lengths, of which 0 is none.
-func newDeadlineWatch(lengths ...time.Duration) *deadlineWatch {
-	w := &deadlineWatch{grain: deadlineGrain, wake: make(chan struct{}, 1), conns: map[*deadlineConn]struct{}{}, begun: time.Now()}
+// newDeadlineWatch makes one for deadlines of these lengths, of which 0 is none, which counts
+// connections that are left unread.
+func newDeadlineWatch(unread *atomic.Int64, lengths ...time.Duration) *deadlineWatch {
+	w := &deadlineWatch{grain: deadlineGrain, wake: make(chan struct{}, 1), unread: unread, hurry: make(chan struct{}), conns: map[*deadlineConn]struct{}{}, begun: time.Now()}
 	for _, d := range lengths {
 		if d > 0 {
 			w.grain = max(leastGrain, min(w.grain, d/grainPart))
@@ -122,6 +126,12 @@ type deadlineConn struct {
 
 	watch       *deadlineWatch
 	read, write deadline
+	// unreadFor is how long it is to be left unread after the answer under way; 0 is not at
+	// all.
+	unreadFor atomic.Int64
+	// Since the watch began: until when it is left unread, 0 if it is not; and since when it
+	// is read again, 0 if it always was.
+	unreadUntil, readSince atomic.Int64
 }
 
 // deadline is one of a connection.
@@ -194,6 +204,7 @@ func (c *deadlineConn) Close() error {
 	c.watch.mu.Lock()
 	delete(c.watch.conns, c)
 	c.watch.mu.Unlock()
+	c.readOn()
 	return c.Conn.Close() //nolint:wrapcheck // it stands for the connection
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func watching(t *testing.T, w *deadlineWatch) {
 // A watched connection is one by the standard library's own measure.
 func TestWatchedConnection(t *testing.T) {
 	t.Parallel()
-	w := newDeadlineWatch(time.Millisecond)
+	w := newDeadlineWatch(&atomic.Int64{}, time.Millisecond)
 	watching(t, w)
 	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 		c1, c2, err = pair(w)
@@ -52,7 +53,7 @@ func TestWatchedConnection(t *testing.T) {
 // A connection is closed for writing alone, as net/http does before it gives one up.
 func TestWatchedConnectionHalfClosed(t *testing.T) {
 	t.Parallel()
-	c, other, err := pair(newDeadlineWatch())
+	c, other, err := pair(newDeadlineWatch(&atomic.Int64{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func TestWatchedConnectionHalfClosed(t *testing.T) {
 // What is past interrupts a read at once, whoever looks: nobody does here.
 func TestPastDeadline(t *testing.T) {
 	t.Parallel()
-	c, other, err := pair(newDeadlineWatch())
+	c, other, err := pair(newDeadlineWatch(&atomic.Int64{}))
 	if err != nil {
 		t.Fatal(err)
 	}

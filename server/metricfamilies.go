@@ -98,6 +98,7 @@ func serviceFamilies() []MetricFamily {
 		{Name: "hal9_http_requests_total", Kind: counter, Labels: "method, route, status", Help: "Requests answered, by route template; what no route took has the route unmatched."},
 		{Name: "hal9_http_request_duration_seconds", Kind: histogram, Labels: "method, route, status", Help: "Time from a request's headers to the end of its answer."},
 		{Name: "hal9_http_requests_in_flight", Kind: gauge, Labels: "lane", Help: "Requests that are worked on at this moment: of administration and /metrics (admin), and all others but probes and streams (general). A body that is still being sent does not count."},
+		{Name: "hal9_http_connections_unread", Kind: gauge, Help: "Connections that are left unread until the Retry-After of a refused request is over, by limits.refusal_pause."},
 		{Name: "hal9_http_requests_limit", Kind: gauge, Labels: "lane", Help: "Requests that may be worked on at a time, by the rate at which the server answered when it was last near the limit; 0 is no limit."},
 		{Name: "hal9_http_shed_total", Kind: counter, Labels: "lane", Help: "Requests answered 503 at once because too many were under way; they count in hal9_http_requests_total too."},
 		{Name: "hal9_errors_total", Kind: counter, Labels: "error_type", When: "after the first failure", Help: "Failures answered, by kind."},

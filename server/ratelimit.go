@@ -29,6 +29,9 @@ type Limits struct {
 	Requests int
 	// RequestsDelay is 100 ms.
 	RequestsDelay time.Duration
+	// RefusalPause is how long, at the most, a connection is left unread whose request was
+	// refused for Requests and RequestsDelay. 0 is not at all.
+	RefusalPause time.Duration
 }
 
 // maxLimitedKeys bounds the keys and the addresses that are remembered.

@@ -38,7 +38,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		ConnState: func(conn net.Conn, state http.ConnState) {
-			s.countConn(state)
+			s.countConn(conn, state)
 			if !s.ready.Load() {
 				late.note(conn, state)
 			}
@@ -50,7 +50,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		go func() { defer close(sampled); s.cache.run(sampling, s.now) }()
 		defer func() { stop(); <-sampled }()
 	}
-	watch := newDeadlineWatch(server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout, server.IdleTimeout, s.cfg.BulkIdleTimeout)
+	watch := newDeadlineWatch(&s.unread, server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout, server.IdleTimeout, s.cfg.BulkIdleTimeout)
 	watchEnded, stopWatch := make(chan struct{}), make(chan struct{})
 	go func() { defer close(watchEnded); watch.run(stopWatch) }()
 	defer func() { close(stopWatch); <-watchEnded }()
@@ -72,6 +72,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	close(watch.hurry)
 	return s.shutdown(ctx, server, ln, &late, served)
 }
 

@@ -156,6 +156,7 @@ type Server struct {
 	loopback   atomic.Pointer[string] // the Host that was last found to be a loopback name
 	limits     rateLimits
 	conns      atomic.Int64  // open connections
+	unread     atomic.Int64  // of them those left unread
 	general    *admission    // counts most requests
 	admins     *admission    // counts those of laneAdmin
 	shedBody   []byte        // the answer to who is not let in
@@ -186,8 +187,10 @@ func New(d Deps) (*Server, error) {
 		direct: map[string]direct{}, access: map[routeKey]*access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
 		secureHeaders: secureHeaders(), shared: newSharedValues(), shedBody: shedBody(),
 	}
-	s.general = newAdmission("general", d.Config.Limits.Requests, d.Config.Limits.RequestsDelay, &s.conns, d.Metrics)
-	s.admins = newAdmission("admin", adminLane, 0, &s.conns, d.Metrics)
+	d.Metrics.NewGauge("hal9_http_connections_unread", func() float64 { return float64(s.unread.Load()) })
+	asks := func() int64 { return s.conns.Load() - s.unread.Load() }
+	s.general = newAdmission("general", d.Config.Limits.Requests, d.Config.Limits.RequestsDelay, asks, d.Metrics)
+	s.admins = newAdmission("admin", adminLane, 0, asks, d.Metrics)
 	var err error
 	if s.encoded, err = newEncodedAnswers(); err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)

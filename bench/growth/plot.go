@@ -88,7 +88,7 @@ func writePanel(out *strings.Builder, x0 int, name string, lines []*line) {
 	for i, l := range lines {
 		var points []string
 		for _, p := range l.points {
-			x, y := across(p.size), down(float64(p.median.Nanoseconds())/1000)
+			x, y := across(p.size), down(float64(p.median().Nanoseconds())/1000)
 			points = append(points, fmt.Sprintf("%.1f,%.1f", x, y))
 			fmt.Fprintf(out, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", x, y, colours[i%len(colours)])
 			if i == 0 {

@@ -26,6 +26,7 @@ type subject struct {
 
 	signals, months, neurons int
 	some                     []uuid.UUID // ids of stored signals, spread over all
+	newest                   []uuid.UUID // ids of the newest of them, which are of this month
 }
 
 // newSubject makes a migrated database with nothing in it.
@@ -62,7 +63,7 @@ func (s *subject) growSignals(n int) error {
 			return err
 		}
 	}
-	return s.settle()
+	return nil
 }
 
 // growPartitions makes months, going back from this one, with 1,000 signals each.
@@ -77,7 +78,7 @@ func (s *subject) growPartitions(n int) error {
 			return err
 		}
 	}
-	return s.settle()
+	return nil
 }
 
 // storeSignals stores signals whose times are a millisecond apart.
@@ -95,6 +96,12 @@ func (s *subject) storeSignals(from time.Time, n int) error {
 	}
 	if result.Inserted != n {
 		return fmt.Errorf("stored %d of %d signals", result.Inserted, n)
+	}
+	if s.months == 0 { // the first is this one
+		s.newest = s.newest[:0]
+		for _, row := range rows[max(0, n-1000):] {
+			s.newest = append(s.newest, row.ID)
+		}
 	}
 	s.signals += n
 	return nil
@@ -130,12 +137,18 @@ func (s *subject) growNeurons(n int) error {
 			return fmt.Errorf("store neurons: %w", err)
 		}
 	}
-	return s.settle()
+	return nil
 }
 
-// settle does what autovacuum would have done by and by, so that no step is measured in
+// settle does what autovacuum would have done by and by, so that no size is measured in
 // the middle of it.
-func (s *subject) settle() error {
+func (s *subject) settle() error { return s.exec("VACUUM ANALYZE") }
+
+// checkpoint has the server write what filling left to be written.
+func (s *subject) checkpoint() error { return s.exec("CHECKPOINT") }
+
+// exec runs a statement that PostgreSQL alone needs.
+func (s *subject) exec(statement string) error {
 	if s.store.Engine() != "postgres" {
 		return nil
 	}
@@ -143,6 +156,6 @@ func (s *subject) settle() error {
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	_, err = conn.Exec(s.ctx, "VACUUM ANALYZE")
+	_, err = conn.Exec(s.ctx, statement)
 	return errors.Join(err, conn.Close(s.ctx))
 }

@@ -38,7 +38,7 @@ func (r *report) disturb(ctx context.Context, o options, progress io.Writer) (er
 		d := measure(ctx, s, "the same, 500 logins a second", flooded)
 		d.Beside = fmt.Sprintf("p99 %.2f times that without; logins: %.0f/s succeeded (p50 %.0f, p99 %.0f ms), %.0f/s refused (p50 %.1f, p99 %.1f ms), %d unsent, %d other, %d broken",
 			d.OK.P99/r.Disturb[len(r.Disturb)-1].OK.P99, logins.perSecond(logins.Good+logins.Late), logins.OK.P50, logins.OK.P99,
-			logins.perSecond(logins.Refused), logins.Shed.P50, logins.Shed.P99, logins.Unsent, logins.Other, logins.Broken)
+			logins.perSecond(logins.Refused+logins.Early), max(logins.Shed.P50, logins.Soon.P50), max(logins.Shed.P99, logins.Soon.P99), logins.Unsent, logins.Other, logins.Broken)
 		r.Disturb = append(r.Disturb, d)
 	}
 	if o.only[drip] {

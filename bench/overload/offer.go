@@ -33,15 +33,21 @@ type figures struct {
 	Asked  int64 `json:"asked"`
 	Unsent int64 `json:"unsent"`
 	// Good were answered 2xx within the target, Late 2xx after it. Refused are 503 and
-	// 429 with Retry-After. Other is every other answer, Broken none at all.
-	Good    int64 `json:"good"`
-	Late    int64 `json:"late"`
-	Refused int64 `json:"refused"`
-	Other   int64 `json:"other"`
-	Broken  int64 `json:"broken"`
-	// Latencies of 2xx, and of refusals, from sending to the whole answer, in milliseconds.
+	// 429 with Retry-After. Early are the late and the refused that were sent before the
+	// Retry-After of their connection's last refusal was over. Other is every other answer, Broken
+	// none at all. UnderWay were not answered when the load ended.
+	Good     int64 `json:"good"`
+	Late     int64 `json:"late"`
+	Refused  int64 `json:"refused"`
+	Early    int64 `json:"early"`
+	Other    int64 `json:"other"`
+	Broken   int64 `json:"broken"`
+	UnderWay int64 `json:"under_way"`
+	// Latencies of 2xx, of refusals, and of those who were early, from sending to the whole
+	// answer, in milliseconds.
 	OK   quantiles `json:"ok_ms"`
 	Shed quantiles `json:"refused_ms"`
+	Soon quantiles `json:"early_ms"`
 	// Processor time as cores.
 	ServerCores    float64 `json:"server_cores"`
 	GeneratorCores float64 `json:"generator_cores"`
@@ -60,13 +66,16 @@ func (f *figures) perSecond(n int64) float64 { return float64(n) / f.Seconds }
 
 // counts are shared by a few clients.
 type counts struct {
-	mu                                 sync.Mutex
-	good, late, refused, other, broken int64
-	ok, shed                           *hdrhistogram.Histogram
-	first                              string
+	mu                                        sync.Mutex
+	good, late, refused, early, other, broken int64
+	underWay                                  int64
+	ok, shed, soon                            *hdrhistogram.Histogram
+	first                                     string
 }
 
-func newCounts() *counts { return &counts{ok: newHistogram(), shed: newHistogram()} }
+func newCounts() *counts {
+	return &counts{ok: newHistogram(), shed: newHistogram(), soon: newHistogram()}
+}
 
 func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3)
@@ -102,22 +111,34 @@ func (l load) run(ctx context.Context, s *service) figures {
 	if arrivals != nil {
 		f.Asked, f.Unsent = l.arrive(ctx, arrivals, begin, end)
 		close(arrivals)
+	} else {
+		rest(ctx, end)
 	}
-	clients.Wait()
 	took := time.Since(begin)
-	f.Seconds = took.Seconds()
+	f.ServerCores = float64(s.cpu()-serverCPU) / float64(took)
+	f.GeneratorCores = float64(ownCPU()-own) / float64(took)
+	clients.Wait()
+	f.Seconds = l.took.Seconds()
 	total := newCounts()
 	for _, shard := range shards {
 		total.add(shard)
 	}
-	f.Good, f.Late, f.Refused, f.Other, f.Broken = total.good, total.late, total.refused, total.other, total.broken
+	f.Good, f.Late, f.Refused, f.Early, f.Other, f.Broken, f.UnderWay = total.good, total.late, total.refused, total.early, total.other, total.broken, total.underWay
 	if arrivals == nil {
-		f.Asked = f.Good + f.Late + f.Refused + f.Other + f.Broken
+		f.Asked = f.Good + f.Late + f.Refused + f.Early + f.Other + f.Broken + f.UnderWay
 	}
-	f.OK, f.Shed, f.FirstOther = quantilesOf(total.ok), quantilesOf(total.shed), total.first
-	f.ServerCores = float64(s.cpu()-serverCPU) / float64(took)
-	f.GeneratorCores = float64(ownCPU()-own) / float64(took)
+	f.OK, f.Shed, f.Soon, f.FirstOther = quantilesOf(total.ok), quantilesOf(total.shed), quantilesOf(total.soon), total.first
 	return f
+}
+
+// rest waits for a time.
+func rest(ctx context.Context, until time.Time) {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // connect opens the connections before the clock starts.
@@ -167,6 +188,7 @@ func (l load) arrive(ctx context.Context, arrivals chan<- struct{}, begin, end t
 // client sends requests until the end.
 func (l load) client(ctx context.Context, c *conn, arrivals <-chan struct{}, next *atomic.Int64, end time.Time, n *counts) {
 	defer c.close()
+	var told time.Time // when it may come again
 	for {
 		if arrivals != nil {
 			if _, more := <-arrivals; !more {
@@ -178,18 +200,19 @@ func (l load) client(ctx context.Context, c *conn, arrivals <-chan struct{}, nex
 		if ctx.Err() != nil {
 			return
 		}
-		wait := l.one(ctx, c, l.deck[int(next.Add(1))%len(l.deck)], n)
+		wait := l.one(ctx, c, l.deck[int(next.Add(1))%len(l.deck)], told, end, n)
+		if wait > 0 {
+			told = time.Now().Add(wait)
+		}
 		if l.patient && wait > 0 {
-			select {
-			case <-time.After(min(wait, time.Until(end))):
-			case <-ctx.Done():
-			}
+			rest(ctx, time.Now().Add(min(wait, time.Until(end))))
 		}
 	}
 }
 
-// one sends one request, and tells how long to wait if it was refused.
-func (l load) one(ctx context.Context, c *conn, request []byte, n *counts) (wait time.Duration) {
+// one sends one request on a connection that was told when to come again, and tells how
+// long to wait if it was refused.
+func (l load) one(ctx context.Context, c *conn, request []byte, told, end time.Time, n *counts) (wait time.Duration) {
 	if err := c.open(ctx); err != nil {
 		n.mu.Lock()
 		defer n.mu.Unlock()
@@ -201,16 +224,23 @@ func (l load) one(ctx context.Context, c *conn, request []byte, n *counts) (wait
 	took := time.Since(sent)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	refused := (a.status == 503 || a.status == 429) && a.retryAfter > 0
 	switch {
+	case err == nil && sent.Add(took).After(end) && (refused || a.status/100 == 2):
+		n.underWay++
 	case err != nil:
 		n.note(&n.broken, err.Error())
+	case sent.Before(told) && (refused || a.status/100 == 2 && took > l.target):
+		wait = a.retryAfter
+		n.early++
+		_ = n.soon.RecordValue(took.Microseconds()) // within the bounds
 	case a.status/100 == 2 && took <= l.target:
 		n.good++
 		_ = n.ok.RecordValue(took.Microseconds()) // within the bounds
 	case a.status/100 == 2:
 		n.late++
 		_ = n.ok.RecordValue(took.Microseconds()) // as above
-	case (a.status == 503 || a.status == 429) && a.retryAfter > 0:
+	case refused:
 		wait = a.retryAfter
 		n.refused++
 		_ = n.shed.RecordValue(took.Microseconds()) // as above
@@ -231,10 +261,13 @@ func (n *counts) add(o *counts) {
 	n.good += o.good
 	n.late += o.late
 	n.refused += o.refused
+	n.early += o.early
+	n.underWay += o.underWay
 	n.other += o.other
 	n.broken += o.broken
 	n.ok.Merge(o.ok)
 	n.shed.Merge(o.shed)
+	n.soon.Merge(o.soon)
 	if n.first == "" {
 		n.first = o.first
 	}

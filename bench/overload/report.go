@@ -126,10 +126,10 @@ func (r *report) overload(ctx context.Context, o options, engine string, progres
 
 // print writes what was measured for people.
 func (r *report) print(w io.Writer) error {
-	_, _ = fmt.Fprintf(w, "Cores: %s. A good answer is 2xx within %.0f ms. Times are from sending to the whole answer, in ms.\n\n", r.Cores, r.TargetMS)
+	_, _ = fmt.Fprintf(w, "Cores: %s. A good answer is 2xx within %.0f ms. Times are from sending to the whole answer, in ms. Early came before their Retry-After was over, and count for nothing else.\n\n", r.Cores, r.TargetMS)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, e := range r.Overload {
-		_, _ = fmt.Fprintf(t, "%s\tsent/s\tgood/s\tof peak\tlate/s\trefused/s\tother\tbroken\tok p50\tp99\trefused p50\tp99\tmax\thealth max\tready max\tcores: server\tgenerator\n", e.Engine)
+		_, _ = fmt.Fprintf(t, "%s\tsent/s\tgood/s\tof peak\tlate/s\trefused/s\tearly/s\tother\tbroken\tok p50\tp99\trefused p50\tp99\tmax\tearly p50\tp99\thealth max\tready max\tcores: server\tgenerator\n", e.Engine)
 		for i := range e.Rows {
 			e.Rows[i].write(t, fmt.Sprintf("%.1f %%", 100*e.Rows[i].Share))
 		}
@@ -140,8 +140,8 @@ func (r *report) print(w io.Writer) error {
 	}
 	for i := range r.Disturb {
 		d := &r.Disturb[i]
-		_, _ = fmt.Fprintf(w, "%-34s others: %.0f/s good, p50 %.1f, p99 %.1f, max %.1f ms; %d refused, %d other, %d broken; health max %.1f, readiness max %.1f ms (%d failed)\n",
-			d.Name, d.perSecond(d.Good), d.OK.P50, d.OK.P99, d.OK.Max, d.Refused, d.Other, d.Broken, d.Health.MaxMS, d.Ready.MaxMS, d.Health.Failed+d.Ready.Failed)
+		_, _ = fmt.Fprintf(w, "%-34s others: %.0f/s good, p50 %.1f, p99 %.1f, max %.1f ms; %d refused or early, %d other, %d broken; health max %.1f, readiness max %.1f ms (%d failed)\n",
+			d.Name, d.perSecond(d.Good), d.OK.P50, d.OK.P99, d.OK.Max, d.Refused+d.Early, d.Other, d.Broken, d.Health.MaxMS, d.Ready.MaxMS, d.Health.Failed+d.Ready.Failed)
 		if d.Beside != "" {
 			_, _ = fmt.Fprintf(w, "%-34s %s\n", "", d.Beside)
 		}
@@ -156,9 +156,9 @@ func (r *row) write(w io.Writer, share string) {
 			*text += fmt.Sprintf(" (%d failed)", p.Failed)
 		}
 	}
-	_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%s\t%.0f\t%.0f\t%d\t%d\t%.0f\t%.0f\t%.1f\t%.1f\t%.0f\t%s\t%s\t%.2f\t%.2f\n", r.Name,
-		r.perSecond(r.Asked-r.Unsent), r.perSecond(r.Good), share, r.perSecond(r.Late), r.perSecond(r.Refused), r.Other, r.Broken,
-		r.OK.P50, r.OK.P99, r.Shed.P50, r.Shed.P99, r.Shed.Max, health, ready, r.ServerCores, r.GeneratorCores)
+	_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%s\t%.0f\t%.0f\t%.0f\t%d\t%d\t%.0f\t%.0f\t%.1f\t%.1f\t%.0f\t%.0f\t%.0f\t%s\t%s\t%.2f\t%.2f\n", r.Name,
+		r.perSecond(r.Asked-r.Unsent), r.perSecond(r.Good), share, r.perSecond(r.Late), r.perSecond(r.Refused), r.perSecond(r.Early), r.Other, r.Broken,
+		r.OK.P50, r.OK.P99, r.Shed.P50, r.Shed.P99, r.Shed.Max, r.Soon.P50, r.Soon.P99, health, ready, r.ServerCores, r.GeneratorCores)
 	if r.FirstOther != "" {
 		_, _ = fmt.Fprintf(w, "  an answer of other or broken: %.150q\n", r.FirstOther)
 	}

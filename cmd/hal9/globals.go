@@ -17,6 +17,8 @@ type Globals struct {
 	Environ []string
 	// Self is the program that runs, to start it once more; "" where it must not be.
 	Self string
+	// Alone says that the process is this command's: what holds for all of it may be set.
+	Alone bool
 }
 
 // LoadConfig loads the configuration with the flags of a command. Its error

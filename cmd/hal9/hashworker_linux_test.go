@@ -22,11 +22,11 @@ import (
 const hashPassword = "correct horse battery"
 
 // startProgram runs 'hal9 serve' as a process of its own and waits until it serves.
-func startProgram(t *testing.T, database string) (*served, *os.Process) {
+func startProgram(t *testing.T, database string, environ ...string) (*served, *os.Process) {
 	t.Helper()
 	s := &served{stderr: &output{}}
 	c := exec.Command(os.Args[0], "serve", "--server-listen", "127.0.0.1:0", "--database-url", database, "--auth-failures-per-account", "100000")
-	c.Env, c.Stderr = append(os.Environ(), asProgram+"=1"), s.stderr
+	c.Env, c.Stderr = append(append(os.Environ(), asProgram+"=1"), environ...), s.stderr
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

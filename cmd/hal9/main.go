@@ -25,5 +25,5 @@ func main() {
 		}
 		cancel(nil)
 	}()
-	os.Exit(run(&Globals{Context: ctx, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), Self: self()}, os.Args[1:]))
+	os.Exit(run(&Globals{Context: ctx, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(), Self: self(), Alone: true}, os.Args[1:]))
 }

@@ -153,6 +153,7 @@ func serve(g *Globals, cfg *config.Config, seen *observation, st model.Store, ln
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
+	g.spareProcessor(cfg.Database.Engine()) // after what counts processors for itself
 	later := store.LaterOf(st)
 	srv, err := server.New(server.Deps{
 		Later: laterOrNil(later), Stream: feed, Tracer: seen.tracer(), Consistency: consistencyOrNil(store.ConsistencyOf(st)),
@@ -217,7 +218,7 @@ func serverConfig(cfg *config.Config) server.Config {
 		TrustedProxies: s.TrustedPrefixes(), CORSOrigins: s.CORSOrigins.Items(),
 		Limits: server.Limits{
 			PerKey: cfg.Limits.PerKey, PerAddress: cfg.Limits.PerAddress, Window: cfg.Limits.Window,
-			Requests: cfg.Limits.Requests, RequestsDelay: cfg.Limits.RequestsDelay,
+			Requests: cfg.Limits.Requests, RequestsDelay: cfg.Limits.RequestsDelay, RefusalPause: cfg.Limits.RefusalPause,
 		},
 	}
 }

@@ -176,6 +176,9 @@ type Limits struct {
 	// than RequestsDelay.
 	Requests      int           `koanf:"requests"`
 	RequestsDelay time.Duration `koanf:"requests_delay"`
+	// RefusalPause is how long, at the most, the connection of a request that was refused
+	// for these is left unread; 0 is not at all.
+	RefusalPause time.Duration `koanf:"refusal_pause"`
 	// Streams is for the whole server, StreamsPerClient for each user or address.
 	Streams          int `koanf:"streams"`
 	StreamsPerClient int `koanf:"streams_per_client"`

@@ -60,6 +60,10 @@ func accessKeys() []Key {
 			Help: "How long requests may take, on average, by there being many of them at once.",
 		},
 		{
+			Name: "limits.refusal_pause", Default: "10s", check: atLeast(0),
+			Help: "How long, at the most, a connection whose request was answered 503 for that is left unread, until the time in Retry-After is over: clients who do not heed it cost nothing then. Connections of proxies, as server.trusted_proxies or a header X-Forwarded-For, Forwarded or Via tell them, are read on at once. 0 reads on all of them.",
+		},
+		{
 			Name: "limits.streams", Default: "2000", check: between(1, 1_000_000),
 			Help: "How many may listen to the stream of signals of this server at a time. More are answered 503.",
 		},

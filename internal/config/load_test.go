@@ -66,7 +66,7 @@ func TestDefaults(t *testing.T) {
 			Mode: config.AuthOpen, AccessTTL: 15 * time.Minute, RefreshTTL: 7 * 24 * time.Hour, HashQueueTimeout: time.Second, HashProcess: config.HashProcessAuto,
 			FailuresPerAccount: 10, FailuresPerAddress: 100, FailureWindow: 15 * time.Minute,
 		},
-		Limits:  config.Limits{Window: time.Minute, Requests: 1024, RequestsDelay: 100 * time.Millisecond, Streams: 2000, StreamsPerClient: 100},
+		Limits:  config.Limits{Window: time.Minute, Requests: 1024, RequestsDelay: 100 * time.Millisecond, RefusalPause: 10 * time.Second, Streams: 2000, StreamsPerClient: 100},
 		Audit:   config.Audit{Retention: 365 * 24 * time.Hour},
 		Metrics: config.Metrics{Retention: 90 * 24 * time.Hour},
 		Upkeep:  config.Upkeep{Interval: 5 * time.Minute},

@@ -159,6 +159,21 @@ func faults() []mutation {
 			[]string{"server.TestShedFollowsTheRate"},
 		},
 		{
+			"who was refused is looked at again at once", "server/unread.go",
+			"\tif d <= 0 {\n\t\treturn\n\t}\n\ttimer", "\tif d > -1 {\n\t\treturn\n\t}\n\ttimer",
+			[]string{"server.TestRefusedConnectionIsLeftUnread"},
+		},
+		{
+			"the connection of a proxy is left unread", "server/unread.go",
+			" || s.ofProxy(r) {", " {",
+			[]string{"server.TestProxysConnectionIsReadOn"},
+		},
+		{
+			"SQLite has no processor to spare", "cmd/hal9/processors.go",
+			"runtime.GOMAXPROCS(0) + 1", "runtime.GOMAXPROCS(0)",
+			[]string{"cmd/hal9.TestSpareProcessor"},
+		},
+		{
 			"who leaves a batch takes the one before him along", "ingest/group.go",
 			"\t\t\tbatch = append(batch, s)\n\t\t}\n",
 			"\t\t\tbatch = append(batch, s)\n\t\t} else if n := len(batch); n > 0 {\n\t\t\tbatch[n-1].err = context.Canceled\n\t\t\tclose(batch[n-1].answered)\n\t\t\tbatch = batch[:n-1]\n\t\t}\n",

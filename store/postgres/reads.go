@@ -3,10 +3,12 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hal9-ai/hal9/gen/pgdb"
 	"github.com/hal9-ai/hal9/model"
@@ -17,6 +19,9 @@ const (
 	readers = 2
 	// maxLookUps bounds how many callers one statement serves.
 	maxLookUps = 100
+	// lookUpPatience is how long a statement is waited for before another takes its place:
+	// its connection may have broken without a word, and not all are to wait for that.
+	lookUpPatience = time.Second
 )
 
 // lookUps puts look-ups of concurrent callers into one statement: the engine's time for
@@ -31,7 +36,7 @@ type lookUps[K, V any] struct {
 
 	mu      sync.Mutex
 	queue   []*lookUp[K, V]
-	working int
+	working []*reader
 }
 
 type lookUp[K, V any] struct {
@@ -41,13 +46,15 @@ type lookUp[K, V any] struct {
 	done  chan struct{}
 }
 
+// reader is a statement at work.
+type reader struct{ began time.Time }
+
 // get looks one key up. A caller that leaves early leaves its look-up to the others.
 func (l *lookUps[K, V]) get(ctx context.Context, entity string, key K) (V, error) {
 	l.mu.Lock()
-	if l.working < readers {
-		l.working++
+	if own := l.join(); own != nil {
 		l.mu.Unlock()
-		defer l.leave()
+		defer l.leave(own)
 		return l.one(ctx, key)
 	}
 	mine := &lookUp[K, V]{key: key, done: make(chan struct{})}
@@ -62,20 +69,42 @@ func (l *lookUps[K, V]) get(ctx context.Context, entity string, key K) (V, error
 	}
 }
 
+// join begins a statement, nil if there are enough. mu is held.
+func (l *lookUps[K, V]) join() *reader {
+	own := &reader{time.Now()}
+	busy := 0
+	for _, other := range l.working {
+		if own.began.Sub(other.began) < lookUpPatience {
+			busy++
+		}
+	}
+	if busy >= readers {
+		return nil
+	}
+	l.working = append(l.working, own)
+	return own
+}
+
 // leave ends a caller's work, which a goroutine takes over while somebody waits.
-func (l *lookUps[K, V]) leave() {
+func (l *lookUps[K, V]) leave(own *reader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.end(own)
 	if len(l.queue) == 0 {
-		l.working--
 		return
 	}
-	go l.work()
+	if next := l.join(); next != nil {
+		go l.work(next)
+	}
+}
+
+func (l *lookUps[K, V]) end(own *reader) {
+	l.working = slices.DeleteFunc(l.working, func(other *reader) bool { return other == own })
 }
 
 // work serves who waits until nobody does. Each statement is bounded in time.
-func (l *lookUps[K, V]) work() {
-	for batch := l.take(); len(batch) > 0; batch = l.take() {
+func (l *lookUps[K, V]) work(own *reader) {
+	for batch := l.take(own); len(batch) > 0; batch = l.take(own) {
 		keys := make([]K, len(batch))
 		for i, b := range batch {
 			keys[i] = b.key
@@ -91,16 +120,17 @@ func (l *lookUps[K, V]) work() {
 }
 
 // take claims those who waited longest; none means that the work is over.
-func (l *lookUps[K, V]) take() []*lookUp[K, V] {
+func (l *lookUps[K, V]) take(own *reader) []*lookUp[K, V] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	own.began = time.Now()
 	n := min(len(l.queue), maxLookUps)
 	batch := append([]*lookUp[K, V](nil), l.queue[:n]...)
 	rest := copy(l.queue, l.queue[n:])
 	clear(l.queue[rest:])
 	l.queue = l.queue[:rest]
 	if n == 0 {
-		l.working--
+		l.end(own)
 	}
 	return batch
 }
@@ -114,11 +144,7 @@ type reads struct {
 
 func newReads(s *Store) *reads {
 	r := &reads{}
-	r.signals.many = s.signalsByKeys
-	r.signals.one = func(ctx context.Context, arg model.SignalGetParams) (*model.Signal, error) {
-		row, err := s.Store.SignalGet(ctx, arg)
-		return &row, err
-	}
+	r.signals.one, r.signals.many = s.signalInMonth, s.signalsByKeys
 	r.references.one, r.references.many = s.Store.SignalListByReference, s.signalsByReferences
 	r.memories.one, r.memories.many = s.Store.MemoryListByReference, s.memoriesByReferences
 	return r
@@ -159,6 +185,24 @@ func (s *Store) MemoryListByReference(ctx context.Context, arg model.MemoryListB
 		return nil, &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
 	}
 	return s.reads.memories.get(ctx, query, arg)
+}
+
+// signalInMonth is SignalGet by a statement for the signal's month.
+func (s *Store) signalInMonth(ctx context.Context, arg model.SignalGetParams) (*model.Signal, error) {
+	condition := ""
+	if !s.cfg.Pooled { // behind a pooler each call is planned by itself, for its own month
+		condition = monthCondition(time.Now(), arg.Timestamp)
+	}
+	var row pgdb.Signal
+	err := s.read(ctx, "SignalGet", func(ctx context.Context, conn *pgxpool.Conn) (err error) {
+		row, err = pgdb.New(inMonth{conn, condition}).SignalGet(ctx, pgdb.SignalGetParams(arg))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	signal := model.Signal(row)
+	return &signal, nil
 }
 
 func (s *Store) signalsByKeys(ctx context.Context, keys []model.SignalGetParams) ([]*model.Signal, error) {

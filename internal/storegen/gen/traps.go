@@ -46,7 +46,7 @@ func sourceTraps(s *side, problems *diag.List) {
 			problems.Add(s.problem(t.Line, "upper and lower case are one to SQLite's LIKE and two to PostgreSQL's, which has no GLOB as SQLite has no ILIKE",
 				"compare the beginning, `substr(x, 1, length(@prefix)) = @prefix`, or look for a part, by strpos(…) > 0 on PostgreSQL and instr(…) > 0 on SQLite"))
 		case s.Only() == "" && t.IsAny("lower", "upper") && next.IsPunct("("):
-			problems.Add(s.problem(t.Line, fmt.Sprintf("%s() changes the letters of ASCII on SQLite, and those of the database's locale on PostgreSQL", strings.ToLower(t.Text)),
+			problems.Add(s.problem(t.Line, strings.ToLower(t.Text)+"() changes the letters of ASCII on SQLite, and those of the database's locale on PostgreSQL",
 				"have the caller bring the text as it is to be compared, and store it in a column of its own"))
 		case t.Kind == sqltext.Param && t.Text[0] != '@':
 			problems.Add(s.problem(t.Line, fmt.Sprintf("the parameter %s has no name", t.Text),

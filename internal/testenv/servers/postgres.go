@@ -25,8 +25,8 @@ const (
 )
 
 // StartPostgres starts a private PostgreSQL. Its URL is that of the superuser
-// postgres and the database postgres.
-func StartPostgres(ctx context.Context, durability Durability) (*Server, error) {
+// postgres and the database postgres. Further settings, each NAME=VALUE, come last.
+func StartPostgres(ctx context.Context, durability Durability, further ...string) (*Server, error) {
 	bin, err := FindPostgres(ctx)
 	if err != nil {
 		return nil, err
@@ -44,6 +44,9 @@ func StartPostgres(ctx context.Context, durability Durability) (*Server, error) 
 			}
 			if durability == Fast {
 				settings = append(settings, "--fsync=off", "--synchronous_commit=off", "--full_page_writes=off")
+			}
+			for _, setting := range further {
+				settings = append(settings, "--"+setting)
 			}
 			return append([]string{"/bin/sh", "-c", postgresScript, "postgres", bin}, settings...)
 		},

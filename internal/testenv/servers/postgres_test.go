@@ -21,7 +21,7 @@ func TestStartPostgres(t *testing.T) {
 		"durable": {servers.Durable, "on"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server, err := servers.StartPostgres(t.Context(), test.durability)
+			server, err := servers.StartPostgres(t.Context(), test.durability, "shared_buffers=48MB")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -36,6 +36,7 @@ func TestStartPostgres(t *testing.T) {
 				"synchronous_commit": test.fsync,
 				"full_page_writes":   test.fsync,
 				"max_connections":    "300",
+				"shared_buffers":     "48MB",
 				"listen_addresses":   "127.0.0.1",
 				"is_superuser":       "on",
 				"server_encoding":    "UTF8",

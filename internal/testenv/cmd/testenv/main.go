@@ -1,6 +1,6 @@
 // Command testenv runs a command with the servers that the tests need:
 //
-//	testenv run [--durable] [--pooler] -- go test ./...
+//	testenv run [--durable] [--shared-buffers SIZE] [--pooler] -- go test ./...
 //
 // It uses the servers that HAL9_TEST_POSTGRES_URL and HAL9_TEST_CACHE_URL name,
 // otherwise it starts private ones and sets both variables for the command. A
@@ -24,7 +24,7 @@ import (
 	"github.com/hal9-ai/hal9/internal/testenv/servers"
 )
 
-const usage = "usage: testenv run [--durable] [--pooler] -- COMMAND [ARGUMENT...]"
+const usage = "usage: testenv run [--durable] [--shared-buffers SIZE] [--pooler] -- COMMAND [ARGUMENT...]"
 
 // Exit codes of testenv's own, as shells and make know them.
 const (
@@ -49,6 +49,7 @@ func run(args []string, stdin *os.File, stderr io.Writer) int {
 		flags.PrintDefaults()
 	}
 	durable := flags.Bool("durable", false, "keep PostgreSQL's durable settings, for benchmarks")
+	buffers := flags.String("shared-buffers", "", "what PostgreSQL sets aside for data, as in 4GB; 128MB by default")
 	pooler := flags.Bool("pooler", false, "see to it that PgBouncer is installed")
 	if len(args) == 0 || args[0] != "run" {
 		fmt.Fprintln(stderr, usage)
@@ -72,6 +73,7 @@ func run(args []string, stdin *os.File, stderr io.Writer) int {
 
 	env := &environment{
 		durability: servers.Durability(*durable),
+		buffers:    *buffers,
 		pooler:     *pooler,
 		installer:  servers.NewInstaller(stdin, stderr),
 	}
@@ -128,6 +130,7 @@ func exitCode(err error) (int, error) {
 // environment is the servers of one run.
 type environment struct {
 	durability servers.Durability
+	buffers    string // empty for the default
 	pooler     bool
 	installer  *servers.Installer
 	started    []*servers.Server
@@ -150,7 +153,11 @@ func (e *environment) start(ctx context.Context) ([]string, error) {
 
 	var variables []string
 	if postgres == "" {
-		server, err := servers.StartPostgres(ctx, e.durability)
+		var settings []string
+		if e.buffers != "" {
+			settings = append(settings, "shared_buffers="+e.buffers)
+		}
+		server, err := servers.StartPostgres(ctx, e.durability, settings...)
 		if err != nil {
 			return nil, err
 		}
