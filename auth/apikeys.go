@@ -52,8 +52,8 @@ type APIKeyCreateParams struct {
 }
 
 // APIKeyCreate makes a key for the user who asks. Its text is returned here and
-// never again. One that is made with a key that expires expires no later. Scopes that the asker does not have himself are ErrInvalid; a key too
-// many is ErrConflict.
+// never again. One that is made with a key that expires lives no longer than that. Scopes
+// that the asker does not have himself are ErrInvalid; a key too many is ErrConflict.
 func (s *Service) APIKeyCreate(ctx context.Context, p Principal, arg APIKeyCreateParams) (model.APIKey, string, error) {
 	if err := keyMayManage(p); err != nil {
 		return model.APIKey{}, "", err

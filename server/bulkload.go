@@ -69,8 +69,8 @@ type cancellableReader struct {
 
 // Read reads the next piece.
 func (r *cancellableReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx) //nolint:wrapcheck // LoadSignals wraps it
 	}
 	return r.from.Read(p) //nolint:wrapcheck // io.EOF must stay what it is
 }

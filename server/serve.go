@@ -15,8 +15,8 @@ import (
 const maxHeaderBytes = 64 << 10
 
 // ErrNoDrain is the cause with which a context ends that wants no drain delay: a person
-// waits, and no balancer.
-var ErrNoDrain = errors.New("stop without a drain delay")
+// waits, and no balancer. Commands tell it to who pressed Ctrl+C.
+var ErrNoDrain = errors.New("interrupted")
 
 // Serve answers on the listener until ctx ends, then shuts down: readiness goes off,
 // requests are still taken for the drain delay, unless the cause is ErrNoDrain, those

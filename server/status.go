@@ -48,12 +48,16 @@ func (s *Server) statusGet(ctx context.Context, _ *struct{}) (*answer[status], e
 	return a, nil
 }
 
+// statusStep is how many neurons are read at once: a cache that holds readings of prompts
+// takes several times their memory while it does.
+const statusStep = 25
+
 // encodedStatusNeurons is the JSON of all neurons. They are read a few at a time: prompts,
 // of which none is told here, may have 1 MiB each.
 func (s *Server) encodedStatusNeurons(ctx context.Context) ([]byte, error) {
 	list, after := []byte("["), ""
 	for left := s.cfg.MaxPage; left > 0; {
-		most := min(left, pageStep)
+		most := min(left, statusStep)
 		rows, err := s.store.NeuronList(ctx, model.NeuronListParams{AfterID: after, PageLimit: int64(most)})
 		if err != nil {
 			return nil, err

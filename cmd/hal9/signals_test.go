@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -85,6 +86,32 @@ func TestSignalsLoadRefuses(t *testing.T) {
 	beyond := hal9(t, nil, "signals", "load", file, target, "--from-offset=1000")
 	if beyond.code != exitFailure || !strings.Contains(beyond.errors, "pass over the first 1000 bytes") {
 		t.Errorf("from beyond the end: %+v", beyond)
+	}
+}
+
+// interrupting is a file at whose second piece somebody presses Ctrl+C.
+type interrupting struct {
+	pieces    int
+	interrupt func()
+}
+
+func (r *interrupting) Read(p []byte) (int, error) {
+	if r.pieces++; r.pieces == 2 {
+		r.interrupt()
+	}
+	return copy(p, `{"content":"x","layer_to":"L3"}`+"\n"), nil
+}
+
+func TestSignalsLoadIsInterrupted(t *testing.T) {
+	t.Parallel()
+	target := "--database-url=sqlite://" + filepath.Join(t.TempDir(), "signals.db")
+	hal9(t, nil, "migrate", "up", target).want(t, exitOK, migrated(t), "")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	var stdout, stderr bytes.Buffer
+	code := Run(ctx, []string{"signals", "load", "-", target}, &interrupting{interrupt: func() { cancel(server.ErrNoDrain) }}, &stdout, &stderr, nil)
+	if told := stderr.String(); code != exitFailure || !strings.Contains(told, "interrupted") || !strings.Contains(told, "--from-offset") {
+		t.Errorf("exit %d, and it says %q", code, told)
 	}
 }
 
