@@ -26,6 +26,9 @@ func run(g *Globals, args []string) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
+	if len(args) == 1 && args[0] == "--version" { // what people try first
+		args = []string{"version"}
+	}
 	command, err := root.Parse(args)
 	switch {
 	case errors.Is(err, cli.ErrHelp):

@@ -222,6 +222,7 @@ func TestConfigReference(t *testing.T) {
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	hal9(t, nil, "version").want(t, exitOK, "hal9 ", "")
+	hal9(t, nil, "--version").want(t, exitOK, "hal9 ", "")
 	var b Build
 	if err := json.Unmarshal([]byte(hal9(t, nil, "version", "--json").out), &b); err != nil {
 		t.Fatal(err)
