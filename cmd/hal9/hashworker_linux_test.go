@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
@@ -116,8 +118,9 @@ func TestHashProcess(t *testing.T) {
 	for _, thread := range threads {
 		text, _ := os.ReadFile(thread)
 		_, after, _ := strings.Cut(string(text), ") ")
-		if fields := strings.Fields(after); len(fields) < 17 || fields[16] != strconv.Itoa(hashNice) {
-			t.Errorf("%s: nice %v", thread, fields)
+		fields := strings.Fields(after)
+		if len(fields) < 39 || fields[16] != strconv.Itoa(hashNice) || fields[38] != strconv.Itoa(unix.SCHED_IDLE) {
+			t.Errorf("%s: nice level or policy: %v", thread, fields)
 		}
 	}
 

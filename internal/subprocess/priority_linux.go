@@ -21,6 +21,9 @@ func tie(cmd *exec.Cmd) {
 //
 // Outside of control groups Linux shares the processor among sessions first, and the nice
 // level counts within one only (sched(7), autogroup): so the session is lowered as well.
+//
+// With SCHED_IDLE a processor on which nothing else runs counts as free, so that threads
+// of others that wake are put there and take it at once; it may be refused.
 func Lower(nice int) error {
 	_ = os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(nice)), 0o600) // not there in all kernels
 	for {
@@ -38,6 +41,7 @@ func Lower(nice int) error {
 			if err != nil || 20-raw >= nice { // a thread that ended, or as the system call tells it
 				continue
 			}
+			_ = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE, Nice: int32(nice)}, 0)
 			if err := unix.Setpriority(unix.PRIO_PROCESS, id, nice); err != nil {
 				return fmt.Errorf("lower the priority: %w", err)
 			}
