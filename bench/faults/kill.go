@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hal9-ai/hal9/bench/ledger"
@@ -77,7 +78,7 @@ func (s *site) killAndLook(ctx context.Context, r *Row) error {
 		return err
 	}
 	if a.Lost > 0 {
-		r.breaksf("after a kill %d that were acknowledged were lost", a.Lost)
+		r.breaksf("after a kill %d that were acknowledged were lost: %s", a.Lost, strings.Join(a.Missing, ", "))
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -11,6 +13,8 @@ import (
 type Account struct {
 	// Acknowledged things, and those of them that are not stored.
 	Acknowledged, Lost int
+	// Missing are some of the lost: a signal or memory by its content, a state by its neuron.
+	Missing []string
 	// Duplicated signals and memories are stored more than once.
 	Duplicated int
 	// Unknown things had an attempt of which nobody knows the effect; Stored are those
@@ -70,11 +74,11 @@ func Of(entries []Entry, stored map[string]int, since, until time.Time) Account 
 	}
 	for token, f := range fates {
 		if !f.first.Before(since) && f.first.Before(until) {
-			a.settle(f, stored[token])
+			a.settle(token, f, stored[token])
 		}
 	}
-	for _, attempts := range states {
-		a.settleState(attempts, stored)
+	for neuron, attempts := range states {
+		a.settleState(neuron, attempts, stored)
 	}
 	slices.SortFunc(answered, time.Time.Compare)
 	answered = append(answered, until)
@@ -85,12 +89,12 @@ func Of(entries []Entry, stored map[string]int, since, until time.Time) Account 
 }
 
 // settle accounts for one signal or memory that is stored n times.
-func (a *Account) settle(f *fate, n int) {
+func (a *Account) settle(token string, f *fate, n int) {
 	switch {
 	case f.ok:
 		a.Acknowledged++
 		if n == 0 {
-			a.Lost++
+			a.lose(token)
 		}
 	case n > 0 && !f.unknown:
 		a.Untrue++
@@ -105,9 +109,18 @@ func (a *Account) settle(f *fate, n int) {
 	}
 }
 
+func (a *Account) lose(what string) {
+	const some = 5
+	a.Lost++
+	if len(a.Missing) < some {
+		a.Missing = append(a.Missing, what)
+	}
+}
+
 // settleState accounts for the states that one neuron was to have, one after the other:
-// it has the last one that was acknowledged, or a later one.
-func (a *Account) settleState(attempts []Entry, stored map[string]int) {
+// it has the last one that was acknowledged, or a later one, be it one that the ledger has
+// not heard of: an answer that a kill cut off comes into it a moment after the kill.
+func (a *Account) settleState(neuron string, attempts []Entry, stored map[string]int) {
 	acknowledged, found := -1, -1
 	for i, e := range attempts {
 		switch e.Outcome {
@@ -123,14 +136,37 @@ func (a *Account) settleState(attempts []Entry, stored map[string]int) {
 		}
 	}
 	switch {
+	case found < acknowledged && storedAfter(attempts[len(attempts)-1].Token, stored):
+		a.Stored++
 	case found < acknowledged:
-		a.Lost++
+		a.lose(neuron)
 	case found == acknowledged:
 	case attempts[found].Outcome == Unknown:
 		a.Stored++
 	default:
 		a.Untrue++
 	}
+}
+
+// storedAfter tells whether a later attempt of the same client than one is stored.
+func storedAfter(token string, stored map[string]int) bool {
+	client, n := splitToken(token)
+	for other, times := range stored {
+		if c, m := splitToken(other); times > 0 && c == client && m > n {
+			return true
+		}
+	}
+	return false
+}
+
+// splitToken takes what a client's n-th request writes apart.
+func splitToken(token string) (client string, n int) {
+	at := strings.LastIndexByte(token, ' ')
+	n, err := strconv.Atoi(token[at+1:])
+	if at < 0 || err != nil {
+		return token, -1
+	}
+	return token[:at], n
 }
 
 func (a *Account) count(e Entry) {

@@ -70,6 +70,8 @@ func TestAccountOfStates(t *testing.T) {
 		"n 2":  {},
 		"n 3":  {Stored: 1},
 		"n 4":  {Untrue: 1},
+		"n 5":  {Stored: 1}, // one whose answer the ledger has not got yet
+		"m 5":  {Lost: 1},   // another client's
 		"idle": {Lost: 1},
 	} {
 		got := ledger.Of(entries, map[string]int{found: 1}, begin, begin.Add(time.Minute))
