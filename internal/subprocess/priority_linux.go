@@ -41,7 +41,7 @@ func Lower(nice int) error {
 			if err != nil || 20-raw >= nice { // a thread that ended, or as the system call tells it
 				continue
 			}
-			_ = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE, Nice: int32(nice)}, 0)
+			_ = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE, Nice: int32(nice)}, 0) //nolint:gosec // a nice level
 			if err := unix.Setpriority(unix.PRIO_PROCESS, id, nice); err != nil {
 				return fmt.Errorf("lower the priority: %w", err)
 			}
