@@ -123,6 +123,7 @@ func FuzzCursor(f *testing.F) {
 	f.Add("AXMABj5GZDAoABmS1Px8AHoxjVIOb0scmnA")
 	f.Add("")
 	f.Add("AQ")
+	f.Add("AW5u\nZXVyb24tbDI")
 	f.Fuzz(func(t *testing.T, cursor string) {
 		for _, list := range []byte{cursorNeurons, cursorSignals, cursorMemories, cursorUsers, cursorAudit} {
 			if key, err := decodeTextCursor(list, cursor); err == nil && encodeTextCursor(list, key) != cursor {

@@ -202,12 +202,22 @@ func faults() []mutation {
 		{
 			"text after the JSON is passed over", "server/decode.go",
 			"len(rest) > 0 {", "len(rest) > 1<<20 {",
-			[]string{"server.TestBadBodies", "server.FuzzJSONBody"},
+			[]string{"server.FuzzJSONBody"},
+		},
+		{
+			"bodies of any Content-Type are read", "server/guard.go",
+			"r.ContentLength != 0 && !accepted", "r.ContentLength < 0 && !accepted",
+			[]string{"server.TestBadBodies"},
 		},
 		{
 			"broken UTF-8 and NUL in a cursor go to the database", "server/cursor.go",
 			"if err != nil || len(key) == 0 || !utf8.Valid(key) || bytes.IndexByte(key, 0) >= 0 {", "_, _ = utf8.Valid(key), bytes.IndexByte(key, 0)\n\tif err != nil || len(key) == 0 {",
-			[]string{"server.TestTextCursorWithNUL", "server.FuzzCursor"},
+			[]string{"server.TestTextCursorWithNUL"},
+		},
+		{
+			"line ends in a cursor are passed over", "server/cursor.go",
+			"strings.ContainsAny(cursor, \"\\r\\n\")", "strings.ContainsAny(cursor, \"\")",
+			[]string{"server.FuzzCursor"},
 		},
 		{
 			"a token may hold line ends", "model/position.go",
