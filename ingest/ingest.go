@@ -65,8 +65,8 @@ type Config struct {
 	// ErrUnavailable at once: what cannot be stored soon is better tried elsewhere.
 	MaxQueue int
 	// Committed, if it is not nil, is told of signals after their commit and before their
-	// answer: each stored one once, duplicates not. It is called by many goroutines, must not wait, and must leave
-	// the signals as they are.
+	// answer: each stored one once, duplicates not. It is called by many goroutines, must
+	// not wait, and must leave the signals as they are.
 	Committed func(signals []model.SignalInsertParams)
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/tls"
 	"net"
 	"syscall"
 	"time"
@@ -13,14 +12,11 @@ import (
 // to some milliseconds. Just after a request's headers were read that is how long the
 // request waited for this server to look at it.
 func sinceArrival(c net.Conn) time.Duration {
-	if secured, ok := c.(*tls.Conn); ok {
-		c = secured.NetConn()
+	watched := watchedConn(c)
+	if watched == nil {
+		return 0
 	}
-	watched, _ := c.(*deadlineConn)
-	if watched != nil {
-		c = watched.NetConn()
-	}
-	socket, ok := c.(syscall.Conn)
+	socket, ok := watched.NetConn().(syscall.Conn)
 	if !ok {
 		return 0
 	}
@@ -34,8 +30,5 @@ func sinceArrival(c net.Conn) time.Duration {
 			age = time.Duration(info.Last_data_recv) * time.Millisecond
 		}
 	})
-	if watched != nil {
-		age = watched.arrived(age)
-	}
-	return age
+	return watched.arrived(age)
 }

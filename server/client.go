@@ -61,11 +61,10 @@ func (i *requestInfo) address() netip.Addr { return i.server.clientAddress(i.req
 // clientAddress finds the address of the client. Whoever connects may write anything
 // into X-Forwarded-For and Forwarded: only what trusted proxies wrote is read.
 func (s *Server) clientAddress(r *http.Request) netip.Addr {
-	connection, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
+	peer, ok := peerOf(r)
+	if !ok {
 		return netip.Addr{}
 	}
-	peer := connection.Addr().Unmap().WithZone("")
 	if len(s.cfg.TrustedProxies) == 0 || !s.trusted(peer) {
 		return peer
 	}
@@ -83,6 +82,15 @@ func (s *Server) clientAddress(r *http.Request) netip.Addr {
 		return peer
 	}
 	return a
+}
+
+// peerOf is the address that a request's connection comes from; false on a Unix socket.
+func peerOf(r *http.Request) (netip.Addr, bool) {
+	connection, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	return connection.Addr().Unmap().WithZone(""), true
 }
 
 // firstUntrusted walks back from the last hop to the first one that no trusted proxy

@@ -42,9 +42,10 @@ type deadlineWatch struct {
 	begun time.Time
 	// now is when it last looked, since begun.
 	now atomic.Int64
-	// unread counts the connections that are left unread at present, until hurry is closed.
+	// unread counts the connections that are left unread at present.
 	unread *atomic.Int64
-	hurry  chan struct{}
+	// hurry is closed when none is to be left unread any longer.
+	hurry chan struct{}
 
 	mu    sync.Mutex
 	conns map[*deadlineConn]struct{}

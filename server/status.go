@@ -77,6 +77,9 @@ func (s *Server) encodedStatusNeurons(ctx context.Context) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if after == "" && len(rows) < most {
+			return part, nil // all of them: nothing to put together
+		}
 		if len(list) > 1 {
 			list = append(list, ',')
 		}

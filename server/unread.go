@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
 )
@@ -63,8 +62,8 @@ func (s *Server) ofProxy(r *http.Request) bool {
 			return true
 		}
 	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && s.trusted(peer.Addr().Unmap().WithZone(""))
+	peer, ok := peerOf(r)
+	return ok && s.trusted(peer)
 }
 
 // watchedConn is the connection below a request's, if it can be left unread; else nil.

@@ -1,9 +1,8 @@
 package main
 
 import (
+	"os"
 	"runtime"
-	"slices"
-	"strings"
 
 	"github.com/hal9-ai/hal9/internal/dburl"
 )
@@ -15,7 +14,7 @@ import (
 // them. PostgreSQL is waited for by the poller, which takes nobody's processor. Where
 // GOMAXPROCS is set it stays. Decision 38 has what was measured.
 func (g *Globals) spareProcessor(engine string) {
-	if !g.Alone || engine != dburl.SQLite || slices.ContainsFunc(g.Environ, func(v string) bool { return strings.HasPrefix(v, "GOMAXPROCS=") && v != "GOMAXPROCS=" }) {
+	if !g.Alone || engine != dburl.SQLite || os.Getenv("GOMAXPROCS") != "" {
 		return
 	}
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
