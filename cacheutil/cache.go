@@ -77,8 +77,10 @@ type place struct {
 	// generation is that of the entry's group, empty outside one.
 	generation string
 	// adrift is set when the group's generation cannot be known: the entry is
-	// neither looked for nor kept.
+	// neither looked for nor kept. since is the group's fence then, so that nobody
+	// joins a load from before the group was dropped.
 	adrift bool
+	since  fence
 }
 
 // value takes a result apart.

@@ -71,7 +71,7 @@ func (f fence) suspended() bool { return f.epoch&1 == 1 }
 func (s *stripe) raise(version int64) bool {
 	for {
 		newest := s.newest.Load()
-		if version < newest {
+		if version <= newest {
 			return false
 		}
 		if s.newest.CompareAndSwap(newest, version) {

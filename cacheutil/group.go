@@ -64,7 +64,7 @@ func (m *Manager) placeIn(ctx context.Context, group, key string) place {
 		g = m.findGeneration(ctx, group)
 	}
 	if g == nil {
-		return place{key: key, adrift: true}
+		return place{key: key, adrift: true, since: m.local.fences.current(group)}
 	}
 	return place{key: key, generation: g.name}
 }

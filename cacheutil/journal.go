@@ -16,6 +16,7 @@ type journal struct {
 	pending  map[subject]kept
 	serial   int64
 	overflow bool
+	missed   int64 // invalidations that were not kept
 }
 
 // kept is what is kept of an invalidation.
@@ -40,10 +41,12 @@ func (j *journal) add(s subject, version int64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.overflow {
+		j.missed++
 		return false
 	}
 	if _, ok := j.pending[s]; !ok && len(j.pending) >= j.limit {
 		j.overflow = true
+		j.missed++
 		clear(j.pending)
 		j.count.Store(0)
 		return false
@@ -74,11 +77,21 @@ func (j *journal) overflowed() bool {
 	return j.overflow
 }
 
-// reset ends an overflow, after everything was put out of reach.
-func (j *journal) reset() {
+// lost is how many invalidations were not kept so far.
+func (j *journal) lost() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.overflow = false
+	return j.missed
+}
+
+// reset ends an overflow, after everything that was there when so many were lost was put
+// out of reach. One that was lost since may be of what was stored since: false, and all is
+// to be put out of reach again.
+func (j *journal) reset(lost int64) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.overflow = j.missed != lost
+	return !j.overflow
 }
 
 func (j *journal) all() map[subject]kept {

@@ -163,11 +163,11 @@ func (k *keeper) askEra(ctx context.Context, client valkey.Client, not string) (
 // newEra puts everything out of reach, because more invalidations were missed
 // than were kept.
 func (k *keeper) newEra(ctx context.Context, client valkey.Client) {
+	lost := k.journal.lost()
 	era, _, err := k.askEra(ctx, client, "*")
-	if err != nil {
+	if err != nil || !k.journal.reset(lost) {
 		return
 	}
-	k.journal.reset()
 	k.enter(era)
 	k.log.WarnContext(ctx, "more invalidations were missed than were kept: the cache begins anew")
 }

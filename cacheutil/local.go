@@ -76,7 +76,7 @@ func (l *local) grow(key string, e entry, by int) {
 }
 
 // write keeps a value that was just written to the database, unless a later
-// write of the key is known.
+// write of the key is known, or this one: it may have been dropped since.
 func (l *local) write(key string, e entry) {
 	stripe := l.fences.stripe(key)
 	l.fences.move(key)

@@ -113,13 +113,13 @@ if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 `
 
-// ARGV: data, ttl in ms. An equal version behind a tombstone is the same write
-// repeated after another has dropped it.
+// ARGV: data, ttl in ms. An equal version behind a tombstone, or of a row that was
+// found gone since, is the same write repeated after another has dropped it.
 const putScript = `
 local version, kind = known(KEYS[1])
 local new = string.sub(ARGV[1],1,16)
 local stored = 1
-if version > new or (version == new and kind == 't') then stored = 0 end
+if version > new or (version == new and string.find(kind, '[tnN]')) then stored = 0 end
 if stored == 1 then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   redis.call('DEL', KEYS[2])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -152,9 +153,11 @@ func (r *remote) pushed(messages []valkey.ValkeyMessage) {
 		kind := strings.TrimPrefix(key, r.cfg.Prefix)
 		switch kind[:min(len(kind), len(kindTracked))] {
 		case kindTracked:
+			r.dropElsewhere(kind[len(kindTracked):], subject{name: logical(key)})
 			r.local.drop(logical(key), 0)
 			r.waiters.wake(logical(key))
 		case kindGroup:
+			r.dropElsewhere(kind[len(kindGroup):], subject{name: logical(key), group: true})
 			r.drop(logical(key))
 		case kindWake:
 			r.waiters.wake(logical(key))
@@ -162,6 +165,25 @@ func (r *remote) pushed(messages []valkey.ValkeyMessage) {
 			r.doubt()
 		}
 	}
+}
+
+// dropElsewhere has what another process dropped in an epoch or era that is over dropped
+// in the one that goes on: until the other has heard of that, its writes are told in the
+// old one alone, and what is stored in the new one may be older than they are. rest is the
+// key that was told, after its kind.
+func (r *remote) dropElsewhere(rest string, s subject) {
+	space := r.space.Load()
+	if space == nil || strings.HasPrefix(rest, space.mark+":") || r.eraDue.Load() {
+		return // it is the same, or this process is the one that has yet to hear of another
+	}
+	epoch, _, _ := strings.Cut(rest, ".")
+	if theirs, err := strconv.ParseInt(epoch, 10, 64); err != nil || theirs > r.epoch.Load() {
+		return
+	}
+	if !r.journal.add(s, 0) {
+		r.overflow()
+	}
+	r.wakeKeeper()
 }
 
 // doubt empties the first tier and has the era asked for.

@@ -2,6 +2,7 @@ package cachetest
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/hal9-ai/hal9/cacheutil"
@@ -82,6 +83,28 @@ func testWriteOrder(t *testing.T, m *cacheutil.Manager) {
 	mustGet(t, c, "k", loads(Row{Text: "gone", Version: 0}, nil), "gone")
 	c.Put(t.Context(), "k", Row{Text: "nine", Version: 9})
 	mustBeCached(t, c, "k", "nine")
+}
+
+// A late write of a row that was deleted at the version that the write gave it, before and
+// after a reader found it gone.
+func testWriteOfDeleted(t *testing.T, m *cacheutil.Manager) {
+	c := newCache(t, m, nil)
+	gone := loads(Row{}, cacheutil.ErrNotFound)
+	c.Put(t.Context(), "k", Row{Text: "six", Version: 6})
+	for _, when := range []string{"before it was missed", "when it was missed"} {
+		c.Invalidate(t.Context(), "k", 7)
+		if when == "when it was missed" {
+			if _, err := c.Get(t.Context(), "k", gone.Load); !errors.Is(err, cacheutil.ErrNotFound) {
+				t.Fatal(err)
+			}
+		}
+		c.Put(t.Context(), "k", Row{Text: "seven", Version: 7})
+		if got, err := c.Get(t.Context(), "k", gone.Load); !errors.Is(err, cacheutil.ErrNotFound) {
+			t.Errorf("%s: a deleted row is back: %+v, %v", when, got, err)
+		}
+	}
+	c.Put(t.Context(), "k", Row{Text: "eight", Version: 8}) // made anew
+	mustBeCached(t, c, "k", "eight")
 }
 
 func testPutWithoutVersion(t *testing.T, m *cacheutil.Manager) {

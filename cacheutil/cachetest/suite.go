@@ -46,6 +46,7 @@ func Run(t *testing.T, open Open) {
 		{"LoadBegunBeforeInvalidationIsNotKept", testFence},
 		{"LaterReaderJoinsNoEarlierLoad", testNoOldFlight},
 		{"OlderWriteNeverReplacesNewer", testWriteOrder},
+		{"LateWriteRevivesNothing", testWriteOfDeleted},
 		{"PutWithoutVersionDrops", testPutWithoutVersion},
 		{"GroupsAreDroppedTogether", testGroups},
 		{"LoadBegunBeforeGroupDropIsNotKept", testGroupFence},
