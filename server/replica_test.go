@@ -78,6 +78,10 @@ func (h *harness) replica() model.ReplicaStat {
 	return store.ConsistencyOf(h.store).Stats().Replicas[0]
 }
 
+func (h *harness) position(session string) (model.Position, bool) {
+	return store.ConsistencyOf(h.store).Position(h.t.Context(), session)
+}
+
 // sendTo stores a signal to a neuron and returns its id and the token.
 func (h *harness) sendTo(neuron string, headers ...string) (id, token string) {
 	h.t.Helper()
@@ -156,6 +160,33 @@ func TestReplicas(t *testing.T) { //nolint:tparallel // its parts change the one
 			t.Error("the primary does not have it")
 		}
 		r.run(r.Replica, "SELECT pg_wal_replay_resume()")
+	})
+	t.Run("a lost position is not covered by one from before", func(*testing.T) {
+		for name, h := range map[string]*harness{"with a cache server": a, "without": alone} {
+			ctx, c, session := t.Context(), store.ConsistencyOf(h.store), "session:"+uuid.NewString()
+			must := func(err error) {
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+			before, err := c.Now(ctx)
+			must(err)
+			h.sendTo("lost") // its answer does not tell where
+			after, err := c.Now(ctx)
+			must(err)
+			must(c.Forget(ctx, session))
+			must(c.Keep(ctx, session, before)) // another request of the session, from before
+			if p, known := c.Position(ctx, session); !known || !p.Covers(after) || after == before {
+				t.Errorf("%s: the session's reads need %v (known: %v), want %v or later", name, p, known, after)
+			}
+			if p, known := b.position(session); name == "with a cache server" && (!known || !p.Covers(after)) {
+				t.Errorf("another server: %v (known: %v)", p, known)
+			}
+			must(c.Keep(ctx, session, before))
+			if p, _ := c.Position(ctx, session); !p.Covers(after) {
+				t.Errorf("%s: the position moved back to %v", name, p)
+			}
+		}
 	})
 	t.Run("bad tokens", func(*testing.T) {
 		for _, bad := range []string{"x", "None", strings.Repeat("p", 17) + "p", "p!!!!!!!!!!!!!!!!"} {

@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -33,8 +35,21 @@ type Consistency struct {
 	client  func() valkey.Client
 	budget  time.Duration
 	forward *valkey.Lua
-	local   *otter.Cache[string, model.Position]
+	settle  *valkey.Lua
+	local   *otter.Cache[string, kept]
 }
+
+// kept is what is known of a session.
+type kept struct {
+	position model.Position
+	// lost, unless empty, says that the session wrote at a place that nobody knows, and
+	// names that occasion. Only a position that was asked for after it takes its place: one
+	// of another write of the session may lie before.
+	lost string
+}
+
+// lostPrefix begins what stands for a lost position in the cache server.
+const lostPrefix = "lost:"
 
 // ConsistencyOf returns what the sessions of a store have written, nil for a store without
 // replicas.
@@ -45,18 +60,24 @@ func ConsistencyOf(st model.Store) *Consistency {
 	return nil
 }
 
-// forwardScript never moves a session's position back. Positions are compared as text of
-// one length.
+// forwardScript never moves a session's position back, nor puts one into the place of a
+// lost one. Positions are compared as text of one length.
 const forwardScript = `local old = redis.call('GET', KEYS[1])
 local new = ARGV[1]
+if old and string.sub(old, 1, 5) == 'lost:' then return old end
 if old and #old == #new and old > new then new = old end
 redis.call('SET', KEYS[1], new, 'PX', ARGV[2])
 return new`
 
+// settleScript puts a position into the place of one lost position, unless another was
+// lost since.
+const settleScript = `if redis.call('GET', KEYS[1]) == ARGV[3] then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return 0`
+
 func newConsistency(primary *postgres.Store, cfg *Cache, m *cacheutil.Manager) (*Consistency, error) {
 	c := &Consistency{primary: primary, prefix: CachePrefix, budget: cacheutil.DefaultCallTimeout}
 	if cfg != nil && cfg.URL != "" {
-		c.client, c.forward = m.Client, valkey.NewLuaScript(forwardScript)
+		c.client, c.forward, c.settle = m.Client, valkey.NewLuaScript(forwardScript), valkey.NewLuaScript(settleScript)
 		if cfg.Prefix != "" {
 			c.prefix = cfg.Prefix
 		}
@@ -66,8 +87,8 @@ func newConsistency(primary *postgres.Store, cfg *Cache, m *cacheutil.Manager) (
 		return c, nil
 	}
 	var err error
-	c.local, err = otter.New(&otter.Options[string, model.Position]{
-		MaximumSize: maxPositions, ExpiryCalculator: otter.ExpiryWriting[string, model.Position](positionTTL),
+	c.local, err = otter.New(&otter.Options[string, kept]{
+		MaximumSize: maxPositions, ExpiryCalculator: otter.ExpiryWriting[string, kept](positionTTL),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("keep the positions of sessions: %w", err)
@@ -78,20 +99,20 @@ func newConsistency(primary *postgres.Store, cfg *Cache, m *cacheutil.Manager) (
 // Position returns the position that a session's reads must cover, false if it cannot be
 // known at the moment. session is any text that names it.
 func (c *Consistency) Position(ctx context.Context, session string) (model.Position, bool) {
-	if c.client == nil {
-		if p, ok := c.local.GetIfPresent(session); ok {
-			return p, true
-		}
-	} else {
-		p, found, err := c.get(ctx, session)
-		if found || err != nil {
-			return p, err == nil
-		}
+	known, found, err := c.get(ctx, session)
+	switch {
+	case err != nil:
+		return known.position, false
+	case found && known.lost == "":
+		return known.position, true
 	}
 	// Nothing is known of it, so whatever it wrote was committed before now.
 	p, err := c.Now(ctx)
 	if err != nil {
 		return p, false
+	}
+	if known.lost != "" {
+		return p, c.found(ctx, session, known.lost, p) == nil
 	}
 	return p, c.Keep(ctx, session, p) == nil
 }
@@ -109,37 +130,60 @@ func (c *Consistency) Now(ctx context.Context) (model.Position, error) {
 // other servers may not learn of it.
 func (c *Consistency) Keep(ctx context.Context, session string, p model.Position) error {
 	if c.client == nil {
-		c.local.Compute(session, func(old model.Position, found bool) (model.Position, otter.ComputeOp) {
-			if found && old.Compare(p) > 0 {
+		c.local.Compute(session, func(old kept, found bool) (kept, otter.ComputeOp) {
+			if found && (old.lost != "" || old.position.Compare(p) > 0) {
 				return old, otter.WriteOp
 			}
-			return p, otter.WriteOp
+			return kept{position: p}, otter.WriteOp
 		})
 		return nil
 	}
 	return c.call(ctx, func(ctx context.Context, client valkey.Client) error {
-		ttl := strconv.FormatInt(positionTTL.Milliseconds(), 10)
-		return c.forward.Exec(ctx, client, []string{c.key(session)}, []string{positionText(p), ttl}).Error()
+		return c.forward.Exec(ctx, client, []string{c.key(session)}, []string{positionText(p), positionMillis()}).Error()
 	})
 }
 
-// Forget drops what is known of a session, which wrote at a place that nobody knows.
-func (c *Consistency) Forget(ctx context.Context, session string) error {
+// found notes the position that was asked for after a lost one.
+func (c *Consistency) found(ctx context.Context, session, lost string, p model.Position) error {
 	if c.client == nil {
-		c.local.Invalidate(session)
+		c.local.ComputeIfPresent(session, func(old kept) (kept, otter.ComputeOp) {
+			if old.lost == lost {
+				old = kept{position: p}
+			}
+			return old, otter.WriteOp
+		})
 		return nil
 	}
 	return c.call(ctx, func(ctx context.Context, client valkey.Client) error {
-		return client.Do(ctx, client.B().Del().Key(c.key(session)).Build()).Error()
+		return c.settle.Exec(ctx, client, []string{c.key(session)}, []string{positionText(p), positionMillis(), lost}).Error()
 	})
 }
+
+// Forget notes that a session wrote at a place that nobody knows. What other requests of
+// it keep afterwards does not change that, as they may have written before.
+func (c *Consistency) Forget(ctx context.Context, session string) error {
+	lost := lostPrefix + rand.Text()
+	if c.client == nil {
+		c.local.Set(session, kept{lost: lost})
+		return nil
+	}
+	return c.call(ctx, func(ctx context.Context, client valkey.Client) error {
+		return client.Do(ctx, client.B().Set().Key(c.key(session)).Value(lost).PxMilliseconds(positionTTL.Milliseconds()).Build()).Error()
+	})
+}
+
+func positionMillis() string { return strconv.FormatInt(positionTTL.Milliseconds(), 10) }
 
 // Stats tells how the replicas do.
 func (c *Consistency) Stats() *model.ReplicaStats { return c.primary.ReplicaStats() }
 
 func (c *Consistency) key(session string) string { return c.prefix + "position:" + session }
 
-func (c *Consistency) get(ctx context.Context, session string) (p model.Position, found bool, err error) {
+func (c *Consistency) get(ctx context.Context, session string) (known kept, found bool, err error) {
+	if c.client == nil {
+		known, found = c.local.GetIfPresent(session)
+		return known, found, nil
+	}
 	var text string
 	err = c.call(ctx, func(ctx context.Context, client valkey.Client) error {
 		var err error
@@ -150,10 +194,13 @@ func (c *Consistency) get(ctx context.Context, session string) (p model.Position
 		return err //nolint:wrapcheck // call does
 	})
 	if err != nil {
-		return p, false, err
+		return known, false, err
 	}
-	p, found = parsePositionText(text)
-	return p, found, nil
+	if strings.HasPrefix(text, lostPrefix) {
+		return kept{lost: text}, true, nil
+	}
+	known.position, found = parsePositionText(text)
+	return known, found, nil
 }
 
 // call asks the cache server, once more if that fails: another server would answer from
