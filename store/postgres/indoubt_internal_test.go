@@ -18,9 +18,17 @@ func TestErrorsInDoubt(t *testing.T) {
 		severity, code string
 		unknown        bool
 	}{
-		{"FATAL", "08P01", true}, {"ERROR", "08006", true}, {"ERROR", "08007", true}, {"ERROR", "40003", true},
-		{"FATAL", "57P02", true}, {"PANIC", "58030", true}, {"PANIC", "53100", true},
-		{"FATAL", "57P01", false}, {"FATAL", "57P03", false}, {"ERROR", "53100", false}, {"ERROR", "40001", false},
+		{"FATAL", "08P01", true},
+		{"ERROR", "08006", true},
+		{"ERROR", "08007", true},
+		{"ERROR", "40003", true},
+		{"FATAL", "57P02", true},
+		{"PANIC", "58030", true},
+		{"PANIC", "53100", true},
+		{"FATAL", "57P01", false},
+		{"FATAL", "57P03", false},
+		{"ERROR", "53100", false},
+		{"ERROR", "40001", false},
 	} {
 		answered := &pgconn.PgError{SeverityUnlocalized: c.severity, Code: c.code}
 		for during, err := range map[string]error{
