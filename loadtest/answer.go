@@ -88,7 +88,8 @@ func parseHead(head []byte) (answer, framing, error) {
 	if err != nil || status < 100 {
 		return answer{}, framing{}, fmt.Errorf("%w: its first line is %.60q", errMalformed, line)
 	}
-	f := framing{length: -1, closes: line[7] == '0'}
+	old := line[7] == '0'
+	f := framing{length: -1, closes: old}
 	for len(rest) > 0 {
 		line, rest, _ = bytes.Cut(rest, []byte("\r\n"))
 		name, value, found := bytes.Cut(line, []byte(":"))
@@ -98,6 +99,10 @@ func parseHead(head []byte) (answer, framing, error) {
 		if err := f.header(name, bytes.TrimSpace(value)); err != nil {
 			return answer{}, framing{}, err
 		}
+	}
+	if f.chunked && old {
+		// RFC 9112, section 6.1: whoever sends that may not know what it means.
+		return answer{}, framing{}, fmt.Errorf("%w: it is chunked, which HTTP/1.0 is not", errMalformed)
 	}
 	if f.chunked && f.length >= 0 {
 		return answer{}, framing{}, fmt.Errorf("%w: it is chunked and has a Content-Length", errMalformed)

@@ -26,12 +26,12 @@ type auditEntry struct {
 
 type auditListInput struct {
 	PageQuery
-	UserID       string    `query:"user_id" format:"uuid" maxLength:"36" doc:"Only what this user did."`
-	Action       string    `query:"action" maxLength:"255" doc:"Only this act, spelt as it is stored." example:"user.update"`
-	ResourceType string    `query:"resource_type" maxLength:"255" doc:"Only acts on this kind of thing." example:"user"`
-	ResourceID   string    `query:"resource_id" maxLength:"255" doc:"Only acts on the thing with this id."`
-	Since        time.Time `query:"since" doc:"Only acts of this moment or later." example:"2026-01-31T00:00:00Z"`
-	Until        time.Time `query:"until" doc:"Only acts before this moment." example:"2026-02-01T00:00:00Z"`
+	UserID       string `query:"user_id" format:"uuid" maxLength:"36" doc:"Only what this user did."`
+	Action       string `query:"action" maxLength:"255" doc:"Only this act, spelt as it is stored." example:"user.update"`
+	ResourceType string `query:"resource_type" maxLength:"255" doc:"Only acts on this kind of thing." example:"user"`
+	ResourceID   string `query:"resource_id" maxLength:"255" doc:"Only acts on the thing with this id."`
+	Since        moment `query:"since" doc:"Only acts of this moment or later." example:"2026-01-31T00:00:00Z"`
+	Until        moment `query:"until" doc:"Only acts before this moment." example:"2026-02-01T00:00:00Z"`
 }
 
 func (s *Server) registerAudit() {
@@ -68,14 +68,14 @@ func (in *auditListInput) params() (model.AuditListParams, error) {
 		arg.UserID = &id
 	}
 	var err error
-	if arg.Since, err = bound("query.since", in.Since, arg.Since); err != nil {
+	if arg.Since, err = in.Since.bound("query.since", arg.Since); err != nil {
 		return arg, err
 	}
-	until, err := bound("query.until", in.Until, model.MaxTime())
+	until, err := in.Until.bound("query.until", model.MaxTime())
 	if err != nil {
 		return arg, err
 	}
-	if !in.Until.IsZero() {
+	if in.Until.given {
 		// What comes before a moment and the least of all ids came before the moment.
 		arg.CursorCreatedAt, arg.CursorID = until, uuid.Nil
 	}
@@ -84,7 +84,7 @@ func (in *auditListInput) params() (model.AuditListParams, error) {
 		if err != nil {
 			return arg, err
 		}
-		if in.Until.IsZero() || at.Before(until) {
+		if !in.Until.given || at.Before(until) {
 			arg.CursorCreatedAt, arg.CursorID = at, id
 		}
 	}

@@ -53,10 +53,10 @@ func (s *Server) registerSignals() {
 
 type signalListInput struct {
 	PageQuery
-	Neuron string    `query:"neuron" maxLength:"255" doc:"Only what this neuron sent or was sent."`
-	Layer  string    `query:"layer" maxLength:"255" doc:"Only signals from or to this layer: L1 to L4, their names, or API."`
-	Since  time.Time `query:"since" doc:"Only signals of this moment or later." example:"2026-01-31T00:00:00Z"`
-	Until  time.Time `query:"until" doc:"Only signals before this moment." example:"2026-02-01T00:00:00Z"`
+	Neuron string `query:"neuron" maxLength:"255" doc:"Only what this neuron sent or was sent."`
+	Layer  string `query:"layer" maxLength:"255" doc:"Only signals from or to this layer: L1 to L4, their names, or API."`
+	Since  moment `query:"since" doc:"Only signals of this moment or later." example:"2026-01-31T00:00:00Z"`
+	Until  moment `query:"until" doc:"Only signals before this moment." example:"2026-02-01T00:00:00Z"`
 }
 
 func (s *Server) signalList(ctx context.Context, in *signalListInput) (*pageAnswer[Signal], error) {
@@ -107,10 +107,10 @@ func (in *signalListInput) params() (signalListing, error) {
 		}
 		arg.Layer = &layer
 	}
-	if arg.Since, err = bound("query.since", in.Since, arg.Since); err != nil {
+	if arg.Since, err = in.Since.bound("query.since", arg.Since); err != nil {
 		return arg, err
 	}
-	if arg.Until, err = bound("query.until", in.Until, arg.Until); err != nil {
+	if arg.Until, err = in.Until.bound("query.until", arg.Until); err != nil {
 		return arg, err
 	}
 	if arg.Since.After(arg.Until) {
@@ -124,21 +124,6 @@ func (in *signalListInput) params() (signalListing, error) {
 		arg.after(at, id)
 	}
 	return arg, nil
-}
-
-// bound is a bound of a time range in microseconds, rounded up: stored times are
-// whole microseconds, so that the same ones lie on each side of it.
-func bound(location string, t, absent time.Time) (time.Time, error) {
-	if t.IsZero() {
-		return absent, nil
-	}
-	if y := t.UTC().Year(); y < 1 || y > 9999 {
-		return absent, invalidField(location, "must lie in the years 1 to 9999")
-	}
-	if whole := model.NormalTime(t); !whole.Equal(t) && whole.Before(model.MaxTime()) {
-		return whole.Add(time.Microsecond), nil
-	}
-	return model.NormalTime(t), nil
 }
 
 // UUIDPath is the part of the input of routes to one thing whose id is a UUID.

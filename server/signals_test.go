@@ -217,11 +217,16 @@ func TestSignalList(t *testing.T) {
 		within := func(x signal) bool { return !x.Timestamp.Before(since) && x.Timestamp.Before(until) }
 		times := "since=" + url.QueryEscape(since.Format(time.RFC3339Nano)) + "&until=" + url.QueryEscape(until.Format(time.RFC3339Nano))
 		for query, keep := range map[string]func(signal) bool{
-			"":                    func(signal) bool { return true },
-			"neuron=alice":        func(x signal) bool { return x.FromNeuron == "alice" || x.ToNeuron == "alice" },
-			"neuron=nobody":       func(signal) bool { return false },
-			"layer=design":        func(x signal) bool { return x.LayerFrom == "L3" || x.LayerTo == "L3" },
-			"layer=api":           func(x signal) bool { return x.LayerFrom == "API" },
+			"":              func(signal) bool { return true },
+			"neuron=alice":  func(x signal) bool { return x.FromNeuron == "alice" || x.ToNeuron == "alice" },
+			"neuron=nobody": func(signal) bool { return false },
+			"layer=design":  func(x signal) bool { return x.LayerFrom == "L3" || x.LayerTo == "L3" },
+			"layer=api":     func(x signal) bool { return x.LayerFrom == "API" },
+			// The zero time is a moment as well, and not the absence of one.
+			"until=0001-01-01T00:00:00Z":              func(signal) bool { return false },
+			"until=0001-01-01T00:00:00Z&neuron=alice": func(signal) bool { return false },
+			"since=0001-01-01T00:00:00Z":              func(signal) bool { return true },
+
 			times:                 within,
 			times + "&neuron=bob": func(x signal) bool { return within(x) && (x.FromNeuron == "bob" || x.ToNeuron == "bob") },
 			"neuron=carol&layer=L1": func(x signal) bool {

@@ -298,7 +298,9 @@ func streamQuery(r *http.Request) (f stream.Filter, start stream.Start, refusal 
 			if err != nil {
 				return f, start, invalidField("query.since", "must be a time such as 2026-01-31T00:00:00Z")
 			}
-			start.Since = since.UTC()
+			if start.Since = since.UTC(); start.Since.IsZero() {
+				start.Since = start.Since.Add(1) // the first moment of the year 1, for which it has no word
+			}
 		default:
 			return f, start, invalidField("query."+name, "unexpected query parameter")
 		}

@@ -61,6 +61,7 @@ func TestStreamTellsWhatIsCommitted(t *testing.T) {
 			t.Errorf("the event %s is not as stored: %s", first.data, stored)
 		}
 		e.wantContents("two", "three", "four", "five", "six")
+		s.listen("?since=0001-01-01T00:00:00Z").wantContents("one", "two", "three", "four", "five", "six")
 		// A repeated signal is no event.
 		s.ask("POST", "/api/v1/signals", `{"id":"`+id+`","content":"one","layer_to":"L3"}`).want(201)
 		s.send("seven")

@@ -161,6 +161,9 @@ func TestAuditLog(t *testing.T) {
 			t.Errorf("the entry is %+v", deleted)
 		}
 		s.ask("GET", "/api/v1/audit?since=2030-01-01T00:00:00Z&until=2020-01-01T00:00:00Z", "", "X-API-Key", key).problem(422, "since")
+		if all := s.ask("GET", "/api/v1/audit?until=0001-01-01T00:00:00Z", "", "X-API-Key", key).want(200); !strings.Contains(all.body, `"data":[]`) {
+			t.Errorf("acts before the year 1: %s", all.body)
+		}
 		s.ask("GET", "/api/v1/audit?user_id=x", "", "X-API-Key", key).problem(422, "user_id")
 		s.ask("GET", "/api/v1/audit?cursor=x", "", "X-API-Key", key).problem(422, "cursor")
 	})

@@ -35,8 +35,13 @@ func faults() []mutation {
 		},
 		{
 			"a write whose answer was lost is told as if it had no effect", "store/postgres/errors.go",
-			"out.Kind = model.ErrInterrupted", "out.Kind = model.ErrUnavailable",
+			"only its answer is lost.\n\t\tout.Kind = model.ErrInterrupted", "only its answer is lost.\n\t\tout.Kind = model.ErrUnavailable",
 			[]string{"store/postgres.TestInterrupted"},
+		},
+		{
+			"a pooler that lost the server is believed to have written nothing", "store/postgres/errors.go",
+			"return strings.HasPrefix(pg.Code, \"08\")\n\t}", "return false\n\t}",
+			[]string{"store/postgres.TestErrorsInDoubt"},
 		},
 		{
 			"requests have no deadline", "server/middleware.go",
@@ -132,6 +137,17 @@ func faults() []mutation {
 			"a migration down takes rows of another table along", "schema/sqlite/00010_schema_compatibility.sql",
 			"DROP TABLE schema_compatibility;", "DROP TABLE schema_compatibility;\nDELETE FROM memories;",
 			[]string{"schema.TestRowsSurviveMigrations"},
+		},
+		{
+			"the lock of a migrator outlives him on SQLite", "schema/lock_file.go",
+			"os.O_RDWR|os.O_CREATE,", "os.O_RDWR|os.O_CREATE|os.O_EXCL,",
+			[]string{"schema.TestKilledAnywhere"},
+		},
+		{
+			"a query takes whatever columns there are", "gen/sqlitedb/neurons.sql.go",
+			"const neuronGet = `-- name: NeuronGet :one\nSELECT id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version\n",
+			"const neuronGet = `-- name: NeuronGet :one\nSELECT *\n",
+			[]string{"server.TestExpandedSchema"},
 		},
 		{
 			"who finds no connection waits ten times as long", "store/postgres/store.go",

@@ -44,6 +44,11 @@ func security() []mutation {
 			[]string{"auth.TestFailuresPerAddress"},
 		},
 		{
+			"the process that hashes has the server's priority", "cmd/hal9/hashworker.go",
+			"subprocess.Lower(hashNice)", "subprocess.Lower(0)",
+			[]string{"cmd/hal9.TestHashProcess"},
+		},
+		{
 			"who registers may name his role", "server/accounts.go",
 			"type registerBody struct {\n", "type registerBody struct {\n\tRole string `json:\"role,omitempty\" hidden:\"true\"`\n",
 			[]string{"server.TestPrivilegedFieldsAreRefused", "server.TestUnlistedFieldsAreRefusedFromTheDocument"},

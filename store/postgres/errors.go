@@ -22,6 +22,8 @@ const (
 	codeQueryCanceled       = "57014"
 	codeLockNotAvailable    = "55P03"
 	codeProgramLimit        = "54000"
+	codeCrashShutdown       = "57P02"
+	codeCompletionUnknown   = "40003"
 )
 
 // translate turns an error of the driver into the service's own. It is the only
@@ -38,6 +40,8 @@ func translate(query string, err error) error {
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		out.Kind, out.Cause = model.ErrNotFound, nil
+	case errors.As(err, &pg) && inDoubt(pg) && !nothingSent(err):
+		out.Kind = model.ErrInterrupted
 	case errors.As(err, &pg):
 		classify(out, pg)
 	case errors.Is(err, context.Canceled):
@@ -69,6 +73,20 @@ type withoutEffectError struct{ error }
 func (withoutEffectError) SafeToRetry() bool { return true }
 
 func (e withoutEffectError) Unwrap() error { return e.error }
+
+// inDoubt tells whether a statement, or a commit, may have taken effect although the answer
+// to it is an error: a pooler that lost the server says so by a code of class 08, and a
+// server that cannot write its log, or that was stopped because another process of it
+// crashed, may have done so after the commit was on the disk. What a server says when it
+// is shut down (57P01) is no such answer: it heeds that before a commit or after its end.
+func inDoubt(pg *pgconn.PgError) bool {
+	switch {
+	case pg.SeverityUnlocalized == "PANIC", pg.Code == codeCrashShutdown, pg.Code == codeCompletionUnknown:
+		return true
+	default:
+		return strings.HasPrefix(pg.Code, "08")
+	}
+}
 
 func classify(out *model.Error, pg *pgconn.PgError) {
 	switch pg.Code {

@@ -127,7 +127,7 @@ func (s *Store) noteWrite(ctx context.Context, db rowQuerier, err error) {
 // that the engine answered itself was, but for its end.
 func outcomeUnknown(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return serverGone(pg)
+		return serverGone(pg) || inDoubt(pg)
 	}
 	if _, own := errors.AsType[*model.Error](err); own {
 		return false
