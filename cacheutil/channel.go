@@ -52,7 +52,10 @@ func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)
 	if client == nil {
 		return errAway
 	}
-	conn, _ := client.Dedicate()
+	conn, err := dedicate(ctx, client)
+	if err != nil {
+		return fmt.Errorf("subscribe to %s: %w", c.name, err)
+	}
 	defer conn.Close()
 	subscribed := make(chan struct{}, 1)
 	lost := conn.SetPubSubHooks(valkey.PubSubHooks{
@@ -67,7 +70,7 @@ func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)
 		},
 	})
 	limited, cancel := context.WithTimeout(ctx, linkTimeout)
-	err := conn.Do(limited, conn.B().Subscribe().Channel(c.name).Build()).Error()
+	err = conn.Do(limited, conn.B().Subscribe().Channel(c.name).Build()).Error()
 	cancel()
 	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", c.name, err)

@@ -60,7 +60,7 @@ type Config struct {
 	// MaxConnections bounds the pool of connections to each Valkey node for
 	// blocking commands and dedicated uses, the tracking connection among them.
 	// Calls of the cache share a few pipelined connections beside it.
-	// 0: the client's default.
+	// 2 at least, for that one and a subscription; 0: the client's default.
 	MaxConnections int
 	// CallTimeout is the budget of one call to Valkey. A call that takes longer
 	// counts as an error, and a read goes on as a miss. The first tier does not

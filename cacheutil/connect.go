@@ -13,6 +13,8 @@ const (
 	connWriteTimeout = 2 * time.Second
 	// bufferSize keeps a connection's memory small.
 	bufferSize = 64 << 10
+	// leastConnections are one that brings the invalidations and one for a subscription.
+	leastConnections = 2
 	// topologyInterval is how often the client looks for the nodes of a cluster by
 	// itself, sentinelInterval for the master behind Sentinels: a master that was
 	// replaced goes on answering for a while.
@@ -32,7 +34,9 @@ func clientOption(cfg Config) (valkey.ClientOption, error) {
 	// long. The caches are ours; the client's own would only take memory.
 	option.AlwaysPipelining = cfg.Pipelining
 	option.DisableRetry, option.DisableCache = true, true
-	option.BlockingPoolSize = cfg.MaxConnections
+	if option.BlockingPoolSize = cfg.MaxConnections; cfg.MaxConnections > 0 {
+		option.BlockingPoolSize = max(cfg.MaxConnections, leastConnections)
+	}
 	option.ReadBufferEachConn, option.WriteBufferEachConn = bufferSize, bufferSize
 	option.ClusterOption.ShardsRefreshInterval = topologyInterval
 	if option.Sentinel.MasterSet != "" {
@@ -54,6 +58,26 @@ func (r *remote) connect(option valkey.ClientOption) error {
 	}
 	r.client.Store(&client)
 	return nil
+}
+
+// dedicate takes a connection out of the pool, as soon as one is free. The client itself
+// would wait for that whatever the context says.
+func dedicate(ctx context.Context, client valkey.Client) (valkey.DedicatedClient, error) {
+	taken := make(chan valkey.DedicatedClient)
+	go func() {
+		conn, _ := client.Dedicate()
+		select {
+		case taken <- conn:
+		case <-ctx.Done():
+			conn.Close()
+		}
+	}()
+	select {
+	case conn := <-taken:
+		return conn, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // ping asks whether Valkey answers.

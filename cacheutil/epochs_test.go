@@ -24,7 +24,7 @@ func TestEpochHeardOfLate(t *testing.T) {
 	ma, mb := openLive(t, from(&first)), openLive(t, from(&second))
 	a, b := wordCache(t, ma, nil), wordCache(t, mb, nil)
 	var row atomic.Value
-	load := func(context.Context) (string, error) {
+	load := func(context.Context) (string, error) { //nolint:unparam // what a load is
 		text, _ := row.Load().(string)
 		return text, nil
 	}

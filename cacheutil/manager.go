@@ -195,10 +195,13 @@ func (m *Manager) spawn(task func()) {
 	m.tasks.Go(task)
 }
 
-// detached returns a context that outlives the caller's, not the manager, and
-// ends after the limit.
+// detached returns a context that outlives the caller's, not the manager if that is
+// open, and ends after the limit.
 func (m *Manager) detached(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	if m.ctx.Err() != nil { // closed: what is read now is nobody's but the caller's
+		return ctx, cancel
+	}
 	stop := context.AfterFunc(m.ctx, cancel)
 	return ctx, func() {
 		stop()

@@ -7,8 +7,9 @@ import "context"
 // for a value without a version, the entry is dropped. Writers may call it in any
 // order.
 //
-// Put does not fail and does not wait longer than Config.CallTimeout: what Valkey
-// did not take is repeated, and until then the key is loaded.
+// Put does not fail, and waits no longer than Config.CallTimeout twice, for what it puts
+// and for the drop of what Valkey did not take. That is repeated, and until then the key
+// is loaded.
 func (c *Cache[T]) Put(ctx context.Context, key string, value T) {
 	var version int64
 	if c.o.Version != nil {
@@ -43,7 +44,7 @@ func (c *Cache[T]) Put(ctx context.Context, key string, value T) {
 
 // Invalidate drops the entry of the key, after the commit that made it wrong. The
 // version is the written row's; 0: unknown. A value that is known to be newer
-// stays. It fails and waits as Put does.
+// stays. It does not fail either, and waits no longer than Config.CallTimeout.
 func (c *Cache[T]) Invalidate(ctx context.Context, key string, version int64) {
 	if err := c.m.invalidate(ctx, invalidation{subject{name: key}, version}); err != nil {
 		c.failed(err)
@@ -51,7 +52,7 @@ func (c *Cache[T]) Invalidate(ctx context.Context, key string, version int64) {
 }
 
 // InvalidateKeys drops the entries of the keys, whatever cache they are of, in
-// one round trip. It fails and waits as Cache.Put does.
+// one round trip for each 500. It fails and waits as Cache.Invalidate does, for each.
 func (m *Manager) InvalidateKeys(ctx context.Context, keys ...string) {
 	all := make([]invalidation, len(keys))
 	for i, key := range keys {
@@ -61,7 +62,7 @@ func (m *Manager) InvalidateKeys(ctx context.Context, keys ...string) {
 }
 
 // InvalidateGroup drops all entries of the groups. It fails and waits as
-// Cache.Put does.
+// InvalidateKeys does.
 func (m *Manager) InvalidateGroup(ctx context.Context, groups ...string) {
 	all := make([]invalidation, len(groups))
 	for i, group := range groups {
