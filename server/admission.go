@@ -32,7 +32,7 @@ import (
 // meanwhile are there at once, and soon answered. So what is beyond the bound is let in
 // for patience × delay, up to patience times the bound, and refused when the bound was
 // passed for longer, until there are half as many and for some seconds nothing was
-// refused. That is CoDel's way to tell a good
+// refused. Meanwhile the bound is lower, or all who are let in would wait for delay. That is CoDel's way to tell a good
 // queue from a bad one (Nichols and Jacobson, Controlling Queue Delay, ACM Queue 2012).
 // It is safe for concurrent use.
 type admission struct {
@@ -44,6 +44,7 @@ type admission struct {
 	asks  func() int64 // connections that may bring a request
 	waits atomic.Int64 // requests that wait to be looked at, as it seems
 	most  atomic.Int64 // that may be under way or wait at present
+	soon  atomic.Int64 // that are answered within delay, by the rate
 	over  atomic.Int64 // since when there are more, since begun; 0 if there are not
 	last  atomic.Int64 // when one was refused last, since begun
 	// looked is when the rate was looked at last, since begun.
@@ -76,6 +77,10 @@ const (
 	ageWeight = 1.0 / 16
 	// patience is how many delays, and how many times the bound, a burst may take.
 	patience = 4
+	// refusedShare is how much of delay those who are there take while others are refused,
+	// and fewest is how many may be there in any case.
+	refusedShare = 0.4
+	fewest       = 64
 	// memory is for how many delays after a refusal a new burst is taken for the overload
 	// of before.
 	memory = 20
@@ -169,29 +174,42 @@ func (a *admission) fits(n int64) bool {
 	if a.least == 0 {
 		return true
 	}
-	if n <= a.least {
-		a.calm(n, a.least)
+	over := time.Duration(a.over.Load())
+	if over == 0 && n <= a.least {
 		return true
 	}
 	now := time.Since(a.begun)
 	allowed := a.allowed(now)
+	if over != 0 && now-over >= patience*a.delay {
+		allowed = a.whileRefused(allowed)
+	}
 	if n <= allowed {
 		a.calm(n, allowed)
 		return true
 	}
-	since := time.Duration(a.over.Load())
-	if since == 0 {
-		since = now
+	if over == 0 {
+		over = now
 		if last := time.Duration(a.last.Load()); last > 0 && now-last < memory*a.delay {
-			since -= patience * a.delay // it was calm for a moment only
+			over -= patience * a.delay // it was calm for a moment only
 		}
-		a.over.CompareAndSwap(0, int64(since))
+		a.over.CompareAndSwap(0, int64(over))
 	}
-	if now-since < patience*a.delay && n <= patience*allowed {
+	if now-over < patience*a.delay && n <= patience*allowed {
 		return true
 	}
 	a.last.Store(int64(now))
 	return false
+}
+
+// whileRefused is how many may be there while others are refused: fewer, so that those who
+// are let in, and those who are not, wait for less than delay. Fewer than a.least only where
+// requests wait to be looked at: then it is the processor that they wait for, and enough are
+// there to keep it busy.
+func (a *admission) whileRefused(allowed int64) int64 {
+	if a.waits.Load() == 0 {
+		return allowed
+	}
+	return min(allowed, max(fewest, int64(float64(a.soon.Load())*refusedShare)))
 }
 
 // calm ends an overload when there are half as many as may be.
@@ -212,6 +230,7 @@ func (a *admission) allowed(now time.Duration) int64 {
 			rate := float64(done-a.lastDone) / since.Seconds()
 			a.rate += rateWeight * (rate - a.rate)
 			a.lastDone = done
+			a.soon.Store(int64(a.rate * a.delay.Seconds()))
 			a.most.Store(max(a.least, int64(a.rate*a.delay.Seconds())))
 			a.looked.Store(int64(now))
 		}

@@ -195,7 +195,7 @@ func (s *Server) timeLeft(ctx context.Context) time.Duration {
 }
 
 func (s *Server) noRoute(c *gin.Context) {
-	newProblem(http.StatusNotFound, "there is no such route; /docs lists them all").abort(c)
+	newProblem(http.StatusNotFound, "there is no such route; /docs lists them all, /console shows the service").abort(c)
 }
 
 // noMethod: gin has set Allow.

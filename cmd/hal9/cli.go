@@ -62,6 +62,7 @@ func (c *CLI) settings() []settingsOf {
 	for command, s := range map[string]*Settings{
 		"migrate up": &c.Migrate.Up.Settings, "migrate down": &c.Migrate.Down.Settings,
 		"migrate status": &c.Migrate.Status.Settings, "migrate redo": &c.Migrate.Redo.Settings,
+		"migrate grant":   &c.Migrate.Grant.Settings,
 		"partitions list": &c.Partitions.List.Settings,
 		"export":          &c.Export.Settings, "restore": &c.Restore.Settings,
 		"fence on": &c.Fence.On.Settings, "fence off": &c.Fence.Off.Settings, "fence status": &c.Fence.Status.Settings,

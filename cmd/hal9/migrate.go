@@ -129,6 +129,7 @@ func (MigrateRedoCmd) Help() string {
 
 Example:
 
+    hal9 migrate up --database-url sqlite://try.db
     hal9 migrate redo --yes --database-url sqlite://try.db`
 }
 
