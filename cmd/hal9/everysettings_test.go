@@ -16,7 +16,7 @@ func TestEveryCommandsSettings(t *testing.T) {
 	}
 	var walk func(v reflect.Value, path string)
 	walk = func(v reflect.Value, path string) {
-		if s, ok := v.Addr().Interface().(*Settings); ok {
+		if s, ok := reflect.TypeAssert[*Settings](v.Addr()); ok {
 			if !listed[s] {
 				t.Errorf("%s has no line in settings", path)
 			}
