@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // onePrimary is an error until HAProxy has found out which node is the primary: before
@@ -28,10 +29,10 @@ func (c *Cluster) onePrimary(ctx context.Context) (err error) {
 	for i, name := range rows[0] {
 		column[name] = i
 	}
-	up := 0
+	up := 0 // "UP 1/2" too: one check failed, but it still gets connections
 	for _, row := range rows[1:] {
 		server := row[column["svname"]]
-		if row[column["# pxname"]] == "primary" && server != "FRONTEND" && server != "BACKEND" && row[column["status"]] == "UP" {
+		if row[column["# pxname"]] == "primary" && server != "FRONTEND" && server != "BACKEND" && strings.HasPrefix(row[column["status"]], "UP") {
 			up++
 		}
 	}
