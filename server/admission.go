@@ -32,8 +32,8 @@ import (
 // meanwhile are there at once, and soon answered. So what is beyond the bound is let in
 // for patience × delay, up to patience times the bound, and refused when the bound was
 // passed for longer, until there are half as many and for some seconds nothing was
-// refused. Meanwhile the bound is lower, or all who are let in would wait for delay. That is CoDel's way to tell a good
-// queue from a bad one (Nichols and Jacobson, Controlling Queue Delay, ACM Queue 2012).
+// refused. Meanwhile the bound is lower, or all who are let in would wait for delay. That is
+// CoDel's way to tell a good queue from a bad one (Nichols and Jacobson, Controlling Queue Delay, ACM Queue 2012).
 // It is safe for concurrent use.
 type admission struct {
 	least int64 // that may be under way whatever the rate; 0 is no bound at all
@@ -230,8 +230,9 @@ func (a *admission) allowed(now time.Duration) int64 {
 			rate := float64(done-a.lastDone) / since.Seconds()
 			a.rate += rateWeight * (rate - a.rate)
 			a.lastDone = done
-			a.soon.Store(int64(a.rate * a.delay.Seconds()))
-			a.most.Store(max(a.least, int64(a.rate*a.delay.Seconds())))
+			soon := int64(a.rate * a.delay.Seconds())
+			a.soon.Store(soon)
+			a.most.Store(max(a.least, soon))
 			a.looked.Store(int64(now))
 		}
 	}

@@ -53,7 +53,7 @@ func accessKeys() []Key {
 		},
 		{
 			Name: "limits.requests", Default: "1024", check: between(0, 1_000_000),
-			Help: "How many requests may be under way at a time in any case. More may be while the server, at the rate at which it answers, answers them within limits.requests_delay; beyond that, but for bursts, they are answered 503 at once. Probes and streams do not count, administration and /metrics have places of their own. 0 is no limit.",
+			Help: "How many requests may be under way at a time, unless others are refused because the processor is short. More may be while the server, at the rate at which it answers, answers them within limits.requests_delay; beyond that, but for bursts, they are answered 503 at once. Probes and streams do not count, administration and /metrics have places of their own. 0 is no limit.",
 		},
 		{
 			Name: "limits.requests_delay", Default: "100ms", check: atLeast(time.Millisecond),
