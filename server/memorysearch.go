@@ -33,6 +33,7 @@ func (s *Server) registerMemorySearch(path string) {
 	register(s, operation{
 		id: "MemorySearch", method: http.MethodGet, path: path, tag: tagMemories, access: scoped(auth.ScopeViewMemory),
 		summary: "Search the memories", description: "The best first. Any text is a query; one without words finds nothing.",
+		places: map[string]string{"match": "query.q", "phrases": "query.q", "neuron_id": "query.neuron"},
 	}, s.memorySearch)
 }
 
