@@ -298,7 +298,7 @@ func TestRunCountsWhatHangsAtTheEnd(t *testing.T) {
 	s := builtin(t, "peak", func(s *loadtest.Scenario) {
 		// The one user who is answered ends the run at once.
 		s.Stages = []loadtest.Stage{{For: 0, Users: users}, {For: loadtest.Duration(time.Minute), Users: users}}
-		s.MaxRequests, s.Timeout, s.Thresholds = 5, loadtest.Duration(time.Second), nil
+		s.MaxRequests, s.Timeout, s.Thresholds = 30, loadtest.Duration(time.Second), nil
 	})
 	report, err := loadtest.Run(t.Context(), s, loadtest.Options{Target: url})
 	if err != nil {
