@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -373,7 +374,7 @@ func TestListenerForgetsThePast(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, "sqlite://"+filepath.Join(t.TempDir(), "hal9.db"), nil, nil)
 	for i := range 5 {
-		n.submit(n.signal(fmt.Sprint(i)))
+		n.submit(n.signal(strconv.Itoa(i)))
 	}
 	l := n.feed.Listen(stream.Filter{}, stream.Start{Since: time.Now().Add(-time.Hour)})
 	defer l.Close()
