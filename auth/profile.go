@@ -203,7 +203,7 @@ func (s *Service) PasswordChange(ctx context.Context, p Principal, arg PasswordC
 	}
 	return s.replacePassword(ctx, p, p.UserID, hash, arg.Client, func(user *model.User) error {
 		if user.PasswordHash != proved.PasswordHash {
-			return &model.Error{Kind: model.ErrConflict, Entity: "user", Field: "password", Reason: "it was changed meanwhile; try again"}
+			return &model.Error{Kind: model.ErrConflict, Entity: "user", Field: "old_password", Reason: "it was changed meanwhile; try again"}
 		}
 		return nil
 	})

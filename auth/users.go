@@ -89,7 +89,10 @@ func (s *Service) UserUpdate(ctx context.Context, by Principal, id uuid.UUID, ar
 			next.IsActive = *arg.IsActive
 		}
 		if (next.Role != RoleAdmin || !next.IsActive) && admins.last(id) {
-			return errLastAdmin()
+			if next.Role != RoleAdmin {
+				return errLastAdmin("role")
+			}
+			return errLastAdmin("is_active")
 		}
 		if user, err = tx.UserSetRole(ctx, next); err != nil {
 			return fmt.Errorf("store the role: %w", err)
@@ -131,7 +134,7 @@ func (s *Service) UserDelete(ctx context.Context, by Principal, id uuid.UUID, c 
 			return err
 		}
 		if admins.last(id) {
-			return errLastAdmin()
+			return errLastAdmin("id")
 		}
 		user, err := tx.UserLock(ctx, model.UserLockParams{ID: id})
 		if err != nil {
@@ -168,6 +171,7 @@ func lockAdmins(ctx context.Context, tx model.Tx) (adminIDs, error) {
 // last tells whether the user is the only active admin.
 func (a adminIDs) last(id uuid.UUID) bool { return len(a) == 1 && a[0] == id }
 
-func errLastAdmin() error {
-	return &model.Error{Kind: model.ErrConflict, Entity: "user", Field: "role", Reason: "this is the last active admin; make another one first"}
+// errLastAdmin names what of the user would take the last admin away, "" for himself.
+func errLastAdmin(field string) error {
+	return &model.Error{Kind: model.ErrConflict, Entity: "user", Field: field, Reason: "this is the last active admin; make another one first"}
 }

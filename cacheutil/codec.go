@@ -2,6 +2,7 @@ package cacheutil
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -48,4 +49,25 @@ func (c cborCodec[T]) Decode(data []byte) (value T, err error) {
 		return value, fmt.Errorf("decode CBOR: %w", err)
 	}
 	return value, nil
+}
+
+// guardedCodec makes errors of a codec's panics: the bytes may be anybody's, and most of
+// the cache's work is done in goroutines where a panic would end the program.
+type guardedCodec[T any] struct{ of Codec[T] }
+
+func (c guardedCodec[T]) Encode(value T) (data []byte, err error) {
+	defer recovered("encode", &err)
+	return c.of.Encode(value)
+}
+
+func (c guardedCodec[T]) Decode(data []byte) (value T, err error) {
+	defer recovered("decode", &err)
+	return c.of.Decode(data)
+}
+
+// recovered, deferred, makes an error of a panic in a function that the cache was given.
+func recovered(what string, err *error) {
+	if reason := recover(); reason != nil {
+		*err = fmt.Errorf("%s: panic: %v\n%s", what, reason, debug.Stack())
+	}
 }

@@ -3,7 +3,10 @@ package cacheutil_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"reflect"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,5 +77,82 @@ func TestRoundTrip(t *testing.T) {
 	stranger := openLive(t, cfg)
 	if entry, err := stranger.Peek(t.Context(), "k"); err != nil || !json.Valid(entry.JSON) {
 		t.Errorf("got %+v, %v", entry, err)
+	}
+}
+
+// touchyCodec is a program's own, which panics on what it does not know.
+type touchyCodec struct{ broken *atomic.Bool }
+
+func (c touchyCodec) Encode(value string) ([]byte, error) { return []byte(value), nil }
+
+func (c touchyCodec) Decode(data []byte) (string, error) {
+	if c.broken.Load() {
+		panic("no such letter")
+	}
+	return string(data), nil
+}
+
+// A codec that panics is one that cannot read the value: it is loaded and replaced, and
+// nobody is left waiting for a read that never ends.
+func TestCodecThatPanics(t *testing.T) {
+	cfg := cacheutil.Config{URL: testenv.CacheURL(t), Prefix: prefix(t)}
+	broken := new(atomic.Bool)
+	open := func() *cacheutil.Cache[string] {
+		t.Helper()
+		c, err := cacheutil.New(openLive(t, cfg), cacheutil.Options[string]{Name: "touchy", Codec: touchyCodec{broken}, HardTimeout: patience})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	want := func(c *cacheutil.Cache[string], key, word string) {
+		t.Helper()
+		got, err := c.Get(t.Context(), key, func(context.Context) (string, error) { return word, nil })
+		if err != nil || got != word {
+			t.Errorf("%s: got %q, %v", key, got, err)
+		}
+	}
+	writer := open()
+	want(writer, "k", "old")
+	want(writer, "l", "old")
+	reader := open()
+	broken.Store(true)
+	want(reader, "k", "new")
+	many, err := reader.GetMany(t.Context(), []string{"l"}, func(context.Context, []string) (map[string]string, error) {
+		return map[string]string{"l": "new"}, nil
+	})
+	if err != nil || many["l"] != "new" {
+		t.Errorf("got %v, %v", many, err)
+	}
+	broken.Store(false)
+	want(reader, "k", "new")
+}
+
+// What cannot tell its version or size, as a nil that a load returns by mistake, ends
+// neither the program nor the reads of others.
+func TestVersionAndSizeThatPanic(t *testing.T) {
+	type row struct{ version, size int }
+	for name, url := range map[string]string{"memory": "", "valkey": testenv.CacheURL(t)} {
+		t.Run(name, func(t *testing.T) {
+			c, err := cacheutil.New(open(t, cacheutil.Config{URL: url, Prefix: prefix(t)}), cacheutil.Options[*row]{
+				Name: "rows", Version: func(r *row) int64 { return int64(r.version) }, HardTimeout: patience,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.Get(t.Context(), "k", func(context.Context) (*row, error) { return nil, nil })
+			if err == nil || errors.Is(err, cacheutil.ErrHardTimeout) || !strings.Contains(err.Error(), "version") {
+				t.Errorf("got %v", err)
+			}
+			sized, err := cacheutil.New(open(t, cacheutil.Config{URL: url, Prefix: prefix(t)}), cacheutil.Options[*row]{
+				Name: "rows", Size: func(r *row) int { return r.size }, HardTimeout: patience,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := sized.Get(t.Context(), "k", func(context.Context) (*row, error) { return nil, nil }); err != nil || got != nil {
+				t.Errorf("got %v, %v", got, err)
+			}
+		})
 	}
 }

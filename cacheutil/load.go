@@ -18,11 +18,12 @@ var errNoReturn = errors.New("the load did not return")
 
 // loaded is what a load has brought.
 type loaded[T any] struct {
-	value  T
-	err    error
-	absent bool // err is a "not found" that is kept
-	ttl    time.Duration
-	keep   bool
+	value   T
+	version int64
+	err     error
+	absent  bool // err is a "not found" that is kept
+	ttl     time.Duration
+	keep    bool
 }
 
 // load calls the loader and counts it.
@@ -46,6 +47,10 @@ func (c *Cache[T]) counted(ctx context.Context, wished *wish, load func(context.
 // judge decides what becomes of a load's result.
 func (c *Cache[T]) judge(value T, err error, wish *wish) loaded[T] {
 	got := loaded[T]{value: value, err: err, keep: !wish.noStore.Load()}
+	if err == nil {
+		got.version, err = c.version(value)
+		got.err = err
+	}
 	switch {
 	case err == nil:
 		got.ttl = c.o.TTL
@@ -61,6 +66,16 @@ func (c *Cache[T]) judge(value T, err error, wish *wish) loaded[T] {
 	got.ttl = jitter(got.ttl)
 	got.keep = got.keep && got.ttl > 0
 	return got
+}
+
+// version asks for the value's version; a panic is an error of the load: there is no
+// telling what the value is.
+func (c *Cache[T]) version(value T) (version int64, err error) {
+	if c.o.Version == nil {
+		return 0, nil
+	}
+	defer recovered("ask for the version of what was loaded", &err)
+	return c.o.Version(value), nil
 }
 
 // guarded makes errors of a load's panics: it runs in a goroutine of the cache,
@@ -160,10 +175,7 @@ func (c *Cache[T]) plain(p place, got loaded[T]) *item[T] {
 		it.absent = got.err
 		return it
 	}
-	it.value = got.value
-	if c.o.Version != nil {
-		it.version = c.o.Version(got.value)
-	}
+	it.value, it.version = got.value, got.version
 	return it
 }
 
@@ -171,7 +183,8 @@ func (c *Cache[T]) plain(p place, got loaded[T]) *item[T] {
 // large to keep.
 func (c *Cache[T]) size(value T, encoded []byte) (int, bool) {
 	if c.o.Size != nil {
-		return c.o.Size(value), len(encoded) <= c.o.MaxBytes
+		size, err := c.askSize(value)
+		return size, err == nil && len(encoded) <= c.o.MaxBytes
 	}
 	if encoded == nil {
 		var err error
@@ -180,6 +193,11 @@ func (c *Cache[T]) size(value T, encoded []byte) (int, bool) {
 		}
 	}
 	return 2 * len(encoded), len(encoded) <= c.o.MaxBytes
+}
+
+func (c *Cache[T]) askSize(value T) (size int, err error) {
+	defer recovered("ask for the size of a value", &err)
+	return c.o.Size(value), nil
 }
 
 // localTTL bounds the life of an entry without a common Valkey.

@@ -89,6 +89,7 @@ func (o Options[T]) withDefaults() Options[T] {
 	if o.Codec == nil {
 		o.Codec = newCBOR[T]()
 	}
+	o.Codec = guardedCodec[T]{o.Codec}
 	if o.NotFoundError == nil {
 		o.NotFoundError = ErrNotFound
 	}

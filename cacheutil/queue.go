@@ -125,6 +125,7 @@ func (o QueueOptions[T]) withDefaults() QueueOptions[T] {
 	if o.Codec == nil {
 		o.Codec = newLenientCBOR[T]()
 	}
+	o.Codec = guardedCodec[T]{o.Codec}
 	return o
 }
 

@@ -78,21 +78,10 @@ func (q *Queue[T]) readFields(e *queued[T], fields map[string]string) (err error
 	if now := q.link.epoch(); epoch < now {
 		return fmt.Errorf("the value was queued in epoch %d of the database, and this is %d: its version means nothing now", epoch, now)
 	}
-	e.value, err = q.decode(e.data)
-	return err
-}
-
-// decode survives a codec that panics: the bytes may be anybody's.
-func (q *Queue[T]) decode(data string) (value T, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("decode the value: panic: %v", r)
-		}
-	}()
-	if value, err = q.options.Codec.Decode([]byte(data)); err != nil {
-		return value, fmt.Errorf("decode the value: %w", err)
+	if e.value, err = q.options.Codec.Decode([]byte(e.data)); err != nil {
+		return fmt.Errorf("decode the value: %w", err)
 	}
-	return value, nil
+	return nil
 }
 
 // rivals are the entries of one key, the highest version first: the only one to be

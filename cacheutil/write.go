@@ -19,7 +19,7 @@ func (c *Cache[T]) Put(ctx context.Context, key string, value T) {
 		c.Invalidate(ctx, key, version)
 		return
 	}
-	got := loaded[T]{value: value, ttl: jitter(c.o.TTL), keep: true}
+	got := loaded[T]{value: value, version: version, ttl: jitter(c.o.TTL), keep: true}
 	if c.m.remote == nil {
 		size, ok := c.size(value, nil)
 		if !ok {

@@ -139,7 +139,8 @@ type MemoryQueries interface {
 	// signal_id or parent_id, the oldest first.
 	MemoryListByReference(ctx context.Context, arg MemoryListByReferenceParams) ([]Memory, error)
 	// MemorySearch returns the memories that hold every term of match and every phrase,
-	// the best first, of one neuron if it is given. match and phrases come from the
+	// the best first, of one neuron if it is given: as many as have page_bytes of content,
+	// context and metadata together, and one in any case. match and phrases come from the
 	// analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 	// the better; its scale is the engine's own.
 	MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error)
@@ -448,7 +449,7 @@ type MemorySearchRow struct {
 	Importance   float64
 	Context      JSON
 	Metadata     JSON
-	Embedding    []byte
+	HasEmbedding bool
 	AccessCount  int64
 	LastAccessed *time.Time
 	CreatedAt    time.Time
@@ -1333,6 +1334,7 @@ type MemorySearchParams struct {
 	Phrases   JSON
 	NeuronID  *string
 	PageLimit int64
+	PageBytes int64
 }
 
 // Normalize refuses what the engines would answer differently, naming the field,

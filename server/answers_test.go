@@ -106,7 +106,7 @@ func TestErrorTable(t *testing.T) {
 	}{
 		{stored(model.ErrNotFound), 404, "neuron.id: not found", ""},
 		{stored(model.ErrConflict), 409, "neuron.id: already exists", ""},
-		{stored(model.ErrInvalid), 422, "neuron.id: invalid", ""},
+		{stored(model.ErrInvalid), 422, "path.id: invalid", ""},
 		{stored(model.ErrUnavailable), 503, "try again", "1"},
 		{stored(model.ErrInterrupted), 503, "same id or Idempotency-Key", "1"},
 		{stored(model.ErrReadOnly), 503, "writes are held off", "5"},

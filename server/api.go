@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -133,6 +134,9 @@ type operation struct {
 	etag bool
 	// replica says that a replica of the database may answer part of it.
 	replica bool
+	// places tells where in a request a field is that the store calls otherwise, as in
+	// layer_to: body.layer.
+	places map[string]string
 	// noBody says that a POST or PUT takes none.
 	noBody bool
 	// example of the body of the request.
@@ -153,8 +157,9 @@ func register[I, O any](s *Server, op operation, handler func(context.Context, *
 // registerDirect is register for an operation that is asked often: a request whose input
 // fill can read is answered without huma.
 func registerDirect[I, O any](s *Server, op operation, fill func(*gin.Context, *I) bool, handler func(context.Context, *I) (*O, error)) {
+	at := placesOf(reflect.TypeFor[I](), op.places)
 	if fill != nil {
-		s.direct[op.id] = newDirect(s, &op, fill, handler)
+		s.direct[op.id] = newDirect(s, &op, at, fill, handler)
 	}
 	h := huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag},
@@ -186,7 +191,7 @@ func registerDirect[I, O any](s *Server, op operation, fill func(*gin.Context, *
 		out, err := handler(ctx, in)
 		s.noteWrites(ctx, err == nil && isWrite(op.method))
 		if err != nil {
-			return nil, s.fail(ctx, err)
+			return nil, s.failAt(ctx, err, at)
 		}
 		return out, nil
 	})

@@ -52,7 +52,7 @@ type directAnswer interface {
 
 // newDirect makes the direct handler of an operation. fill reads the input; false says
 // that it is not plain.
-func newDirect[I, O any](s *Server, op *operation, fill func(*gin.Context, *I) bool, handler func(context.Context, *I) (*O, error)) direct {
+func newDirect[I, O any](s *Server, op *operation, at places, fill func(*gin.Context, *I) bool, handler func(context.Context, *I) (*O, error)) direct {
 	hasBody, writes := op.hasBody(), isWrite(op.method)
 	return func(c *gin.Context) bool {
 		if !plainRequest(c.Request) {
@@ -70,7 +70,7 @@ func newDirect[I, O any](s *Server, op *operation, fill func(*gin.Context, *I) b
 		out, err := handler(ctx, &in)
 		s.noteWrites(ctx, err == nil && writes)
 		if err != nil {
-			s.fail(ctx, err).abort(c)
+			s.failAt(ctx, err, at).abort(c)
 			return true
 		}
 		// What is left to fail is the client's connection, as in huma.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,8 +70,11 @@ func errorRules() []errorRule {
 	}
 }
 
-// fail turns what a handler returned into the answer, and notes it.
-func (s *Server) fail(ctx context.Context, err error) *problem {
+// fail turns what went wrong outside of an operation's handler into the answer, and notes it.
+func (s *Server) fail(ctx context.Context, err error) *problem { return s.failAt(ctx, err, nil) }
+
+// failAt is fail for what a handler returned; at tells the places of its input.
+func (s *Server) failAt(ctx context.Context, err error, at places) *problem {
 	var p *problem
 	if errors.As(err, &p) {
 		return p
@@ -86,7 +90,7 @@ func (s *Server) fail(ctx context.Context, err error) *problem {
 		if !errors.Is(err, rule.kind) {
 			continue
 		}
-		p = rule.problem(err)
+		p = rule.problem(err, at)
 		s.countError(rule.name)
 		if p.Status >= http.StatusInternalServerError {
 			s.log.LogAttrs(ctx, slog.LevelWarn, "request failed",
@@ -122,21 +126,20 @@ func internalProblem() *problem {
 	return newProblem(http.StatusInternalServerError, "an unexpected error occurred; the log tells more under the answer's X-Request-Id")
 }
 
-func (r *errorRule) problem(err error) *problem {
+func (r *errorRule) problem(err error, at places) *problem {
 	detail := r.detail
 	var fields []problemField
 	if detail == "" {
 		detail = r.kind.Error()
 		if m, ok := errors.AsType[*model.Error](err); ok {
 			detail = m.Error()
-			if m.Field != "" {
-				reason := m.Reason
-				if reason == "" {
-					reason = r.kind.Error()
-				}
-				fields = []problemField{{m.Field, reason}}
+			if place, ok := at[m.Field]; ok {
+				fields = []problemField{{place, cmp.Or(m.Reason, r.kind.Error())}}
 			}
 		}
+	}
+	if r.status == http.StatusUnprocessableEntity && len(fields) > 0 {
+		detail = "" // the fault by its place, as all others are told
 	}
 	p := newProblem(r.status, detail, fields...)
 	if r.status == http.StatusUnauthorized {

@@ -68,7 +68,7 @@ func (s *Server) registerMemories() {
 	}, s.memoryCreate)
 	register(s, operation{
 		id: "MemoryList", method: http.MethodGet, path: path, tag: tagMemories, access: scoped(auth.ScopeViewMemory), replica: true,
-		summary: "List the memories", description: "The newest first.",
+		summary: "List the memories", description: "The newest first.", places: map[string]string{"neuron_id": "query.neuron"},
 	}, s.memoryList)
 	s.registerMemorySearch(path + "/search")
 	register(s, operation{

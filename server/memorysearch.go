@@ -33,6 +33,7 @@ func (s *Server) registerMemorySearch(path string) {
 	register(s, operation{
 		id: "MemorySearch", method: http.MethodGet, path: path, tag: tagMemories, access: scoped(auth.ScopeViewMemory),
 		summary: "Search the memories", description: "The best first. Any text is a query; one without words finds nothing.",
+		places: map[string]string{"match": "query.q", "phrases": "query.q", "neuron_id": "query.neuron"},
 	}, s.memorySearch)
 }
 
@@ -51,15 +52,11 @@ func (s *Server) memorySearch(ctx context.Context, in *memorySearchInput) (*page
 	var rows []model.MemorySearchRow
 	if !q.Empty() {
 		rows, err = s.store.MemorySearch(ctx, model.MemorySearchParams{
-			Match: q.Match(), Phrases: model.JSON(q.PhrasesJSON()), NeuronID: optional(in.Neuron), PageLimit: int64(in.Limit),
+			Match: q.Match(), Phrases: model.JSON(q.PhrasesJSON()), NeuronID: optional(in.Neuron), PageLimit: int64(in.Limit), PageBytes: maxPageBytes,
 		})
 		if err != nil {
 			return nil, err
 		}
-	}
-	bytes := 0
-	if fit := fitting(rows, hitBytes, &bytes); fit < len(rows) {
-		rows = rows[:max(fit, 1)]
 	}
 	// The best are all there is: a search has no further pages.
 	return page(rows, in.Limit, func(row model.MemorySearchRow) memoryHit { return hitOf(row, q) }, nil), nil
@@ -67,12 +64,12 @@ func (s *Server) memorySearch(ctx context.Context, in *memorySearchInput) (*page
 
 func hitOf(row model.MemorySearchRow, q searchtext.Query) memoryHit {
 	return memoryHit{
-		Memory: memoryOf(model.Memory{
-			ID: row.ID, NeuronID: row.NeuronID, Layer: row.Layer, EntryType: row.EntryType, Content: row.Content,
-			Importance: row.Importance, Context: row.Context, Metadata: row.Metadata, Embedding: row.Embedding,
-			AccessCount: row.AccessCount, LastAccessed: row.LastAccessed,
+		Memory: Memory{
+			ID: row.ID, NeuronID: row.NeuronID, Layer: row.Layer, EntryType: row.EntryType,
+			Content: row.Content, Importance: row.Importance, Context: objectOf(row.Context), Metadata: objectOf(row.Metadata),
+			HasEmbedding: row.HasEmbedding, AccessCount: row.AccessCount, LastAccessed: row.LastAccessed,
 			CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, Version: row.Version,
-		}),
+		},
 		Score:   row.Score,
 		Snippet: searchtext.Highlight(row.Content, q, searchtext.HighlightOptions{MaxScan: maxHighlightScan}).HTML(),
 	}

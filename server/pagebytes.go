@@ -66,8 +66,4 @@ func signalBytes(r *model.Signal) int { return len(r.Content) + len(r.Metadata) 
 
 func memoryBytes(r *model.Memory) int { return len(r.Content) + len(r.Context) + len(r.Metadata) }
 
-func hitBytes(r *model.MemorySearchRow) int {
-	return len(r.Content) + len(r.Context) + len(r.Metadata)
-}
-
 func neuronBytes(r *model.Neuron) int { return len(r.SystemPrompt) + len(r.Settings) }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hal9-ai/hal9/model"
@@ -68,6 +69,53 @@ func TestPagesAreBoundedInBytes(t *testing.T) {
 			t.Errorf("a search answers %d memories in %d bytes", found, len(r.body))
 		}
 	})
+}
+
+// weighed adds up the texts that searches read from the database.
+type weighed struct {
+	model.Store
+
+	bytes atomic.Int64
+}
+
+// MemorySearch implements model.Store.
+func (s *weighed) MemorySearch(ctx context.Context, arg model.MemorySearchParams) ([]model.MemorySearchRow, error) {
+	rows, err := s.Store.MemorySearch(ctx, arg)
+	for i := range rows {
+		s.bytes.Add(int64(len(rows[i].Content) + len(rows[i].Context) + len(rows[i].Metadata)))
+	}
+	return rows, err
+}
+
+// A search asks the database for no more than a page holds, and leaves out none between
+// those that it tells: the one that is too long ends it.
+func TestSearchReadsOnePage(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{sqliteEngine, postgresEngine} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			st := &weighed{Store: openStore(t, engine)}
+			s := newServerOn(t, st)
+			const longest, long, page = 1 << 20, 12, 8 << 20
+			filler := strings.Repeat("x", longest-20)
+			for i := range long {
+				s.ask("POST", "/api/v1/memories", fmt.Sprintf(`{"neuron_id":"n","content":"antenna %02d %s"}`, i, filler)).want(201)
+			}
+			s.ask("POST", "/api/v1/memories", `{"neuron_id":"n","content":"short, and of an antenna"}`).want(201)
+			type hit struct {
+				ID      string
+				Content string
+			}
+			found := decode[list[hit]](s.ask("GET", "/api/v1/memories/search?limit=1000&q=antenna", "").want(200)).Data
+			if read := st.bytes.Load(); read > page || len(found) < 7 {
+				t.Errorf("%d bytes were read for %d memories", read, len(found))
+			}
+			few := decode[list[hit]](s.ask("GET", fmt.Sprintf("/api/v1/memories/search?limit=%d&q=antenna", len(found)), "").want(200)).Data
+			if !slices.Equal(few, found) {
+				t.Errorf("a limit of %d finds others than a larger one", len(found))
+			}
+		})
+	}
 }
 
 // walkPages goes through a list to its end, and returns how many rows each page has.

@@ -35,8 +35,8 @@ func (s *Server) registerContractSignals() {
 	registerDirect(s, operation{
 		id: "SignalSend", method: http.MethodPost, path: path, tag: tagSignals, access: scoped(auth.ScopeSendSignal),
 		summary: "Send a signal to a layer", description: "Comes from api-client in the layer API. Answered after the signal is stored.",
-		idempotency: idempotencyDerived,
-		example:     map[string]any{"content": "Plan the mission.", "layer": "L4", "neuron_id": "strategic-planner"},
+		idempotency: idempotencyDerived, places: map[string]string{"layer_to": "body.layer", "to_neuron": "body.neuron_id"},
+		example: map[string]any{"content": "Plan the mission.", "layer": "L4", "neuron_id": "strategic-planner"},
 	}, fillSignalSend, s.signalSend)
 	register(s, operation{
 		id: "SignalTrace", method: http.MethodGet, path: path + "/{id}", tag: tagSignals, access: scoped(auth.ScopeViewSignals), replica: true,

@@ -42,7 +42,7 @@ func (s *Server) registerSignals() {
 	s.registerSignalStream()
 	register(s, operation{
 		id: "SignalList", method: http.MethodGet, path: path, tag: tagSignals, access: scoped(auth.ScopeViewSignals), replica: true,
-		summary: "List the signals", description: "The newest first.",
+		summary: "List the signals", description: "The newest first.", places: map[string]string{"neuron_id": "query.neuron"},
 	}, s.signalList)
 	registerDirect(s, operation{
 		id: "SignalGet", method: http.MethodGet, path: one, tag: tagSignals, access: scoped(auth.ScopeViewSignals), replica: true,

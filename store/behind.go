@@ -1,9 +1,12 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -70,8 +73,10 @@ func newLater(st model.Store, m *cacheutil.Manager, what Behind) (*Later, error)
 func refused(err error) bool { return errors.Is(err, model.ErrInvalid) }
 
 // applyStates stores states in one transaction. A neuron that is newer, or gone, stays
-// as it is.
+// as it is. All servers lock the rows in the same order: by that of their queues, two
+// could wait for each other until PostgreSQL ends one of the transactions.
 func (l *Later) applyStates(ctx context.Context, batch []model.NeuronApplyStateParams) error {
+	slices.SortFunc(batch, func(a, b model.NeuronApplyStateParams) int { return cmp.Compare(a.ID, b.ID) })
 	return l.st.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
 		for _, change := range batch {
 			if _, err := tx.NeuronApplyState(ctx, change); err != nil && !errors.Is(err, model.ErrNotFound) {
@@ -83,6 +88,7 @@ func (l *Later) applyStates(ctx context.Context, batch []model.NeuronApplyStateP
 }
 
 func (l *Later) applyUses(ctx context.Context, batch []keyUse) error {
+	slices.SortFunc(batch, func(a, b keyUse) int { return bytes.Compare(a.ID[:], b.ID[:]) }) // as in applyStates
 	return l.st.InTx(ctx, func(ctx context.Context, tx model.Tx) error {
 		for _, use := range batch {
 			arg := model.APIKeySetLastUsedParams{ID: use.ID, LastUsedAt: timeOf(use.At)}

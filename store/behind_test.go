@@ -3,10 +3,13 @@ package store_test
 import (
 	"context"
 	"errors"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/internal/testenv"
@@ -182,5 +185,58 @@ func TestLastUsesBehind(t *testing.T) {
 				t.Errorf("queued: %v, %v", queued, err)
 			}
 		})
+	}
+}
+
+// TestWriteBehindLocksInOneOrder: another server that writes the same neurons, in another
+// order than they were accepted in, is waited for and not brought to a deadlock.
+func TestWriteBehindLocksInOneOrder(t *testing.T) {
+	t.Parallel()
+	database := migrated.PostgresDatabase(t)
+	st, engine, later := newBehind(t, database, testenv.CacheURL(t))
+	watcher, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = watcher.Close(context.WithoutCancel(t.Context())) }()
+	for _, id := range []string{"neuron-l2", "neuron-l1"} {
+		arg := setState("accepted")
+		arg.ID = id
+		if _, queued, err := later.NeuronSetState(t.Context(), arg); err != nil || !queued {
+			t.Fatal(queued, err)
+		}
+	}
+	drained := make(chan error, 1)
+	err = engine.InTx(t.Context(), func(ctx context.Context, tx model.Tx) error {
+		set := func(id string) error {
+			arg := setState("direct")
+			arg.ID = id
+			_, err := tx.NeuronSetState(ctx, arg)
+			return err
+		}
+		if err := set("neuron-l1"); err != nil {
+			return err
+		}
+		go func() { drained <- later.Drain(t.Context()) }()
+		testenv.Eventually(t, "the queue waiting for the row", func() bool {
+			waiting := false
+			err := watcher.QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')").Scan(&waiting)
+			if err != nil {
+				t.Error(err)
+			}
+			return waiting
+		})
+		return set("neuron-l2")
+	})
+	if err != nil {
+		t.Errorf("the other server's transaction: %v", err)
+	}
+	if err := <-drained; err != nil {
+		t.Errorf("the queue: %v", err)
+	}
+	var figures strings.Builder
+	store.CacheOf(st).WritePrometheus(&figures)
+	if !regexp.MustCompile(`failed_batches_total\{[^}]*"neuron_state"[^}]*\} 0\n`).MatchString(figures.String()) {
+		t.Errorf("a batch of the queue failed:\n%s", regexp.MustCompile(`.*failed_batches.*`).FindAllString(figures.String(), -1))
 	}
 }

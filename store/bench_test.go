@@ -52,7 +52,7 @@ func benchmarkStore(b *testing.B, st model.Store) {
 			return err
 		},
 		"MemorySearch": func(ctx context.Context, i int) error {
-			_, err := st.MemorySearch(ctx, model.MemorySearchParams{Match: fmt.Sprintf(`"word%d"`, i%97), Phrases: model.JSON("[]"), PageLimit: 20})
+			_, err := st.MemorySearch(ctx, model.MemorySearchParams{Match: fmt.Sprintf(`"word%d"`, i%97), Phrases: model.JSON("[]"), PageLimit: 20, PageBytes: 1 << 30})
 			return err
 		},
 	}

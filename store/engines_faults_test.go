@@ -188,7 +188,7 @@ func testEmptyAndNone(t *testing.T, p *pair) {
 	empty := ""
 	p.done(t, "AuditInsert", model.AuditInsertParams{ID: uuid.New(), Action: "a", ResourceType: "r", ResourceID: &empty, UserAgent: &empty, Details: model.EmptyObject(), CreatedAt: epoch})
 	p.done(t, "AuditList", model.AuditListParams{CursorCreatedAt: model.MaxTime(), CursorID: model.MaxID(), PageLimit: 10})
-	p.done(t, "MemorySearch", model.MemorySearchParams{Phrases: model.JSON("[]"), PageLimit: 10}) // asks for nothing
+	p.done(t, "MemorySearch", model.MemorySearchParams{Phrases: model.JSON("[]"), PageLimit: 10, PageBytes: 1 << 30}) // asks for nothing
 	for _, limit := range []int64{0, 1 << 62} {
 		p.done(t, "NeuronList", model.NeuronListParams{PageLimit: limit})
 	}

@@ -228,7 +228,7 @@ func testFullText(t *testing.T, p *pair) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := p.done(t, "MemorySearch", model.MemorySearchParams{Match: q.Match(), Phrases: model.JSON(q.PhrasesJSON()), PageLimit: 1000})
+			a := p.done(t, "MemorySearch", model.MemorySearchParams{Match: q.Match(), Phrases: model.JSON(q.PhrasesJSON()), PageLimit: 1000, PageBytes: 1 << 30})
 			found += a.value.Len()
 			if a.value.Len() == 0 && !q.Empty() && text != `"after before"` {
 				t.Errorf("%q finds nothing, though it was stored", text)

@@ -123,6 +123,7 @@ func (g generator) params(params reflect.Type) reflect.Value {
 			g.Fatal(err)
 		}
 		search.Match, search.Phrases = q.Match(), model.JSON(q.PhrasesJSON())
+		search.PageBytes = 1 << 30 // which are the best that fit is each engine's own
 	}
 	return v
 }

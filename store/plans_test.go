@@ -90,6 +90,8 @@ func planValue(name string) string {
 		return end.Format(time.RFC3339)
 	case strings.HasSuffix(name, "Limit"):
 		return "50"
+	case name == "PageBytes":
+		return "8388608"
 	case name == "AfterID", name == "AfterUsername":
 		return "n7"
 	case name == "ID", strings.HasSuffix(name, "ID"), name == "Reference", name == "Holder":

@@ -85,11 +85,11 @@ func TestMemoriesKeepEveryValue(t *testing.T) {
 		}
 
 		// Its words are found: the index is made anew.
-		hits, err := st.MemorySearch(t.Context(), model.MemorySearchParams{Match: `"strass"`, Phrases: model.JSON("[]"), PageLimit: 10})
+		hits, err := st.MemorySearch(t.Context(), model.MemorySearchParams{Match: `"strass"`, Phrases: model.JSON("[]"), PageLimit: 10, PageBytes: 1 << 30})
 		if err != nil {
 			t.Fatal(err)
 		}
-		more, err := st.MemorySearch(t.Context(), model.MemorySearchParams{Match: `"strasse"`, Phrases: model.JSON("[]"), PageLimit: 10})
+		more, err := st.MemorySearch(t.Context(), model.MemorySearchParams{Match: `"strasse"`, Phrases: model.JSON("[]"), PageLimit: 10, PageBytes: 1 << 30})
 		if err != nil {
 			t.Fatal(err)
 		}

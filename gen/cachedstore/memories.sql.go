@@ -100,6 +100,7 @@ func (s *Store) MemorySearch(ctx context.Context, arg model.MemorySearchParams) 
 		d.text(*arg.NeuronID)
 	}
 	d.int64(arg.PageLimit)
+	d.int64(arg.PageBytes)
 	return get(ctx, s.memorySearch, "memory", "memory", keyMemorySearch(d.sum()), func(ctx context.Context) ([]model.MemorySearchRow, error) {
 		return s.Store.MemorySearch(ctx, arg)
 	})

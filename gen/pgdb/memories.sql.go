@@ -628,18 +628,29 @@ func (q *Queries) MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredI
 }
 
 const memorySearch = `-- name: MemorySearch :many
-SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
-       ts_rank(m.search_vector, websearch_to_tsquery('simple', $1::text))::float8 AS score
-FROM memories AS m
-WHERE m.search_vector @@ websearch_to_tsquery('simple', $1::text)
-  -- A tsvector knows no positions beyond 16,383, so phrases are found in the text.
-  AND NOT EXISTS (
-      SELECT 1
-      FROM jsonb_array_elements_text($2::jsonb) AS phrase
-      WHERE strpos(' ' || m.search_text || ' ', ' ' || phrase || ' ') = 0)
-  AND CASE WHEN $3::text IS NULL THEN true ELSE m.neuron_id = $3::text END
-ORDER BY score DESC, m.created_at DESC, m.id DESC
-LIMIT $4::bigint
+SELECT fit.id, fit.neuron_id, fit.layer, fit.entry_type, fit.content, fit.importance, fit.context, fit.metadata, (coalesce(octet_length(fit.embedding), 0) > 0)::boolean AS has_embedding, fit.access_count, fit.last_accessed, fit.created_at, fit.updated_at, fit.version, fit.score
+FROM (
+    -- Long texts are not read here: their lengths are told by where they are kept.
+    SELECT best.id, best.neuron_id, best.layer, best.entry_type, best.content, best.importance, best.context, best.metadata, best.embedding, best.access_count, best.last_accessed, best.created_at, best.updated_at, best.version, best.score,
+           octet_length(best.content) + octet_length(best.context::text) + octet_length(best.metadata::text) AS bytes,
+           sum(octet_length(best.content) + octet_length(best.context::text) + octet_length(best.metadata::text)) OVER (ORDER BY best.score DESC, best.created_at DESC, best.id DESC ROWS UNBOUNDED PRECEDING) AS bytes_so_far
+    FROM (
+        SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
+               ts_rank(m.search_vector, websearch_to_tsquery('simple', $1::text))::float8 AS score
+        FROM memories AS m
+        WHERE m.search_vector @@ websearch_to_tsquery('simple', $1::text)
+          -- A tsvector knows no positions beyond 16,383, so phrases are found in the text.
+          AND NOT EXISTS (
+              SELECT 1
+              FROM jsonb_array_elements_text($2::jsonb) AS phrase
+              WHERE strpos(' ' || m.search_text || ' ', ' ' || phrase || ' ') = 0)
+          AND CASE WHEN $3::text IS NULL THEN true ELSE m.neuron_id = $3::text END
+        ORDER BY score DESC, m.created_at DESC, m.id DESC
+        LIMIT $4::bigint
+    ) AS best
+) AS fit
+WHERE fit.bytes_so_far <= $5::bigint OR fit.bytes_so_far = fit.bytes
+ORDER BY fit.score DESC, fit.created_at DESC, fit.id DESC
 `
 
 type MemorySearchParams struct {
@@ -647,6 +658,7 @@ type MemorySearchParams struct {
 	Phrases   model.JSON
 	NeuronID  *string
 	PageLimit int64
+	PageBytes int64
 }
 
 type MemorySearchRow struct {
@@ -658,7 +670,7 @@ type MemorySearchRow struct {
 	Importance   float64
 	Context      model.JSON
 	Metadata     model.JSON
-	Embedding    []byte
+	HasEmbedding bool
 	AccessCount  int64
 	LastAccessed *time.Time
 	CreatedAt    time.Time
@@ -668,7 +680,8 @@ type MemorySearchRow struct {
 }
 
 // MemorySearch returns the memories that hold every term of match and every phrase,
-// the best first, of one neuron if it is given. match and phrases come from the
+// the best first, of one neuron if it is given: as many as have page_bytes of content,
+// context and metadata together, and one in any case. match and phrases come from the
 // analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 // the better; its scale is the engine's own.
 // cache: memory:search:{*} group memory
@@ -678,6 +691,7 @@ func (q *Queries) MemorySearch(ctx context.Context, arg MemorySearchParams) ([]M
 		arg.Phrases,
 		arg.NeuronID,
 		arg.PageLimit,
+		arg.PageBytes,
 	)
 	if err != nil {
 		return nil, err
@@ -695,7 +709,7 @@ func (q *Queries) MemorySearch(ctx context.Context, arg MemorySearchParams) ([]M
 			&i.Importance,
 			&i.Context,
 			&i.Metadata,
-			&i.Embedding,
+			&i.HasEmbedding,
 			&i.AccessCount,
 			&i.LastAccessed,
 			&i.CreatedAt,

@@ -129,7 +129,8 @@ type Querier interface {
 	// stored.
 	MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error)
 	// MemorySearch returns the memories that hold every term of match and every phrase,
-	// the best first, of one neuron if it is given. match and phrases come from the
+	// the best first, of one neuron if it is given: as many as have page_bytes of content,
+	// context and metadata together, and one in any case. match and phrases come from the
 	// analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 	// the better; its scale is the engine's own.
 	// cache: memory:search:{*} group memory

@@ -543,18 +543,27 @@ func (q *Queries) MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredI
 }
 
 const memorySearch = `-- name: MemorySearch :many
-SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
-       CAST(-bm25(memories_fts) AS REAL) AS score
-FROM memories_fts
-JOIN memories AS m ON m.row_id = memories_fts.rowid
-WHERE memories_fts MATCH CAST(?1 AS TEXT)
-  AND NOT EXISTS (
-      SELECT 1
-      FROM json_each(CAST(?2 AS JSON_TEXT)) AS phrase
-      WHERE instr(' ' || m.search_text || ' ', ' ' || phrase.value || ' ') = 0)
-  AND (m.neuron_id = ?3 OR ?3 IS NULL)
-ORDER BY score DESC, m.created_at DESC, m.id DESC
-LIMIT ?4
+SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, CAST(coalesce(octet_length(m.embedding), 0) > 0 AS BOOLEAN) AS has_embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version, CAST(fit.score AS REAL) AS score
+FROM (
+    SELECT best.row_id, best.score, best.bytes, sum(best.bytes) OVER (ORDER BY best.score DESC, best.created_at DESC, best.id DESC ROWS UNBOUNDED PRECEDING) AS bytes_so_far
+    FROM (
+        SELECT t.row_id, t.id, t.created_at, octet_length(t.content) + octet_length(t.context) + octet_length(t.metadata) AS bytes,
+               CAST(-bm25(memories_fts) AS REAL) AS score
+        FROM memories_fts
+        JOIN memories AS t ON t.row_id = memories_fts.rowid
+        WHERE memories_fts MATCH CAST(?1 AS TEXT)
+          AND NOT EXISTS (
+              SELECT 1
+              FROM json_each(CAST(?2 AS JSON_TEXT)) AS phrase
+              WHERE instr(' ' || t.search_text || ' ', ' ' || phrase.value || ' ') = 0)
+          AND (t.neuron_id = ?3 OR ?3 IS NULL)
+        ORDER BY score DESC, t.created_at DESC, t.id DESC
+        LIMIT ?4
+    ) AS best
+) AS fit
+JOIN memories AS m ON m.row_id = fit.row_id
+WHERE fit.bytes_so_far <= CAST(?5 AS INTEGER) OR fit.bytes_so_far = fit.bytes
+ORDER BY fit.score DESC, m.created_at DESC, m.id DESC
 `
 
 type MemorySearchParams struct {
@@ -562,6 +571,7 @@ type MemorySearchParams struct {
 	Phrases   model.JSON
 	NeuronID  *string
 	PageLimit int64
+	PageBytes int64
 }
 
 type MemorySearchRow struct {
@@ -573,7 +583,7 @@ type MemorySearchRow struct {
 	Importance   float64
 	Context      model.JSON
 	Metadata     model.JSON
-	Embedding    []byte
+	HasEmbedding bool
 	AccessCount  int64
 	LastAccessed *time.Time
 	CreatedAt    time.Time
@@ -583,12 +593,14 @@ type MemorySearchRow struct {
 }
 
 // cache: memory:search:{*} group memory
+// Sorting copies rows, so that ids and lengths alone are sorted, which are read without the texts.
 func (q *Queries) MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error) {
 	rows, err := q.query(ctx, q.memorySearchStmt, memorySearch,
 		arg.Match,
 		arg.Phrases,
 		arg.NeuronID,
 		arg.PageLimit,
+		arg.PageBytes,
 	)
 	if err != nil {
 		return nil, err
@@ -606,7 +618,7 @@ func (q *Queries) MemorySearch(ctx context.Context, arg MemorySearchParams) ([]M
 			&i.Importance,
 			&i.Context,
 			&i.Metadata,
-			&i.Embedding,
+			&i.HasEmbedding,
 			&i.AccessCount,
 			&i.LastAccessed,
 			&i.CreatedAt,

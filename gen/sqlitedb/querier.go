@@ -66,6 +66,7 @@ type Querier interface {
 	MemoryListRecent(ctx context.Context, arg MemoryListRecentParams) ([]MemoryListRecentRow, error)
 	MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error)
 	// cache: memory:search:{*} group memory
+	// Sorting copies rows, so that ids and lengths alone are sorted, which are read without the texts.
 	MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error)
 	// returns: Memory
 	// invalidates: group memory

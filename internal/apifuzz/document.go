@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,6 +143,25 @@ func (a *API) check(op *operation, answer *Answer) string {
 	}
 	if err := schema.Validate(answer.value); err != nil {
 		return err.Error()
+	}
+	return misplaced(answer)
+}
+
+// places are where in a request a fault can be.
+var places = regexp.MustCompile(`^(?:body|query|path|header)(?:$|[.\[])`)
+
+// misplaced tells which fault of a problem document is told by something that is no place
+// in a request, "" for none.
+func misplaced(answer *Answer) string {
+	problem, _ := answer.value.(object)
+	if answer.Status < http.StatusBadRequest || problem == nil {
+		return ""
+	}
+	faults, _ := problem["errors"].([]any)
+	for _, f := range faults {
+		if o, ok := f.(object); ok && !places.MatchString(textAt(o, "location")) {
+			return fmt.Sprintf("a fault is told by %q, which is no place in a request", textAt(o, "location"))
+		}
 	}
 	return ""
 }

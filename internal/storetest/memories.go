@@ -97,7 +97,7 @@ func search(t *testing.T, b *bench, text string, neuron *string) []string {
 	q, err := searchtext.ParseQuery(text)
 	ok(t, err)
 	rows := must[[]model.MemorySearchRow](t)(b.MemorySearch(ctxOf(t), model.MemorySearchParams{
-		Match: q.Match(), Phrases: model.JSON(q.PhrasesJSON()), NeuronID: neuron, PageLimit: 100,
+		Match: q.Match(), Phrases: model.JSON(q.PhrasesJSON()), NeuronID: neuron, PageLimit: 100, PageBytes: 1 << 30,
 	}))
 	contents := make([]string, 0, len(rows))
 	last := 0.0
@@ -174,4 +174,40 @@ func testMemorySearchPhrases(t *testing.T, b *bench) {
 	equal(t, "a phrase that is not there", len(search(t, b, `"needle haystack"`, nil)), 0)
 	huge := strings.Repeat("ﷺ", 1<<20/3)
 	must[model.Memory](t)(b.MemoryInsert(ctx, b.memory("n", huge)))
+}
+
+// testMemorySearchBytes holds the answer to its bytes: it is the beginning of the longer
+// one, and one row in any case.
+func testMemorySearchBytes(t *testing.T, b *bench) {
+	ctx := ctxOf(t)
+	const filler = 10_000
+	for i := range 6 {
+		m := b.memory("n", "fox "+strings.Repeat("fox ", i)+strings.Repeat("é", filler/2))
+		if i == 3 {
+			m.Context, m.Embedding = model.JSON(`{"note":"`+strings.Repeat("x", filler)+`"}`), []byte{1, 2, 3, 4}
+		}
+		must[model.Memory](t)(b.MemoryInsert(ctx, m))
+	}
+	find := func(bytes int64) []model.MemorySearchRow {
+		return must[[]model.MemorySearchRow](t)(b.MemorySearch(ctx, model.MemorySearchParams{
+			Match: `"fox"`, Phrases: model.JSON("[]"), PageLimit: 100, PageBytes: bytes,
+		}))
+	}
+	all := find(1 << 30)
+	equal(t, "all", len(all), 6)
+	for _, bytes := range []int64{0, 1, filler, 2*filler + 100, 4*filler + 200, 7*filler + 1000} {
+		got, sum, want := find(bytes), int64(0), 0
+		for i, row := range all {
+			if sum += int64(len(row.Content) + len(row.Context) + len(row.Metadata)); sum <= bytes || i == 0 {
+				want = i + 1
+			}
+			equal(t, "embedding", row.HasEmbedding, len(row.Context) > filler)
+		}
+		if len(got) != want {
+			t.Errorf("%d rows fit into %d bytes, want %d", len(got), bytes, want)
+		}
+		for i := range got[:min(len(got), want)] {
+			equal(t, "row", got[i].ID, all[i].ID)
+		}
+	}
 }

@@ -50,6 +50,7 @@ func Run(t *testing.T, open Opener, only ...string) {
 		{"MemoryListPages", testMemoryListPages},
 		{"MemorySearch", testMemorySearch},
 		{"MemorySearchPhrases", testMemorySearchPhrases},
+		{"MemorySearchBytes", testMemorySearchBytes},
 		{"Metrics", testMetrics},
 		{"Audit", testAudit},
 		{"DatabaseEpoch", testDatabaseEpoch},

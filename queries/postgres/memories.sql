@@ -78,22 +78,34 @@ LIMIT @page_limit::bigint;
 
 -- name: MemorySearch :many
 -- MemorySearch returns the memories that hold every term of match and every phrase,
--- the best first, of one neuron if it is given. match and phrases come from the
+-- the best first, of one neuron if it is given: as many as have page_bytes of content,
+-- context and metadata together, and one in any case. match and phrases come from the
 -- analyzer: quoted terms, and a JSON array of term sequences. The higher the score
 -- the better; its scale is the engine's own.
 -- cache: memory:search:{*} group memory
-SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
-       ts_rank(m.search_vector, websearch_to_tsquery('simple', @match::text))::float8 AS score
-FROM memories AS m
-WHERE m.search_vector @@ websearch_to_tsquery('simple', @match::text)
-  -- A tsvector knows no positions beyond 16,383, so phrases are found in the text.
-  AND NOT EXISTS (
-      SELECT 1
-      FROM jsonb_array_elements_text(@phrases::jsonb) AS phrase
-      WHERE strpos(' ' || m.search_text || ' ', ' ' || phrase || ' ') = 0)
-  AND CASE WHEN sqlc.narg('neuron_id')::text IS NULL THEN true ELSE m.neuron_id = sqlc.narg('neuron_id')::text END
-ORDER BY score DESC, m.created_at DESC, m.id DESC
-LIMIT @page_limit::bigint;
+SELECT fit.id, fit.neuron_id, fit.layer, fit.entry_type, fit.content, fit.importance, fit.context, fit.metadata, (coalesce(octet_length(fit.embedding), 0) > 0)::boolean AS has_embedding, fit.access_count, fit.last_accessed, fit.created_at, fit.updated_at, fit.version, fit.score
+FROM (
+    -- Long texts are not read here: their lengths are told by where they are kept.
+    SELECT best.id, best.neuron_id, best.layer, best.entry_type, best.content, best.importance, best.context, best.metadata, best.embedding, best.access_count, best.last_accessed, best.created_at, best.updated_at, best.version, best.score,
+           octet_length(best.content) + octet_length(best.context::text) + octet_length(best.metadata::text) AS bytes,
+           sum(octet_length(best.content) + octet_length(best.context::text) + octet_length(best.metadata::text)) OVER (ORDER BY best.score DESC, best.created_at DESC, best.id DESC ROWS UNBOUNDED PRECEDING) AS bytes_so_far
+    FROM (
+        SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
+               ts_rank(m.search_vector, websearch_to_tsquery('simple', @match::text))::float8 AS score
+        FROM memories AS m
+        WHERE m.search_vector @@ websearch_to_tsquery('simple', @match::text)
+          -- A tsvector knows no positions beyond 16,383, so phrases are found in the text.
+          AND NOT EXISTS (
+              SELECT 1
+              FROM jsonb_array_elements_text(@phrases::jsonb) AS phrase
+              WHERE strpos(' ' || m.search_text || ' ', ' ' || phrase || ' ') = 0)
+          AND CASE WHEN sqlc.narg('neuron_id')::text IS NULL THEN true ELSE m.neuron_id = sqlc.narg('neuron_id')::text END
+        ORDER BY score DESC, m.created_at DESC, m.id DESC
+        LIMIT @page_limit::bigint
+    ) AS best
+) AS fit
+WHERE fit.bytes_so_far <= @page_bytes::bigint OR fit.bytes_so_far = fit.bytes
+ORDER BY fit.score DESC, fit.created_at DESC, fit.id DESC;
 
 -- name: MemoryUpdate :one
 -- MemoryUpdate replaces what a client may change, with if_version only at that

@@ -61,18 +61,28 @@ LIMIT @page_limit;
 
 -- name: MemorySearch :many
 -- cache: memory:search:{*} group memory
-SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, m.embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version,
-       CAST(-bm25(memories_fts) AS REAL) AS score
-FROM memories_fts
-JOIN memories AS m ON m.row_id = memories_fts.rowid
-WHERE memories_fts MATCH CAST(@match AS TEXT)
-  AND NOT EXISTS (
-      SELECT 1
-      FROM json_each(CAST(@phrases AS JSON_TEXT)) AS phrase
-      WHERE instr(' ' || m.search_text || ' ', ' ' || phrase.value || ' ') = 0)
-  AND (m.neuron_id = sqlc.narg('neuron_id') OR sqlc.narg('neuron_id') IS NULL)
-ORDER BY score DESC, m.created_at DESC, m.id DESC
-LIMIT @page_limit;
+-- Sorting copies rows, so that ids and lengths alone are sorted, which are read without the texts.
+SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, CAST(coalesce(octet_length(m.embedding), 0) > 0 AS BOOLEAN) AS has_embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version, CAST(fit.score AS REAL) AS score
+FROM (
+    SELECT best.row_id, best.score, best.bytes, sum(best.bytes) OVER (ORDER BY best.score DESC, best.created_at DESC, best.id DESC ROWS UNBOUNDED PRECEDING) AS bytes_so_far
+    FROM (
+        SELECT t.row_id, t.id, t.created_at, octet_length(t.content) + octet_length(t.context) + octet_length(t.metadata) AS bytes,
+               CAST(-bm25(memories_fts) AS REAL) AS score
+        FROM memories_fts
+        JOIN memories AS t ON t.row_id = memories_fts.rowid
+        WHERE memories_fts MATCH CAST(@match AS TEXT)
+          AND NOT EXISTS (
+              SELECT 1
+              FROM json_each(CAST(@phrases AS JSON_TEXT)) AS phrase
+              WHERE instr(' ' || t.search_text || ' ', ' ' || phrase.value || ' ') = 0)
+          AND (t.neuron_id = sqlc.narg('neuron_id') OR sqlc.narg('neuron_id') IS NULL)
+        ORDER BY score DESC, t.created_at DESC, t.id DESC
+        LIMIT @page_limit
+    ) AS best
+) AS fit
+JOIN memories AS m ON m.row_id = fit.row_id
+WHERE fit.bytes_so_far <= CAST(@page_bytes AS INTEGER) OR fit.bytes_so_far = fit.bytes
+ORDER BY fit.score DESC, m.created_at DESC, m.id DESC;
 
 -- name: MemoryUpdate :one
 -- returns: Memory

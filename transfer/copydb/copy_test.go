@@ -38,7 +38,7 @@ func marks(t *testing.T, st model.Store) (epoch, version int64) {
 // wantGoodCopy asks a copy what only a good one can answer.
 func wantGoodCopy(t *testing.T, st model.Store, epoch, version int64) {
 	t.Helper()
-	search := model.MemorySearchParams{Match: `"run" AND "naiv"`, Phrases: model.JSON("[]"), PageLimit: 100}
+	search := model.MemorySearchParams{Match: `"run" AND "naiv"`, Phrases: model.JSON("[]"), PageLimit: 100, PageBytes: 1 << 30}
 	if st.Engine() == "postgres" {
 		search.Match = "'run' & 'naiv'"
 	}

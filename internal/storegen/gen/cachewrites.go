@@ -209,7 +209,7 @@ func (c *cachePlan) checkComplete(in *input, m *method, notes []queryfile.Invali
 	pg := m.sql[sqltext.Postgres]
 	var forgotten []string
 	var see []diag.Place
-	for _, t := range reach(in.follows, pg, m.sql[sqltext.SQLite]) {
+	for _, t := range reach(in.schema.follows, pg, m.sql[sqltext.SQLite]) {
 		for _, r := range c.reads {
 			if r.cache == nil || !r.selects(t.table) {
 				continue

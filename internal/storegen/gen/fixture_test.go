@@ -84,6 +84,14 @@ func (f *fixture) root(t *testing.T) fs.FS {
 		}
 		edited.Files = append(edited.Files, txtar.File{Name: file.Name, Data: []byte(text)})
 	}
+	for _, engine := range []string{"postgres", "sqlite"} { // as sqlc has read it
+		const base = "00000_base.sql"
+		text, err := os.ReadFile(filepath.Join("testdata", "schema", engine, base))
+		if err != nil {
+			t.Fatal(err)
+		}
+		edited.Files = append(edited.Files, txtar.File{Name: "schema/" + engine + "/" + base, Data: text})
+	}
 	root, err := txtar.FS(edited)
 	if err != nil {
 		t.Fatalf("%s: %v", f.path, err)

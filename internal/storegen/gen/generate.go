@@ -26,6 +26,10 @@ func Generate(root fs.FS) (Output, diag.List, error) {
 	for _, e := range engines {
 		for _, s := range in.sides[e] {
 			checkTraps(s, &problems)
+			if s.sound {
+				checkNulls(in, s, &problems)
+				checkOrder(in, s, &problems)
+			}
 		}
 	}
 	pairs := pairUp(in, &problems)

@@ -47,6 +47,12 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestTaken: what is right is not refused.
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	generate(t, loadFixture(t, "testdata/taken.txtar"))
+}
+
 // TestAgree holds the output for queries on which the engines agree to the
 // files in the fixture; of the one about caching, the cached store.
 func TestAgree(t *testing.T) {

@@ -63,10 +63,12 @@ func typeMend(name string, isParam bool, pg, lite string) string {
 		return mend
 	}
 	var ways []string
-	if c := castTo(sqltext.Postgres, name, isParam, lite); c != "" {
+	// A cast is never NULL to sqlc: no column becomes a pointer by one.
+	isType := func(goType string) bool { return isParam || goType[0] != '*' }
+	if c := castTo(sqltext.Postgres, name, isParam, lite); c != "" && isType(lite) {
 		ways = append(ways, fmt.Sprintf("for %s on both, write %s", lite, c))
 	}
-	if c := castTo(sqltext.SQLite, name, isParam, pg); c != "" {
+	if c := castTo(sqltext.SQLite, name, isParam, pg); c != "" && isType(pg) {
 		ways = append(ways, fmt.Sprintf("for %s on both, write %s", pg, c))
 	}
 	if len(ways) == 0 {

@@ -64,7 +64,7 @@ type input struct {
 	sides   map[sqltext.Engine][]*side // in order of files and lines
 	taken   map[string]diag.Place      // names that model declares by hand
 	queries map[sqltext.Engine]map[string]*side
-	follows []follows  // what the schema does in the wake of a write
+	schema  *schema
 	hand    *handNotes // nil without a store that is written by hand
 }
 
@@ -86,10 +86,16 @@ func read(root fs.FS, problems *diag.List) (*input, error) {
 		sides:   map[sqltext.Engine][]*side{},
 		queries: map[sqltext.Engine]map[string]*side{},
 	}
+	if in.schema, err = readSchema(root); err != nil {
+		return nil, err
+	}
 	for _, e := range engines {
 		queries, err := readQueries(root, e, problems)
 		if err != nil {
 			return nil, err
+		}
+		for _, q := range queries {
+			in.schema.engines[e].expand(&q.Usage)
 		}
 		code, err := sqlcgo.Load(root, codeDir(e), in.module+"/"+codeDir(e))
 		if err != nil {
@@ -98,9 +104,6 @@ func read(root fs.FS, problems *diag.List) (*input, error) {
 		in.join(e, queries, code, problems)
 	}
 	if in.taken, err = handWritten(root, modelDir); err != nil {
-		return nil, err
-	}
-	if in.follows, err = readFollows(root); err != nil {
 		return nil, err
 	}
 	in.hand, err = readHand(root, problems)

@@ -80,9 +80,11 @@ func otherEngine(e sqltext.Engine) sqltext.Engine {
 // the same on them.
 var sharedCommands = []string{":one", ":many", ":exec", ":execrows"} //nolint:gochecknoglobals // a table that nothing changes
 
-// compare proves that a pair agrees in everything a caller can see.
+// compare proves that a pair agrees in everything a caller can see. What the statements do
+// is compared where nothing else is wrong: it would repeat that in other words.
 func compare(p pair, problems *diag.List) {
 	pg, lite := p.pg, p.lite
+	before := len(*problems)
 	differ := func(pgLine, liteLine int, message, mend, pgNote, liteNote string) {
 		problems.Add(withSee(pg.problem(pgLine, message, mend), pg.place(pgLine, pgNote), lite.place(liteLine, liteNote)))
 	}
@@ -109,6 +111,9 @@ func compare(p pair, problems *diag.List) {
 	}
 	compareFields(p, params(pg), params(lite), true, differ)
 	compareFields(p, columns(pg), columns(lite), false, differ)
+	if len(*problems) == before {
+		compareMeaning(p, differ)
+	}
 }
 
 type differFunc func(pgLine, liteLine int, message, mend, pgNote, liteNote string)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/hal9-ai/hal9/internal/storegen/diag"
 	"github.com/hal9-ai/hal9/internal/storegen/sqltext"
@@ -22,11 +23,35 @@ type follows struct {
 	at       diag.Place
 }
 
-// readFollows finds the foreign keys and triggers in the migrations of both engines.
-// A directory that is missing has none.
-func readFollows(root fs.FS) ([]follows, error) {
-	var out []follows
+// schema is what the migrations tell of each engine.
+type schema struct {
+	follows []follows
+	engines map[sqltext.Engine]*tables
+}
+
+// tables is what the generator knows of one engine's database.
+type tables struct {
+	nullable  map[string]map[string]bool // by table and column
+	views     map[string]sqltext.Usage   // what selecting from a view reads
+	functions map[string]sqltext.Usage   // what calling a function of the schema does
+	triggers  []pgTrigger
+}
+
+// pgTrigger calls a function of the schema after changes of a table.
+type pgTrigger struct {
+	table, function string
+	at              diag.Place
+}
+
+// goose's mark of what undoes a migration.
+const downMark = "+goose Down"
+
+// readSchema reads the migrations of both engines. A directory that is missing has none.
+func readSchema(root fs.FS) (*schema, error) {
+	out := &schema{engines: map[sqltext.Engine]*tables{}}
 	for _, e := range engines {
+		t := &tables{nullable: map[string]map[string]bool{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
+		out.engines[e] = t
 		dir := path.Join(schemaDir, string(e))
 		files, err := fs.Glob(root, path.Join(dir, "*.sql"))
 		if err != nil {
@@ -41,35 +66,82 @@ func readFollows(root fs.FS) ([]follows, error) {
 			if err != nil {
 				return nil, fmt.Errorf("reading the schema: %s: %w", file, err)
 			}
-			out = append(out, statementFollows(e, file, text.Tokens)...)
+			out.statements(e, t, file, upward(text))
+		}
+		for _, trigger := range t.triggers {
+			usage := t.functions[trigger.function]
+			for _, to := range usage.Writes {
+				if to != trigger.table {
+					out.follows = append(out.follows, follows{
+						from: trigger.table, to: to, how: "a trigger", deletes: slices.Contains(usage.Deletes, to), at: trigger.at,
+					})
+				}
+			}
 		}
 	}
 	return out, nil
 }
 
-func statementFollows(e sqltext.Engine, file string, tokens []sqltext.Token) []follows {
-	var out []follows
+// upward are the tokens of a migration without those that undo it.
+func upward(text sqltext.Text) []sqltext.Token {
+	for _, c := range text.Comments {
+		if strings.TrimSpace(c.Text) != downMark {
+			continue
+		}
+		end := slices.IndexFunc(text.Tokens, func(t sqltext.Token) bool { return t.Pos > c.Pos })
+		if end >= 0 {
+			return text.Tokens[:end]
+		}
+	}
+	return text.Tokens
+}
+
+// statements takes in the statements of one file.
+func (s *schema) statements(e sqltext.Engine, known *tables, file string, tokens []sqltext.Token) {
 	table := "" // whose columns and constraints are being read
 	for i := 0; i < len(tokens); i++ {
 		t := tokens[i]
 		switch {
 		case t.Is("TABLE") && i > 0 && tokens[i-1].IsAny("CREATE", "ALTER", "TEMPORARY", "TEMP", "UNLOGGED"):
+			alter := tokens[i-1].Is("ALTER")
 			j := i + 1
 			for j < len(tokens) && tokens[j].IsAny("IF", "NOT", "EXISTS", "ONLY") {
 				j++
 			}
 			table, i = tableName(e, tokens, j)
+			if alter {
+				s.alter(e, known, table, tokens[i:end(tokens, i)])
+			} else {
+				known.create(e, table, tokens[i:end(tokens, i)])
+			}
+			i--
 		case t.Is("REFERENCES") && table != "":
 			parent, j := tableName(e, tokens, i+1)
-			out = append(out, references(file, t.Line, table, parent, tokens[j:])...)
+			s.follows = append(s.follows, references(file, t.Line, table, parent, tokens[j:])...)
 			i = j - 1
-		case t.Is("TRIGGER") && i > 0 && tokens[i-1].IsAny("CREATE", "TEMP", "TEMPORARY") && e == sqltext.SQLite:
-			found, j := trigger(e, file, tokens, i)
-			out = append(out, found...)
-			i = j
+		case t.Is("TRIGGER") && i > 0 && tokens[i-1].IsAny("CREATE", "TEMP", "TEMPORARY", "REPLACE", "CONSTRAINT"):
+			if e == sqltext.SQLite {
+				found, j := trigger(e, file, tokens, i)
+				s.follows = append(s.follows, found...)
+				i = j
+				continue
+			}
+			known.triggers = append(known.triggers, readTrigger(e, file, tokens[i:end(tokens, i)]))
+		case t.Is("VIEW") && i > 0 && tokens[i-1].IsAny("CREATE", "REPLACE", "TEMP", "TEMPORARY", "RECURSIVE", "MATERIALIZED"):
+			known.view(e, tokens[i+1:end(tokens, i)])
+		case t.IsAny("FUNCTION", "PROCEDURE") && i > 0 && tokens[i-1].IsAny("CREATE", "REPLACE"):
+			name, j := tableName(e, tokens, i+1)
+			known.function(e, name, tokens[j:end(tokens, j)])
 		}
 	}
-	return out
+}
+
+// end is the index of the semicolon that ends the statement at i.
+func end(tokens []sqltext.Token, i int) int {
+	for i < len(tokens) && !tokens[i].IsPunct(";") {
+		i++
+	}
+	return i
 }
 
 // tableName reads the name at i and returns the index behind it.

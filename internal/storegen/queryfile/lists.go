@@ -36,10 +36,11 @@ func MacroAt(tokens []sqltext.Token, i int) (name string, length int, ok bool) {
 	return strings.Trim(tokens[i+4].Text, `'"`), 6, true
 }
 
-// columns lists what a statement returns: the items of RETURNING, else of the
-// first SELECT that stands in no parentheses.
-func columns(tokens []sqltext.Token) []Named {
-	depth, begin, returning := 0, -1, false
+// Lists are the lists of columns that a statement returns: that of RETURNING, else one
+// for each SELECT that stands in no parentheses, of which the first gives the names.
+func Lists(tokens []sqltext.Token) [][]Item {
+	var out [][]Item
+	depth := 0
 	for i, t := range tokens {
 		switch {
 		case t.IsPunct("("):
@@ -48,25 +49,34 @@ func columns(tokens []sqltext.Token) []Named {
 			depth--
 		case depth > 0:
 		case t.Is("RETURNING"):
-			begin, returning = i+1, true
-		case t.Is("SELECT") && begin < 0:
-			begin = i + 1
+			return [][]Item{items(tokens[i+1:], true)}
+		case t.Is("SELECT"):
+			out = append(out, items(tokens[i+1:], false))
 		}
 	}
-	if begin < 0 {
+	return out
+}
+
+// columns are the names and lines of a list.
+func columns(lists [][]Item) []Named {
+	if len(lists) == 0 {
 		return nil
 	}
-	return items(tokens[begin:], returning)
+	var out []Named
+	for _, item := range lists[0] {
+		out = append(out, Named{Name: item.Name, Line: item.Tokens[0].Line})
+	}
+	return out
 }
 
 // items splits the list that begins tokens at its outer commas.
-func items(tokens []sqltext.Token, returning bool) []Named {
+func items(tokens []sqltext.Token, returning bool) []Item {
 	tokens = skipDistinct(tokens)
-	var out []Named
+	var out []Item
 	depth, begin := 0, 0
 	flush := func(end int) {
 		if begin < end {
-			out = append(out, Named{Name: itemName(tokens[begin:end]), Line: tokens[begin].Line})
+			out = append(out, Item{Name: itemName(tokens[begin:end]), Tokens: tokens[begin:end]})
 		}
 		begin = end + 1
 	}
@@ -74,6 +84,9 @@ func items(tokens []sqltext.Token, returning bool) []Named {
 		switch {
 		case t.IsPunct("("), t.IsPunct("["):
 			depth++
+		case t.IsPunct(")") && depth == 0: // of the parentheses around a SELECT
+			flush(i)
+			return out
 		case t.IsPunct(")"), t.IsPunct("]"):
 			depth--
 		case depth > 0:

@@ -3,6 +3,7 @@ package queryfile
 import (
 	"errors"
 	"fmt"
+	"go/token"
 	"regexp"
 	"strings"
 	"unicode"
@@ -13,6 +14,8 @@ import (
 
 // nameLine matches what sqlc takes for the name of a query.
 var nameLine = regexp.MustCompile(`^name:\s*(\S+)\s*(:\S+)?`)
+
+const byteOrderMark = "\uFEFF"
 
 // Parse reads the queries of a file. It goes on behind a fault, so that all of
 // them are told at once.
@@ -28,6 +31,10 @@ func Parse(engine sqltext.Engine, file, src string) ([]*Query, diag.List) {
 		return nil, p.problems
 	}
 	p.text = text
+	if strings.HasPrefix(src, byteOrderMark) {
+		p.fault(1, "", "the file begins with a byte order mark, which sqlc takes for a part of its first statement", "store it as UTF-8 without one")
+		return nil, p.problems
+	}
 	if engine == sqltext.SQLite {
 		p.asciiOnly()
 	}
@@ -114,11 +121,16 @@ func (p *parser) statement(begin, end int) {
 		p.fault(q.Line, q.Name, "the name has no statement below it", "write the statement, or delete the line")
 		return
 	}
+	if !token.IsIdentifier(q.Name) || !token.IsExported(q.Name) {
+		p.fault(q.Line, q.Name, "the name is none of a method that others can call", "write EntityVerb, with a capital first and letters and digits behind it")
+		return
+	}
 	p.notes(q, doc)
 	p.strayNotes(q, inside, "inside the statement")
 	q.Usage = sqltext.Tables(p.engine, tokens)
 	q.Params = params(tokens)
-	q.Columns = columns(tokens)
+	q.Lists = Lists(tokens)
+	q.Columns = columns(q.Lists)
 	p.queries = append(p.queries, q)
 }
 

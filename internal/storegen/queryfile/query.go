@@ -20,14 +20,22 @@ type Query struct {
 	Notes   []Note
 	Params  []Named // named parameters, in order of their first appearance
 	Columns []Named // what it returns; a name is empty where SQL gives none
-	Tokens  []sqltext.Token
-	Usage   sqltext.Usage
+	// Lists holds the expressions of Columns, once for each SELECT that a UNION joins.
+	Lists  [][]Item
+	Tokens []sqltext.Token
+	Usage  sqltext.Usage
 }
 
 // Named is a parameter or a column and where it stands.
 type Named struct {
 	Name string
 	Line int
+}
+
+// Item is one expression of a list of columns.
+type Item struct {
+	Name   string // its alias or its column, or ""
+	Tokens []sqltext.Token
 }
 
 // Entity is the file's name without directory and suffix.

@@ -70,6 +70,8 @@ func (s *scanner) step() error {
 		s.emit(Op, 2)
 	case s.engine == Postgres && strings.IndexByte(operators, c) >= 0:
 		s.operator(rest)
+	case s.engine == SQLite && operatorLen(rest) > 1:
+		s.emit(Op, operatorLen(rest))
 	default:
 		s.emit(Op, 1)
 	}
@@ -211,6 +213,16 @@ func (s *scanner) operator(rest string) {
 		return
 	}
 	s.emit(Op, n)
+}
+
+// operatorLen measures those of SQLite's operators that are longer than one sign.
+func operatorLen(rest string) int {
+	for _, op := range []string{"->>", "->", "<=", ">=", "<>", "!=", "==", "||", "<<", ">>"} {
+		if strings.HasPrefix(rest, op) {
+			return len(op)
+		}
+	}
+	return 1
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

@@ -15,6 +15,7 @@ type Usage struct {
 	Updates, Deletes []string
 	Locks            bool     // it locks rows or tables: FOR UPDATE and its kin
 	Calls            []string // functions it calls that are known to write, sorted
+	Functions        []string // all functions that it calls, sorted
 }
 
 // Mutates tells whether the statement needs a connection that may write.
@@ -28,7 +29,7 @@ func Tables(engine Engine, tokens []Token) Usage {
 	w := walker{
 		engine: engine, toks: tokens,
 		reads: map[string]bool{}, writes: map[string]bool{}, calls: map[string]bool{},
-		updates: map[string]bool{}, deletes: map[string]bool{},
+		updates: map[string]bool{}, deletes: map[string]bool{}, functions: map[string]bool{},
 	}
 	for w.pos < len(w.toks) { // a stray closing parenthesis ends a statement: go on behind it
 		w.statement(nil, clause{})
@@ -41,6 +42,8 @@ func Tables(engine Engine, tokens []Token) Usage {
 		Deletes: slices.Sorted(maps.Keys(w.deletes)),
 		Locks:   w.locks,
 		Calls:   slices.Sorted(maps.Keys(w.calls)),
+
+		Functions: slices.Sorted(maps.Keys(w.functions)),
 	}
 }
 
@@ -72,6 +75,7 @@ type walker struct {
 	pos                  int
 	reads, writes, calls map[string]bool
 	updates, deletes     map[string]bool
+	functions            map[string]bool
 	inserted             string // the table of the latest INSERT, for ON CONFLICT DO UPDATE
 	locks                bool
 }
@@ -315,12 +319,13 @@ func (w *walker) name() (name string, qualified bool) {
 	return strings.Join(parts, "."), len(parts) > 1
 }
 
-// call notes the function named t, which stands here, if it writes.
+// call notes the function named t, which stands here, and whether it writes.
 func (w *walker) call(t Token) {
 	if !w.at(1).IsPunct("(") {
 		return
 	}
 	name := t.Name(w.engine)
+	w.functions[name] = true
 	if name == "nextval" || name == "setval" || name == "pg_notify" ||
 		strings.HasPrefix(name, "pg_advisory_") || strings.HasPrefix(name, "pg_try_advisory_") {
 		w.calls[name] = true

@@ -1,0 +1,297 @@
+package gen
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hal9-ai/hal9/internal/storegen/queryfile"
+	"github.com/hal9-ai/hal9/internal/storegen/sqltext"
+)
+
+// compareMeaning holds against each other what types do not show: which tables are
+// written, which columns the parameters are compared with and go into, and whether rows
+// are chosen, ordered and counted alike. It is no proof that two statements say the same,
+// only that they do not plainly say something else.
+func compareMeaning(p pair, differ differFunc) {
+	compareTables(p, differ)
+	compareUses(p, differ)
+	compareClauses(p, differ)
+}
+
+// compareTables holds the written tables against each other. Where rows are locked on one
+// engine, the other may have nothing but an update for it.
+func compareTables(p pair, differ differFunc) {
+	a, b := p.pg.Usage, p.lite.Usage
+	calls := func(u sqltext.Usage) bool { return len(u.Calls) > 0 && len(u.Writes) == 0 } // as nextval, for which SQLite has a row
+	if a.Locks || b.Locks || calls(a) || calls(b) || p.pg.Note(queryfile.NoteWrites) != nil || p.lite.Note(queryfile.NoteWrites) != nil {
+		return
+	}
+	if !slices.Equal(a.Writes, b.Writes) || !slices.Equal(a.Deletes, b.Deletes) || !slices.Equal(a.Updates, b.Updates) {
+		differ(p.pg.Line, p.lite.Line, "the engines change different tables, or in different ways", "change the same ones on both; if one engine does so by a foreign key or a trigger, say `-- writes: yes` in its file", changes(a), changes(b))
+	}
+}
+
+func changes(u sqltext.Usage) string {
+	var out []string
+	for _, table := range u.Writes {
+		how := "inserts into "
+		switch updates, deletes := slices.Contains(u.Updates, table), slices.Contains(u.Deletes, table); {
+		case updates && deletes:
+			how = "replaces in "
+		case updates:
+			how = "updates "
+		case deletes:
+			how = "deletes from "
+		}
+		out = append(out, how+table)
+	}
+	if len(out) == 0 {
+		return "changes none"
+	}
+	return strings.Join(out, ", ")
+}
+
+// compareUses holds against each other what each parameter is compared with and goes
+// into. Engines may say more in different ways: nothing in common is what is refused.
+func compareUses(p pair, differ differFunc) {
+	a, b := uses(p.pg.Engine, p.pg.Tokens), uses(p.lite.Engine, p.lite.Tokens)
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		if len(b[name]) == 0 || slices.ContainsFunc(a[name], func(use string) bool { return slices.Contains(b[name], use) }) {
+			continue
+		}
+		differ(p.pg.ParamLine(name), p.lite.ParamLine(name), fmt.Sprintf("the parameter %s is used for something else on each engine", name),
+			"compare it in the same way with the same column, or have it go into the same one, in both files", strings.Join(a[name], ", "), strings.Join(b[name], ", "))
+	}
+}
+
+// comparisons are the operators by which uses are told, and what they are from the right.
+//
+//nolint:gochecknoglobals // a table that nothing changes
+var comparisons = map[string]string{"=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "=", "<>": "<>", "!=": "<>"}
+
+// uses tells for each parameter the columns that stand right beside it, as in
+// `id = @id`, `(a, b) < (@a, @b)` and INSERT INTO t (a) VALUES (@a).
+func uses(e sqltext.Engine, tokens []sqltext.Token) map[string][]string {
+	plain := uncast(tokens)
+	out := map[string][]string{}
+	add := func(param, use string) {
+		if param != "" && !slices.Contains(out[param], use) {
+			out[param] = append(out[param], use)
+		}
+	}
+	compare := func(left, right []sqltext.Token, op string) {
+		if column := columnOf(e, left); column != "" {
+			add(parameter(right), column+" "+comparisons[comparisons[op]])
+		} else if column := columnOf(e, right); column != "" {
+			add(parameter(left), column+" "+comparisons[op])
+		}
+	}
+	for i, t := range plain {
+		if t.Kind == sqltext.Op && comparisons[t.Text] != "" && i > 0 && i+1 < len(plain) {
+			left, right := operandBefore(plain, i), operandBehind(plain, i+1)
+			lefts, rights := rowOf(left), rowOf(right)
+			if len(lefts) == len(rights) {
+				for j := range lefts {
+					compare(lefts[j], rights[j], t.Text)
+				}
+			}
+		}
+		if t.Is("INTO") && i > 0 && (plain[i-1].Is("INSERT") || plain[i-1].Is("REPLACE")) {
+			inserted(e, plain[i+1:], add)
+		}
+	}
+	for param, list := range out {
+		for _, use := range list {
+			if column, ok := strings.CutSuffix(use, " >="); ok && slices.Contains(list, column+" <=") {
+				out[param] = append(out[param], column+" =")
+			}
+		}
+	}
+	return out
+}
+
+// inserted pairs the columns of an INSERT with its values.
+func inserted(e sqltext.Engine, tokens []sqltext.Token, add func(param, use string)) {
+	_, i := tableName(e, tokens, 0)
+	if i >= len(tokens) || !tokens[i].IsPunct("(") {
+		return
+	}
+	names := listed(tokens[i:])
+	i = closing(tokens, i) + 1
+	if i+1 >= len(tokens) || !tokens[i].Is("VALUES") {
+		return
+	}
+	for j, value := range listed(tokens[i+1:]) {
+		if j < len(names) {
+			add(parameter(value), columnOf(e, names[j])+" :=")
+		}
+	}
+}
+
+// uncast is the statement without casts, and with sqlc's macros written as @name.
+func uncast(tokens []sqltext.Token) []sqltext.Token {
+	var out []sqltext.Token
+	for i := 0; i < len(tokens); i++ {
+		t := tokens[i]
+		if name, length, ok := queryfile.MacroAt(tokens, i); ok {
+			t.Kind, t.Text = sqltext.Param, "@"+name
+			out = append(out, t)
+			i += length - 1
+			continue
+		}
+		switch {
+		case t.Kind == sqltext.Op && t.Text == "::":
+			for i+1 < len(tokens) && (tokens[i+1].IsPunct("[") || tokens[i+1].IsPunct("]") || tokens[i+1].Kind == sqltext.Word && tokens[i].Text == "::") {
+				i++
+			}
+		case t.Is("CAST") && i+1 < len(tokens) && tokens[i+1].IsPunct("("):
+			end := closing(tokens, i+1)
+			as := end
+			for as > i && !tokens[as].Is("AS") {
+				as--
+			}
+			if inner := tokens[min(i+2, end):max(as, min(i+2, end))]; len(inner) == 1 || isColumn(inner) {
+				out = append(out, inner...)
+			} else {
+				out = append(out, tokens[i+1])
+				out = append(out, uncast(inner)...)
+				out = append(out, tokens[end])
+			}
+			i = end
+		case t.Kind == sqltext.Op && t.Text == "+" && (len(out) == 0 || out[len(out)-1].Kind == sqltext.Op || out[len(out)-1].IsPunct("(") || out[len(out)-1].IsPunct(",")):
+			// a sign, which keeps SQLite from using an index or an affinity
+		default:
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func parameter(tokens []sqltext.Token) string {
+	if len(tokens) == 1 && tokens[0].Kind == sqltext.Param {
+		return strings.ToLower(tokens[0].Text[1:])
+	}
+	return ""
+}
+
+func columnOf(e sqltext.Engine, tokens []sqltext.Token) string {
+	if len(tokens) == 0 || !isColumn(tokens) {
+		return ""
+	}
+	return tokens[len(tokens)-1].Name(e)
+}
+
+// operandBefore is the column, the parameter or the list that ends before i.
+func operandBefore(tokens []sqltext.Token, i int) []sqltext.Token {
+	end := i
+	if tokens[i-1].IsPunct(")") {
+		depth := 0
+		for i--; i >= 0; i-- {
+			if tokens[i].IsPunct(")") {
+				depth++
+			} else if tokens[i].IsPunct("(") {
+				if depth--; depth == 0 {
+					return tokens[i:end]
+				}
+			}
+		}
+		return nil
+	}
+	i--
+	for i >= 2 && tokens[i].IsName() && tokens[i-1].IsPunct(".") {
+		i -= 2
+	}
+	return tokens[max(i, 0):end]
+}
+
+// operandBehind is the column, the parameter or the list that begins at i.
+func operandBehind(tokens []sqltext.Token, i int) []sqltext.Token {
+	if tokens[i].IsPunct("(") {
+		return tokens[i : closing(tokens, i)+1]
+	}
+	end := i + 1
+	for end+1 < len(tokens) && tokens[end].IsPunct(".") {
+		end += 2
+	}
+	if end < len(tokens) && (tokens[end].IsPunct("(") || tokens[end].Kind == sqltext.Op && comparisons[tokens[end].Text] == "") {
+		return nil // the beginning of a longer expression
+	}
+	return tokens[i:end]
+}
+
+// rowOf are the parts of a list in parentheses, or the operand itself.
+func rowOf(tokens []sqltext.Token) [][]sqltext.Token {
+	if len(tokens) > 0 && tokens[0].IsPunct("(") {
+		return listed(tokens)
+	}
+	return [][]sqltext.Token{tokens}
+}
+
+// compareClauses holds the outermost clauses against each other.
+func compareClauses(p pair, differ differFunc) {
+	a, b := clauses(p.pg.Engine, p.pg.Tokens), clauses(p.lite.Engine, p.lite.Tokens)
+	for _, clause := range []string{"WHERE", "GROUP BY", "ORDER BY", "LIMIT", "OFFSET", "ON CONFLICT"} {
+		x, y := a[clause], b[clause]
+		if x == y {
+			continue
+		}
+		say := func(text string) string {
+			if text == "" {
+				return "no " + clause
+			}
+			return text
+		}
+		differ(p.pg.Line, p.lite.Line, fmt.Sprintf("%s is not the same on both engines", clause), "write the same in both files", say(x), say(y))
+	}
+}
+
+// clauses are the clauses of the outermost statement in a form that can be compared: of
+// WHERE only that it is there, of conditions whether they are given.
+func clauses(e sqltext.Engine, tokens []sqltext.Token) map[string]string {
+	plain := uncast(tokens)
+	out := map[string]string{}
+	depth, inner := 0, false
+	for i, t := range plain {
+		switch {
+		case t.IsPunct("("):
+			depth++
+			inner = inner || depth == 1 && i > 0 && plain[i-1].Is("FROM")
+		case t.IsPunct(")"):
+			depth--
+		case t.Is("WHERE") && (depth == 0 || inner): // of a subquery that stands for the table too
+			out["WHERE"] = "WHERE …"
+		case depth > 0:
+		case t.Is("BY") && i > 0 && plain[i-1].IsAny("ORDER", "GROUP"):
+			clause := strings.ToUpper(plain[i-1].Text) + " BY"
+			out[clause] = clause + " " + text(e, plain[i+1:orderEnd(plain, i+1)])
+		case t.IsAny("LIMIT", "OFFSET") && i+1 < len(plain):
+			clause := strings.ToUpper(t.Text)
+			out[clause] = clause + " " + text(e, plain[i+1:i+2])
+		case t.Is("CONFLICT"):
+			end := i + 1
+			for end < len(plain) && !plain[end].IsAny("UPDATE", "NOTHING") {
+				end++
+			}
+			out["ON CONFLICT"] = "ON CONFLICT " + text(e, plain[i+1:min(end+1, len(plain))])
+		}
+	}
+	return out
+}
+
+// text writes tokens in one way, without the tables of columns.
+func text(e sqltext.Engine, tokens []sqltext.Token) string {
+	var words []string
+	for i, t := range tokens {
+		switch {
+		case t.IsPunct("."), i+1 < len(tokens) && tokens[i+1].IsPunct("."), t.Is("ASC"):
+			continue
+		case t.IsName():
+			words = append(words, t.Name(e))
+		default:
+			words = append(words, strings.ToLower(t.Text))
+		}
+	}
+	return strings.NewReplacer(" ,", ",", "( ", "(", " )", ")").Replace(strings.Join(words, " "))
+}

@@ -1,0 +1,275 @@
+package gen
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hal9-ai/hal9/internal/storegen/diag"
+	"github.com/hal9-ai/hal9/internal/storegen/queryfile"
+	"github.com/hal9-ai/hal9/internal/storegen/sqltext"
+)
+
+// create takes in the columns of CREATE TABLE, whose list begins tokens.
+func (k *tables) create(e sqltext.Engine, table string, tokens []sqltext.Token) {
+	k.nullable[table] = map[string]bool{}
+	for _, item := range listed(tokens) {
+		switch {
+		case item[0].IsAny("CONSTRAINT", "CHECK", "UNIQUE", "FOREIGN", "EXCLUDE", "LIKE"), item[0].Is("PRIMARY"):
+			if e == sqltext.Postgres { // where a primary key is never NULL
+				for _, column := range keyColumns(e, item) {
+					delete(k.nullable[table], column)
+				}
+			}
+		case item[0].IsName():
+			k.column(e, table, item)
+		}
+	}
+}
+
+// column takes in the definition of a column.
+func (k *tables) column(e sqltext.Engine, table string, item []sqltext.Token) {
+	name := item[0].Name(e)
+	if k.nullable[table] == nil {
+		k.nullable[table] = map[string]bool{}
+	}
+	k.nullable[table][name] = true
+	depth := 0
+	for i, t := range item {
+		switch {
+		case t.IsPunct("("):
+			depth++
+		case t.IsPunct(")"):
+			depth--
+		case depth > 0 || i == 0:
+		case t.Is("NULL") && item[i-1].Is("NOT"), t.IsAny("serial", "bigserial", "IDENTITY"),
+			t.Is("PRIMARY") && (e == sqltext.Postgres || item[1].Is("INTEGER")):
+			delete(k.nullable[table], name)
+		}
+	}
+}
+
+// keyColumns are those of a constraint PRIMARY KEY.
+func keyColumns(e sqltext.Engine, item []sqltext.Token) []string {
+	i := slices.IndexFunc(item, func(t sqltext.Token) bool { return t.Is("PRIMARY") })
+	if i < 0 {
+		return nil
+	}
+	var out []string
+	for _, column := range listed(item[i:]) {
+		out = append(out, column[0].Name(e))
+	}
+	return out
+}
+
+// listed splits the first list in parentheses at its outer commas.
+func listed(tokens []sqltext.Token) [][]sqltext.Token {
+	var out [][]sqltext.Token
+	depth, begin := 0, -1
+	for i, t := range tokens {
+		switch {
+		case t.IsPunct("("):
+			if depth++; depth == 1 {
+				begin = i + 1
+			}
+		case t.IsPunct(")"):
+			if depth--; depth == 0 {
+				if begin < i {
+					out = append(out, tokens[begin:i])
+				}
+				return out
+			}
+		case t.IsPunct(",") && depth == 1:
+			if begin < i {
+				out = append(out, tokens[begin:i])
+			}
+			begin = i + 1
+		}
+	}
+	return out
+}
+
+// alter takes in what ALTER TABLE does to columns and names.
+func (s *schema) alter(e sqltext.Engine, k *tables, table string, tokens []sqltext.Token) {
+	if len(tokens) > 2 && tokens[0].Is("RENAME") && tokens[1].Is("TO") {
+		s.rename(k, table, tokens[2].Name(e))
+		return
+	}
+	for _, action := range commas(tokens) {
+		var words []sqltext.Token
+		for _, t := range action {
+			if !t.IsAny("COLUMN", "IF", "EXISTS") {
+				words = append(words, t)
+			}
+		}
+		at := func(i int, keyword string) bool { return i < len(words) && words[i].Is(keyword) }
+		switch {
+		case len(words) < 2 || !words[1].IsName():
+		case at(0, "ADD") && !words[1].IsAny("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"):
+			if at(1, "NOT") { // ADD COLUMN IF NOT EXISTS name
+				words = words[1:]
+			}
+			k.column(e, table, words[1:])
+		case at(0, "ADD") && e == sqltext.Postgres:
+			for _, column := range keyColumns(e, words) {
+				delete(k.nullable[table], column)
+			}
+		case at(0, "ALTER") && at(2, "SET") && at(3, "NOT"):
+			delete(k.nullable[table], words[1].Name(e))
+		case at(0, "ALTER") && at(2, "DROP") && at(3, "NOT") && k.nullable[table] != nil:
+			k.nullable[table][words[1].Name(e)] = true
+		case at(0, "RENAME") && at(2, "TO") && len(words) > 3 && k.nullable[table][words[1].Name(e)]:
+			k.nullable[table][words[3].Name(e)] = true
+		}
+	}
+}
+
+// commas splits tokens at commas that stand in no parentheses.
+func commas(tokens []sqltext.Token) [][]sqltext.Token {
+	var out [][]sqltext.Token
+	depth, begin := 0, 0
+	for i, t := range tokens {
+		switch {
+		case t.IsPunct("("):
+			depth++
+		case t.IsPunct(")"):
+			depth--
+		case t.IsPunct(",") && depth == 0:
+			out = append(out, tokens[begin:i])
+			begin = i + 1
+		}
+	}
+	return append(out, tokens[begin:])
+}
+
+// rename gives a table that was made aside the name of the one that it replaces, as
+// SQLite's changes of constraints are made. What was known of the old name stays known:
+// too much is told then, and nothing is missed.
+func (s *schema) rename(k *tables, from, to string) {
+	for _, f := range slices.Clone(s.follows) {
+		if f.from != from && f.to != from {
+			continue
+		}
+		if f.from == from {
+			f.from = to
+		}
+		if f.to == from {
+			f.to = to
+		}
+		s.follows = append(s.follows, f)
+	}
+	for i, t := range k.triggers {
+		if t.table == from {
+			k.triggers[i].table = to
+		}
+	}
+	k.nullable[to] = maps.Clone(k.nullable[from])
+	if usage, ok := k.views[from]; ok {
+		k.views[to] = usage
+	}
+	for name, usage := range k.views {
+		if slices.Contains(usage.Reads, from) {
+			usage.Reads = append(slices.Clone(usage.Reads), to)
+			k.views[name] = usage
+		}
+	}
+}
+
+// view takes in CREATE VIEW, from its name on.
+func (k *tables) view(e sqltext.Engine, tokens []sqltext.Token) {
+	for len(tokens) > 0 && tokens[0].IsAny("IF", "NOT", "EXISTS") {
+		tokens = tokens[1:]
+	}
+	name, i := tableName(e, tokens, 0)
+	for i < len(tokens) && !tokens[i].Is("AS") {
+		i++
+	}
+	if name != "" && i < len(tokens) {
+		k.views[name] = sqltext.Tables(e, tokens[i+1:])
+	}
+}
+
+// function takes in CREATE FUNCTION, from its arguments on. Its body is a string, or
+// stands there as it is.
+func (k *tables) function(e sqltext.Engine, name string, tokens []sqltext.Token) {
+	as := slices.IndexFunc(tokens, func(t sqltext.Token) bool { return t.Is("AS") })
+	body := tokens
+	if as >= 0 && as+1 < len(tokens) && tokens[as+1].Kind == sqltext.String {
+		text, err := sqltext.Scan(e, unquoted(tokens[as+1].Text))
+		if err != nil {
+			return // PostgreSQL refuses it, if it is SQL at all
+		}
+		body = text.Tokens
+	}
+	usage := sqltext.Tables(e, body)
+	// INTO names a variable in a function.
+	isTable := func(table string) bool { return k.nullable[table] != nil }
+	keep := func(list []string) []string {
+		return slices.DeleteFunc(slices.Clone(list), func(table string) bool { return !isTable(table) })
+	}
+	k.functions[name] = sqltext.Usage{
+		Reads: keep(usage.Reads), Writes: keep(usage.Writes), Updates: keep(usage.Updates), Deletes: keep(usage.Deletes),
+		Calls: usage.Calls, Functions: usage.Functions,
+	}
+}
+
+// unquoted is the text of a string constant.
+func unquoted(text string) string {
+	if strings.HasPrefix(text, "$") {
+		n := strings.IndexByte(text[1:], '$') + 2
+		return text[n : len(text)-n]
+	}
+	i := strings.IndexByte(text, '\'')
+	return strings.ReplaceAll(text[i+1:len(text)-1], "''", "'")
+}
+
+// expand adds what a statement reads by views, and does by functions of the schema.
+func (k *tables) expand(u *sqltext.Usage) {
+	for changed := true; changed; {
+		changed = false
+		add := func(list *[]string, more []string) {
+			for _, name := range more {
+				if !slices.Contains(*list, name) {
+					*list = append(slices.Clone(*list), name)
+					slices.Sort(*list)
+					changed = true
+				}
+			}
+		}
+		for _, name := range u.Reads {
+			add(&u.Reads, k.views[name].Reads)
+			add(&u.Functions, k.views[name].Functions)
+		}
+		for _, name := range u.Functions {
+			f := k.functions[name]
+			add(&u.Reads, f.Reads)
+			add(&u.Writes, f.Writes)
+			add(&u.Updates, f.Updates)
+			add(&u.Deletes, f.Deletes)
+			add(&u.Functions, f.Functions)
+			add(&u.Calls, f.Calls)
+		}
+	}
+}
+
+// at is the place of a trigger.
+func readTrigger(e sqltext.Engine, file string, tokens []sqltext.Token) pgTrigger {
+	out := pgTrigger{at: diag.Place{File: file, Line: tokens[0].Line}}
+	for i, t := range tokens {
+		switch {
+		case t.Is("ON") && out.table == "":
+			out.table, _ = tableName(e, tokens, i+1)
+		case t.IsAny("FUNCTION", "PROCEDURE") && i > 0 && tokens[i-1].Is("EXECUTE"):
+			out.function, _ = tableName(e, tokens, i+1)
+		}
+	}
+	return out
+}
+
+// mayBeNull tells whether a column of that name may be NULL in one of the tables.
+func (k *tables) mayBeNull(of []string, column string) bool {
+	return slices.ContainsFunc(of, func(table string) bool { return k.nullable[table][column] })
+}
+
+// tablesOf are the tables that a statement names.
+func tablesOf(q *queryfile.Query) []string { return slices.Concat(q.Usage.Reads, q.Usage.Writes) }
