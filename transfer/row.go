@@ -308,6 +308,14 @@ func (r *row) count(column string) (int64, error) {
 		return 0, nil
 	case int64:
 		return v, nil
+	case float64:
+		const exact = 1 << 53 // beyond, a float tells not every whole number
+		if v != math.Trunc(v) || math.Abs(v) > exact {
+			text, _ := textOf(v)
+			return 0, &skip{column + " is no whole number", shorten(text)}
+		}
+		r.reshaped(column, "a whole number as a floating-point number")
+		return int64(v), nil
 	default:
 		text, _ := textOf(v)
 		n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(text, ".0")), 10, 64)

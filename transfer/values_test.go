@@ -146,14 +146,14 @@ func TestOddSpellings(t *testing.T) {
 	onEngines(t, func(t *testing.T, st model.Store) {
 		source := newSource(t, looseC)
 		raw := uuid.MustParse("ff3b5c1e-6f0a-4a53-9d53-0d3b7a3a1fff")
-		source.memory(t, memoryC{"id": raw[:], "layer": `"Strategic"`, "entry_type": nil, "importance": "0.25", "access_count": "3", "embedding": []byte{1, 2, 3}})
+		source.memory(t, memoryC{"id": raw[:], "layer": `"Strategic"`, "entry_type": nil, "importance": "0.25", "access_count": 3e6, "embedding": []byte{1, 2, 3}})
 		source.memory(t, memoryC{"id": numbered(1), "layer": nil, "importance": nil, "access_count": nil, "last_accessed": nil, "content": ""})
 		source.memory(t, memoryC{"id": numbered(2), "layer": "API", "entry_type": `{"Other":"x"}`, "content": []byte("bytes")})
 		source.memory(t, memoryC{"id": 42})
 		report := table(t, imported(t, source.done(t), st, transfer.Options{}), "memories")
 		wantCounts(t, report, 4, 4, 0, 0)
 		m := memory(t, st, raw.String())
-		if *m.Layer != "L4" || m.EntryType != nil || m.Importance != 0.25 || m.AccessCount != 3 || len(m.Embedding) != 3 {
+		if *m.Layer != "L4" || m.EntryType != nil || m.Importance != 0.25 || m.AccessCount != 3_000_000 || len(m.Embedding) != 3 {
 			t.Errorf("%+v", m)
 		}
 		m = memory(t, st, numbered(1))

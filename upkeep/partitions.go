@@ -2,6 +2,7 @@ package upkeep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -22,14 +23,24 @@ const (
 )
 
 // ensurePartitions makes the partitions of this month and the coming ones, and then
-// those of the months whose signals lie in the default partition.
+// those of the months whose signals lie in the default partition. A month that cannot be
+// made keeps no other from it.
 func (k *Keeper) ensurePartitions(ctx context.Context, now time.Time) (int64, error) {
+	var failed error
 	for n := range k.cfg.PartitionsAhead + 1 {
-		if err := k.ensurePartition(ctx, addMonths(now, n)); err != nil {
-			return 0, err
+		err := k.ensurePartition(ctx, addMonths(now, n))
+		failed = errors.Join(failed, err)
+		if ofAll(ctx, err) {
+			return 0, failed
 		}
 	}
-	return 0, k.bringHome(ctx, now)
+	return 0, errors.Join(failed, k.bringHome(ctx, now))
+}
+
+// ofAll tells an error that the other months would meet as well: while somebody holds the
+// signals, each try keeps inserts waiting for as long as it waits itself.
+func ofAll(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, model.ErrTimeout) || errors.Is(err, model.ErrUnavailable) || errors.Is(err, model.ErrReadOnly)
 }
 
 func (k *Keeper) ensurePartition(ctx context.Context, month time.Time) error {
@@ -56,6 +67,7 @@ func (k *Keeper) bringHome(ctx context.Context, now time.Time) error {
 		return err
 	}
 	room := min(mostBroughtHome, mostPartitions-len(all))
+	var failed error
 	for _, m := range months {
 		name := slog.String("month", m.Start.Format("2006-01"))
 		switch {
@@ -66,19 +78,22 @@ func (k *Keeper) bringHome(ctx context.Context, now time.Time) error {
 				"run 'hal9 partitions ensure --month' when that is all right", name, slog.Int("more_than", k.cfg.MoveLimit))
 			continue
 		case room <= 0:
-			return nil // those that are left come home in the next runs
+			return failed // those that are left come home in the next runs
 		}
 		room--
 		began := time.Now()
-		if err := k.ensurePartition(ctx, m.Start); err != nil {
-			return err
+		err := k.ensurePartition(ctx, m.Start)
+		failed = errors.Join(failed, err)
+		if err == nil {
+			k.partitions.moved.AddInt64(m.Rows)
+		} else if ofAll(ctx, err) {
+			return failed
 		}
 		if err := rest(ctx, time.Since(began)); err != nil { // inserts have waited
-			return err
+			return errors.Join(failed, err)
 		}
-		k.partitions.moved.AddInt64(m.Rows)
 	}
-	return nil
+	return failed
 }
 
 // look takes the figures of the partitions as they are now, on every server, and warns

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/internal/testenv/migrated"
@@ -112,6 +114,47 @@ func TestBringsHomeWhatItMay(t *testing.T) {
 		t.Errorf("nothing warns of %s:\n%s", month(3), log.String())
 	}
 	for _, line := range []string{"hal9_partition_made_total 2", "hal9_partition_moved_rows_total 6", "hal9_partition_failures_total 0"} {
+		if !strings.Contains(exposition(set), line+"\n") {
+			t.Errorf("no %s in\n%s", line, exposition(set))
+		}
+	}
+}
+
+// A month that cannot be made, as where a table of its name stands in the way, keeps no
+// other from being made, nor from coming home.
+func TestMonthsThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	url := migrated.PostgresDatabase(t)
+	st, c, set := openPostgres(t, url), newClock(), metrics.NewSet()
+	now := time.Date(c.Now().Year(), c.Now().Month(), 15, 0, 0, 0, 0, time.UTC)
+	past := func(ago int) time.Time { return now.AddDate(0, -ago, 0) }
+	for _, ago := range []int{9, 8, 7} {
+		signal(t, st, past(ago))
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	ok(t, err)
+	defer func() { ok(t, conn.Close(t.Context())) }()
+	for _, month := range []time.Time{past(8), now.AddDate(0, 4, 0)} {
+		_, err := conn.Exec(t.Context(), "CREATE TABLE signals_"+month.Format("y2006m01")+" ()")
+		ok(t, err)
+	}
+	_, err = newKeeper(t, upkeep.Config{Store: st, Holder: "a", Clock: c.Now, Metrics: set, PartitionsAhead: 6}).RunOnce(t.Context())
+	for _, month := range []time.Time{past(8), now.AddDate(0, 4, 0)} {
+		if err == nil || !strings.Contains(err.Error(), month.Format("2006-01")) {
+			t.Errorf("nothing is said of %s: %v", month.Format("2006-01"), err)
+		}
+	}
+	if got := defaultRows(t, st); len(got) != 1 || got[past(8).Format("2006-01")] != 1 {
+		t.Errorf("the default partition holds %v", got)
+	}
+	all, err := st.SignalPartitionList(t.Context())
+	ok(t, err)
+	if !slices.ContainsFunc(all, func(p model.SignalPartition) bool {
+		return p.Start.Format("2006-01") == now.AddDate(0, 6, 0).Format("2006-01")
+	}) {
+		t.Errorf("the last month ahead was not made: %+v", all)
+	}
+	for _, line := range []string{"hal9_partition_moved_rows_total 2", "hal9_partition_failures_total 1"} {
 		if !strings.Contains(exposition(set), line+"\n") {
 			t.Errorf("no %s in\n%s", line, exposition(set))
 		}

@@ -308,21 +308,32 @@ func (c *copier) follow(ctx context.Context) error {
 		last = took
 	}
 	began := time.Now()
+	fenced, err := c.source.fenced(ctx)
+	if err != nil {
+		return fmt.Errorf("see whether the source's writers are held off: %w", err)
+	}
 	if err := c.source.fenceOn(ctx, fencedTables(c.tables), "the database was moved to "+c.options.ToName); err != nil {
 		return fmt.Errorf("hold off the source's writers: %w", err)
 	}
 	c.tell("the source takes no writes any more")
-	err := c.pass(ctx, true)
-	if err == nil {
+	if err = c.pass(ctx, true); err == nil {
 		err = c.finish(ctx)
 	}
 	if err != nil {
-		// Nobody is to be kept waiting for a move that failed.
-		return errors.Join(err, c.source.fenceOff(context.WithoutCancel(ctx), fencedTables(c.tables)))
+		return errors.Join(err, c.unfence(context.WithoutCancel(ctx), fenced))
 	}
 	c.report.SwitchSeconds = time.Since(began).Seconds()
 	c.tell(fmt.Sprintf("the target is complete: point the servers at it (the switch took %.2f s)", c.report.SwitchSeconds))
 	return nil
+}
+
+// unfence leaves the source as it was before a move that failed: nobody is to be kept
+// waiting for it, unless by a fence that stood there already.
+func (c *copier) unfence(ctx context.Context, before string) error {
+	if before != "" {
+		return c.source.fenceOn(ctx, fencedTables(c.tables), before)
+	}
+	return c.source.fenceOff(ctx, fencedTables(c.tables))
 }
 
 func (c *copier) changes() (n int64) {

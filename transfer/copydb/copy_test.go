@@ -1,9 +1,15 @@
 package copydb_test
 
 import (
+	"database/sql"
+	"errors"
+	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/transfer/copydb"
 )
 
 // TestCopyThereAndBack: what a database holds is in the other engine's, and in a
@@ -59,4 +65,68 @@ func wantGoodCopy(t *testing.T, st model.Store, epoch, version int64) {
 			t.Errorf("%d rows lie in the default partition", p.Rows)
 		}
 	}
+}
+
+// TestCopyOrdersTextByBytes: a key whose text PostgreSQL orders by a locale is read in the
+// order of bytes, as the other side has it, or rows would pass each other by unseen.
+func TestCopyOrdersTextByBytes(t *testing.T) {
+	t.Parallel()
+	names := []string{"a", "B", "c", "D", "é", "_", "E1", "e 2", "e-10"}
+	create := map[string]string{
+		"postgres": `CREATE TABLE tags (name text COLLATE "und-x-icu" PRIMARY KEY, note text NOT NULL)`,
+		"sqlite":   "CREATE TABLE tags (name TEXT PRIMARY KEY NOT NULL, note TEXT NOT NULL)",
+	}
+	for _, engines := range [][2]string{{"sqlite", "postgres"}, {"postgres", "sqlite"}} {
+		t.Run(engines[0]+" to "+engines[1], func(t *testing.T) {
+			t.Parallel()
+			from, to := newDatabase(t, engines[0]), newDatabase(t, engines[1])
+			fill(t, from, 3)
+			execOn(t, from, create[engines[0]])
+			execOn(t, to, create[engines[1]])
+			for _, name := range names {
+				execOn(t, from, "INSERT INTO tags (name, note) VALUES ('"+name+"', 'old')")
+			}
+			interrupted := errors.New("interrupted")
+			chunks, all := 0, -1
+			count := func() error {
+				if chunks++; chunks == all {
+					return interrupted
+				}
+				return nil
+			}
+			other := newDatabase(t, engines[1])
+			execOn(t, other, create[engines[1]])
+			copyAll(t, copydb.WithChunks(options(from, other), 2, count))
+			chunks, all = 0, chunks // at the last one
+			if _, err := copydb.Copy(t.Context(), copydb.WithChunks(options(from, to), 2, count)); !errors.Is(err, interrupted) {
+				t.Fatalf("it was not interrupted: %v", err)
+			}
+			execOn(t, from, "UPDATE tags SET note = 'new' WHERE name IN ('B', 'e 2')")
+			execOn(t, from, "DELETE FROM tags WHERE name IN ('a', '_')")
+			report := copyAll(t, options(from, to))
+			for _, table := range report.Tables {
+				if table.Table == "tags" && table.Equal != int64(len(names)-2) {
+					t.Errorf("%+v", table)
+				}
+			}
+		})
+	}
+}
+
+// execOn runs a statement in a database, past the store.
+func execOn(t *testing.T, url, statement string) {
+	t.Helper()
+	if path, ok := strings.CutPrefix(url, "sqlite://"); ok {
+		db, err := sql.Open("sqlite", path)
+		must(t, err)
+		defer func() { must(t, db.Close()) }()
+		_, err = db.ExecContext(t.Context(), statement)
+		must(t, err)
+		return
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer func() { must(t, conn.Close(t.Context())) }()
+	_, err = conn.Exec(t.Context(), statement)
+	must(t, err)
 }

@@ -206,3 +206,35 @@ func (w *writers) progress(t *testing.T) error {
 	}
 	return nil
 }
+
+// TestFailedMoveLeavesTheFence: a move that fails at its last step lifts its own fence, and
+// puts back one that stood around the source before: that of an earlier move.
+func TestFailedMoveLeavesTheFence(t *testing.T) {
+	t.Parallel()
+	for _, engines := range [][2]string{{"sqlite", "postgres"}, {"postgres", "sqlite"}} {
+		for _, before := range []string{"", "the database was moved to elsewhere, it's gone"} {
+			t.Run(engines[0]+" to "+engines[1]+" with "+before, func(t *testing.T) {
+				t.Parallel()
+				from, to := newDatabase(t, engines[0]), newDatabase(t, engines[1])
+				if before != "" {
+					must(t, copydb.Fence(t.Context(), from, before))
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				o := options(from, to)
+				o.Follow = true
+				o.Tell = func(s string) {
+					if s == "the source takes no writes any more" {
+						cancel()
+					}
+				}
+				if _, err := copydb.Copy(ctx, o); !errors.Is(err, context.Canceled) {
+					t.Fatalf("the move: %v", err)
+				}
+				if reason, err := copydb.Fenced(t.Context(), from); err != nil || reason != before {
+					t.Errorf("fenced: %q, %v", reason, err)
+				}
+			})
+		}
+	}
+}

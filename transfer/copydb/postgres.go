@@ -102,9 +102,11 @@ func (db *pgDatabase) snapshot(ctx context.Context) error {
 
 func (db *pgDatabase) endSnapshot(ctx context.Context) error { return db.exec(ctx, "COMMIT") }
 
-const pgColumns = `SELECT c.relname, a.attname, format_type(a.atttypid, NULL), coalesce(array_position(i.indkey::int2[], a.attnum), -1)
+const pgColumns = `SELECT c.relname, a.attname, format_type(a.atttypid, NULL), coalesce(array_position(i.indkey::int2[], a.attnum), -1),
+		(a.attcollation <> 0 AND l.collcollate IS DISTINCT FROM 'C' AND l.collcollate IS DISTINCT FROM 'POSIX')::int
 	FROM pg_catalog.pg_class c
 	JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+	LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
 	LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
 	WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 	ORDER BY c.relname, a.attnum`
@@ -157,7 +159,7 @@ func (db *pgDatabase) describe(ctx context.Context) ([]Table, error) {
 		if place, err := strconv.Atoi(c[3]); err == nil && place >= 0 {
 			positions[place] = len(t.Columns) // indkey counts from 0
 		}
-		t.Columns = append(t.Columns, Column{c[1], kind})
+		t.Columns = append(t.Columns, Column{Name: c[1], Kind: kind, locale: c[4] == "1"})
 	}
 	if err := end(); err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func (db *pgDatabase) read(ctx context.Context, q query, each func(Row) error) e
 			}
 			values[i] = param(text) + "::" + pgTypeOf(t.Columns[c].Kind)
 		}
-		where = append(where, fmt.Sprintf("(%s) %s (%s)", t.names(t.Key), q.relation(), strings.Join(values, ", ")))
+		where = append(where, fmt.Sprintf("(%s) %s (%s)", t.ordered(t.Key), q.relation(), strings.Join(values, ", ")))
 	}
 	if q.bounded {
 		name := quote(t.Columns[t.month].Name)
@@ -51,7 +51,7 @@ func (db *pgDatabase) read(ctx context.Context, q query, each func(Row) error) e
 	if len(where) > 0 {
 		statement += " WHERE " + strings.Join(where, " AND ")
 	}
-	statement += " ORDER BY " + t.names(t.Key)
+	statement += " ORDER BY " + t.ordered(t.Key)
 	if q.limit > 0 {
 		statement += " LIMIT " + strconv.Itoa(q.limit)
 	}

@@ -152,7 +152,7 @@ func (db *liteDatabase) describeTable(ctx context.Context, name string) (Table, 
 		if place > 0 {
 			key[place] = c[0]
 		}
-		t.Columns = append(t.Columns, Column{c[0], kind})
+		t.Columns = append(t.Columns, Column{Name: c[0], Kind: kind})
 	}
 	if len(key) == 0 {
 		unique, err := db.ask(ctx, `SELECT x.seqno + 1, x.name FROM pragma_index_info(

@@ -35,6 +35,8 @@ const (
 type Column struct {
 	Name string
 	Kind Kind
+	// locale is set where the engine would not order and compare by bytes.
+	locale bool
 }
 
 // Table is what a database tells of one of its tables. Columns that the engine fills
@@ -96,6 +98,19 @@ func (t *Table) names(columns []int) string {
 	list := make([]string, len(columns))
 	for i, c := range columns {
 		list[i] = quote(t.Columns[c].Name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// ordered is names for an order and for comparisons: by bytes, whatever the columns'
+// collation is.
+func (t *Table) ordered(columns []int) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = quote(t.Columns[c].Name)
+		if t.Columns[c].locale {
+			list[i] += ` COLLATE "C"`
+		}
 	}
 	return strings.Join(list, ", ")
 }
@@ -262,7 +277,9 @@ func align(source, target []Table) ([]Table, error) {
 		same := s.Name == t.Name && len(s.Columns) == len(t.Columns) && len(s.Key) == len(t.Key)
 		for j := 0; same && j < len(s.Columns); j++ {
 			at := t.column(s.Columns[j].Name)
-			same = at >= 0 && t.Columns[at].Kind == s.Columns[j].Kind
+			if same = at >= 0 && t.Columns[at].Kind == s.Columns[j].Kind; same && t.Columns[at].locale {
+				s.Columns[j].locale = true // the tables of the source stand for those of both
+			}
 		}
 		for j := 0; same && j < len(s.Key); j++ {
 			same = s.Columns[s.Key[j]].Name == t.Columns[t.Key[j]].Name

@@ -58,6 +58,7 @@ func checkOrder(in *input, s *side, problems *diag.List) {
 			continue
 		}
 		for _, item := range commas(s.Tokens[i+1 : orderEnd(s.Tokens, i+1)]) {
+			n.checkLocale(s, item, problems)
 			if slices.ContainsFunc(item, func(t sqltext.Token) bool { return t.Is("NULLS") }) {
 				continue
 			}
@@ -69,6 +70,24 @@ func checkOrder(in *input, s *side, problems *diag.List) {
 					"say where it is to stand by NULLS FIRST or NULLS LAST in both files, or leave NULL out by WHERE … IS NOT NULL"))
 			}
 		}
+	}
+}
+
+// checkLocale refuses text in an order that is the database's own on PostgreSQL.
+func (n *nulls) checkLocale(s *side, item []sqltext.Token, problems *diag.List) {
+	for len(item) > 0 && item[len(item)-1].IsAny("ASC", "DESC", "NULLS", "FIRST", "LAST") {
+		item = item[:len(item)-1]
+	}
+	if len(item) == 0 || !isColumn(item) {
+		return
+	}
+	name, of := item[len(item)-1].Name(n.engine), n.of
+	if len(item) > 1 {
+		of = n.aliases[item[len(item)-3].Name(n.engine)]
+	}
+	if slices.ContainsFunc(of, func(table string) bool { return n.tables.locale[table][name] }) {
+		problems.Add(s.problem(item[0].Line, fmt.Sprintf("PostgreSQL orders %s by the database's locale, and SQLite by bytes", name),
+			`declare the column with COLLATE "C" in the schema of PostgreSQL`))
 	}
 }
 

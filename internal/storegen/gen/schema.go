@@ -32,6 +32,7 @@ type schema struct {
 // tables is what the generator knows of one engine's database.
 type tables struct {
 	nullable  map[string]map[string]bool // by table and column
+	locale    map[string]map[string]bool // columns of text that are not ordered by bytes
 	views     map[string]sqltext.Usage   // what selecting from a view reads
 	functions map[string]sqltext.Usage   // what calling a function of the schema does
 	triggers  []pgTrigger
@@ -50,7 +51,7 @@ const downMark = "+goose Down"
 func readSchema(root fs.FS) (*schema, error) {
 	out := &schema{engines: map[sqltext.Engine]*tables{}}
 	for _, e := range engines {
-		t := &tables{nullable: map[string]map[string]bool{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
+		t := &tables{nullable: map[string]map[string]bool{}, locale: map[string]map[string]bool{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
 		out.engines[e] = t
 		dir := path.Join(schemaDir, string(e))
 		files, err := fs.Glob(root, path.Join(dir, "*.sql"))

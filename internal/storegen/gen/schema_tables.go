@@ -34,6 +34,11 @@ func (k *tables) column(e sqltext.Engine, table string, item []sqltext.Token) {
 		k.nullable[table] = map[string]bool{}
 	}
 	k.nullable[table][name] = true
+	if k.locale[table] == nil {
+		k.locale[table] = map[string]bool{}
+	}
+	k.locale[table][name] = e == sqltext.Postgres && len(item) > 1 && item[1].IsAny("text", "varchar", "char", "character", "citext") &&
+		!slices.ContainsFunc(item, func(t sqltext.Token) bool { return t.Text == `"C"` || t.Text == `"POSIX"` || t.Is("ucs_basic") })
 	depth := 0
 	for i, t := range item {
 		switch {
@@ -163,7 +168,7 @@ func (s *schema) rename(k *tables, from, to string) {
 			k.triggers[i].table = to
 		}
 	}
-	k.nullable[to] = maps.Clone(k.nullable[from])
+	k.nullable[to], k.locale[to] = maps.Clone(k.nullable[from]), maps.Clone(k.locale[from])
 	if usage, ok := k.views[from]; ok {
 		k.views[to] = usage
 	}

@@ -1,8 +1,8 @@
 CREATE TABLE neurons (
-    id         text PRIMARY KEY,
-    kind       text NOT NULL,
+    id         text COLLATE "C" PRIMARY KEY,
+    kind       text COLLATE "C" NOT NULL,
     state      jsonb NOT NULL,
-    note       text,
+    note       text COLLATE "C",
     weight     double precision NOT NULL,
     active     boolean NOT NULL,
     seen_at    timestamptz,
@@ -11,8 +11,8 @@ CREATE TABLE neurons (
 );
 CREATE TABLE memories (
     id          uuid PRIMARY KEY,
-    neuron_id   text,
-    content     text NOT NULL,
+    neuron_id   text COLLATE "C",
+    content     text COLLATE "C" NOT NULL,
     embedding   bytea,
     score       double precision,
     created_at  timestamptz NOT NULL,
