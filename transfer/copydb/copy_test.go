@@ -1,10 +1,15 @@
 package copydb_test
 
 import (
+	"bytes"
+	"context"
 	"database/sql"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -108,6 +113,41 @@ func TestCopyOrdersTextByBytes(t *testing.T) {
 				if table.Table == "tags" && table.Equal != int64(len(names)-2) {
 					t.Errorf("%+v", table)
 				}
+			}
+		})
+	}
+}
+
+// TestCopyOntoItself: a database that two URLs name is not emptied to be filled from itself.
+func TestCopyOntoItself(t *testing.T) {
+	t.Parallel()
+	link := filepath.Join(t.TempDir(), "link.db")
+	for engine, again := range map[string]func(url string) string{
+		"postgres": func(url string) string {
+			if strings.Contains(url, "?") {
+				return url + "&application_name=other"
+			}
+			return url + "?application_name=other"
+		},
+		"sqlite": func(url string) string {
+			must(t, os.Symlink(strings.TrimPrefix(url, "sqlite://"), link))
+			return "sqlite://" + link
+		},
+	} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			url := newDatabase(t, engine)
+			fill(t, url, 10)
+			o := options(url, again(url))
+			o.Clean = true
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // it would wait for itself
+			defer cancel()
+			if report, err := copydb.Copy(ctx, o); !errors.Is(err, copydb.ErrSame) {
+				t.Errorf("%v, %+v", err, report)
+			}
+			exported, err := copydb.Export(t.Context(), copydb.ExportOptions{From: url}, new(bytes.Buffer))
+			if err != nil || exported.Rows["signals"] != 10 || exported.Rows["users"] != 5 {
+				t.Errorf("%v, %v", exported.Rows, err)
 			}
 		})
 	}
