@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/transfer/copydb"
 )
@@ -150,6 +151,27 @@ func TestCopyOntoItself(t *testing.T) {
 				t.Errorf("%v, %v", exported.Rows, err)
 			}
 		})
+	}
+}
+
+// TestCopyFromReplica: a replica can be copied from, but not onto the primary that it follows.
+func TestCopyFromReplica(t *testing.T) {
+	t.Parallel()
+	r := testenv.StartReplication(t)
+	primary, replica := r.Primary.URL("postgres"), r.Replica.URL("postgres")
+	fill(t, primary, 10)
+	testenv.Eventually(t, "the replica to have all rows", func() bool {
+		exported, err := copydb.Export(t.Context(), copydb.ExportOptions{From: replica}, new(bytes.Buffer))
+		return err == nil && exported.Rows["signals"] == 10
+	})
+	o := options(replica, primary)
+	o.Clean = true
+	if report, err := copydb.Copy(t.Context(), o); !errors.Is(err, copydb.ErrSame) {
+		t.Errorf("%v, %+v", err, report)
+	}
+	report := copyAll(t, options(replica, newDatabase(t, "sqlite")))
+	if n := len(report.Tables); n == 0 {
+		t.Errorf("%d tables", n)
 	}
 }
 
