@@ -1,6 +1,9 @@
 package model
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // What a neuron's state means to its health.
 const (
@@ -48,3 +51,19 @@ func ParseLayer(s string) (layer string, ok bool) {
 
 // DefaultTarget is the neuron that a signal goes to when it names only a layer.
 func DefaultTarget(layer string) string { return "neuron-" + strings.ToLower(layer) }
+
+// NeuronIDRule says what NeuronIDPlain wants, for a sentence with "must".
+const NeuronIDRule = "be a name without control characters, and neither . nor .."
+
+// NeuronIDPlain tells whether a new neuron may have this id, as to its characters. A path
+// that ends in . or .. is another one to most clients, however it is escaped, so that no
+// route would reach the neuron; and a control character is seen by nobody.
+// Names that databases brought along are kept as they are.
+func NeuronIDPlain(id string) bool {
+	for i := range len(id) {
+		if b := id[i]; b < ' ' || b >= 0x7f {
+			return strings.IndexFunc(id, unicode.IsControl) < 0
+		}
+	}
+	return id != "." && id != ".."
+}

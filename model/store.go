@@ -104,7 +104,7 @@ type SignalPartition struct {
 	End       time.Time // exclusive; zero for the default partition
 	IsDefault bool
 	Rows      int64 // PostgreSQL's estimate, -1 when it has none; exact on SQLite
-	Bytes     int64 // with indexes; 0 where the engine cannot tell
+	Bytes     int64 // with indexes, -1 on SQLite, which has no partitions
 }
 
 // SignalAttached is a month that was brought back.

@@ -118,7 +118,7 @@ func TestRowsSurviveMigrations(t *testing.T) {
 		}
 		for table, rows := range before {
 			if len(rows) == 0 {
-				t.Errorf("%s is empty: fill puts nothing in", table)
+				t.Errorf("%s is empty: let fill of describe_test.go put a row in", table)
 			}
 		}
 		n := latestOf(t, m)

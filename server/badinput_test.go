@@ -44,6 +44,40 @@ func badBodies() map[string]string {
 	}
 }
 
+// Who mistypes a parameter is told those that the route takes.
+func TestUnknownQueryParameters(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine)
+	admin := bearer(s.login(s.user("root", auth.RoleAdmin)).AccessToken)
+	document := decode[struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct{ Name, In string }
+		}
+	}](s.ask("GET", "/openapi.json", ""))
+	named := 0
+	for path, methods := range document.Paths {
+		get, there := methods["get"]
+		if !there {
+			continue
+		}
+		r := s.ask("GET", strings.NewReplacer("{id}", "neuron-l4").Replace(path)+"?lmit=1", "", admin...)
+		if r.status == 200 { // probes, whose callers add parameters of their own
+			continue
+		}
+		r.problem(422, "query.lmit: unknown query parameter; this route takes ")
+		for _, p := range get.Parameters {
+			if p.In == "query" {
+				r.problem(422, p.Name)
+				named++
+			}
+		}
+	}
+	if named < 20 {
+		t.Errorf("only %d parameters were looked for", named)
+	}
+	s.ask("POST", "/api/v1/signals/bulk?lmit=1", "", admin...).problem(422, "query.lmit", "takes none")
+}
+
 func TestBadBodies(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {

@@ -100,7 +100,7 @@ func (s *Server) signalBulk(c *gin.Context) {
 // guardBulk refuses what is wrong with a request before its first line.
 func guardBulk(r *http.Request) *problem {
 	for _, name := range slices.Sorted(maps.Keys(r.URL.Query())) { // of several the same each time
-		return invalidField("query."+name, "unexpected query parameter")
+		return invalidField("query."+name, unknownQuery(nil))
 	}
 	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	switch strings.ToLower(strings.TrimSpace(mediaType)) {

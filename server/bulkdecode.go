@@ -115,10 +115,10 @@ func (d *lineDecoder) field(in *signalFields, name []byte) (bit int, ok bool) {
 	case "id":
 		return seenID, d.uuid()
 	case "from_neuron":
-		in.FromNeuron, ok = d.word(&d.from)
+		in.FromNeuron, ok = d.neuron(&d.from)
 		return seenFrom, ok
 	case "to_neuron":
-		in.ToNeuron, ok = d.word(&d.to)
+		in.ToNeuron, ok = d.neuron(&d.to)
 		return seenTo, ok
 	case "layer_from":
 		in.LayerFrom, ok = d.word(&d.layerFrom)
@@ -183,6 +183,15 @@ func (d *lineDecoder) word(to *string) (*string, bool) {
 	}
 	*to = known
 	return to, true
+}
+
+// neuron takes the name of one, or null.
+func (d *lineDecoder) neuron(to *string) (*neuronName, bool) {
+	name, ok := d.word(to)
+	if name == nil {
+		return nil, ok
+	}
+	return (*neuronName)(name), ok && model.NeuronIDPlain(*name)
 }
 
 func (d *lineDecoder) content() (longText, bool) {

@@ -68,7 +68,7 @@ func newServerOn(t *testing.T, st model.Store, change ...func(*server.Deps)) *ha
 	h := &harness{t: t, clock: &clock{moment: time.Now()}, log: &syncBuffer{}}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the server's log:\n%s", h.log)
+			t.Logf("the end of the server's log:\n%s", lastLines(h.log.String(), 50))
 		}
 	})
 	h.store = st
@@ -106,6 +106,12 @@ func newServerOn(t *testing.T, st model.Store, change ...func(*server.Deps)) *ha
 	t.Cleanup(s.Close)
 	h.url, h.client = s.URL, s.Client()
 	return h
+}
+
+// lastLines keeps what failed from drowning in the log of all requests before.
+func lastLines(text string, most int) string {
+	lines := strings.SplitAfter(text, "\n")
+	return strings.Join(lines[max(0, len(lines)-most-1):], "")
 }
 
 // newAuth makes the accounts with hashes that cost next to nothing.

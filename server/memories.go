@@ -40,7 +40,7 @@ type wholeMemory struct {
 
 // memoryFields is what a client may set of a memory.
 type memoryFields struct {
-	NeuronID   string     `json:"neuron_id" minLength:"1" maxLength:"255" doc:"Whose memory it is." example:"strategic-planner"`
+	NeuronID   neuronName `json:"neuron_id" doc:"Whose memory it is." example:"strategic-planner"`
 	Layer      *string    `json:"layer,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"L1 to L4, or execution, implementation, design, strategic, in any case." example:"L4"`
 	EntryType  *string    `json:"entry_type,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"A free word." example:"Task"`
 	Content    longText   `json:"content" minLength:"1" example:"The antenna fails within 72 hours."`
@@ -92,7 +92,7 @@ func (s *Server) memoryCreate(ctx context.Context, in *struct{ Body memoryFields
 	}
 	b := &in.Body
 	row, err := s.queries(ctx).MemoryInsert(ctx, model.MemoryInsertParams{
-		ID: s.idsOf(ctx).New(), NeuronID: b.NeuronID, Layer: b.Layer, EntryType: b.EntryType,
+		ID: s.idsOf(ctx).New(), NeuronID: string(b.NeuronID), Layer: b.Layer, EntryType: b.EntryType,
 		Content: string(b.Content), Importance: *b.Importance, Context: b.Context.value(), Metadata: b.Metadata.value(),
 		Embedding: b.Embedding, CreatedAt: s.now(),
 	})
@@ -202,7 +202,7 @@ func (s *Server) memoryPut(ctx context.Context, in *struct {
 	}
 	b := &in.Body
 	row, err := s.store.MemoryUpdate(ctx, model.MemoryUpdateParams{
-		ID: id, NeuronID: b.NeuronID, Layer: b.Layer, EntryType: b.EntryType,
+		ID: id, NeuronID: string(b.NeuronID), Layer: b.Layer, EntryType: b.EntryType,
 		Content: string(b.Content), Importance: *b.Importance, Context: b.Context.value(), Metadata: b.Metadata.value(),
 		Embedding: b.Embedding, UpdatedAt: s.now(), IfVersion: version,
 	})

@@ -44,8 +44,8 @@ type NeuronFields struct {
 }
 
 type neuronCreateBody struct {
-	ID    string `json:"id" minLength:"1" maxLength:"255" doc:"The name, unique." example:"strategic-planner"`
-	State string `json:"state,omitempty" maxLength:"255" default:"idle" doc:"A free word."`
+	ID    neuronName `json:"id" doc:"The name, unique." example:"strategic-planner"`
+	State string     `json:"state,omitempty" maxLength:"255" default:"idle" doc:"A free word."`
 	NeuronFields
 }
 
@@ -106,7 +106,7 @@ func (s *Server) neuronCreate(ctx context.Context, in *struct{ Body neuronCreate
 		return nil, err
 	}
 	n, err := s.queries(ctx).NeuronInsert(ctx, model.NeuronInsertParams{
-		ID: in.Body.ID, Layer: layer,
+		ID: string(in.Body.ID), Layer: layer,
 		SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(),
 		State: in.Body.State, Condition: model.ConditionOf(in.Body.State), CreatedAt: s.now(),
 	})
@@ -227,6 +227,9 @@ func (s *Server) neuronPut(ctx context.Context, in *neuronPutInput) (*answer[neu
 	if err != nil {
 		return nil, err
 	}
+	if err := s.newNeuronPath(ctx, in.ID); err != nil {
+		return nil, err
+	}
 	switch {
 	case in.createOnly && in.given():
 		return nil, newProblem(http.StatusBadRequest, "", problemField{"header." + headerIfMatch, "contradicts If-None-Match: *; send one of them"})
@@ -246,6 +249,19 @@ func (s *Server) neuronPut(ctx context.Context, in *neuronPutInput) (*answer[neu
 		return s.neuronCreated(n), nil
 	}
 	return s.neuronAnswer(ctx, n)
+}
+
+// newNeuronPath refuses to create what the body of NeuronCreate would not name; neurons of
+// such names that are there can be replaced.
+func (s *Server) newNeuronPath(ctx context.Context, id string) error {
+	if model.NeuronIDPlain(id) {
+		return nil
+	}
+	_, err := s.store.NeuronGet(ctx, model.NeuronGetParams{ID: id})
+	if errors.Is(err, model.ErrNotFound) {
+		return invalidField("path.id", "must "+model.NeuronIDRule)
+	}
+	return err
 }
 
 // neuronPutNew is PUT with If-None-Match: *.

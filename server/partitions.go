@@ -15,7 +15,7 @@ type partition struct {
 	Until     *time.Time `json:"until" nullable:"true" doc:"The first moment after it."`
 	IsDefault bool       `json:"is_default"`
 	Rows      *int64     `json:"rows" nullable:"true" doc:"PostgreSQL's estimate, null before it has one; counted on SQLite."`
-	Bytes     int64      `json:"bytes" doc:"With indexes; 0 where the engine cannot tell."`
+	Bytes     *int64     `json:"bytes" nullable:"true" doc:"With indexes; null on SQLite, where a month is no part of the file by itself."`
 }
 
 func (s *Server) registerPartitions() {
@@ -33,12 +33,15 @@ func (s *Server) partitionList(ctx context.Context, _ *struct{}) (*answer[[]part
 	list := make([]partition, len(rows))
 	for i := range rows {
 		row := &rows[i]
-		p := partition{Name: row.Name, IsDefault: row.IsDefault, Bytes: row.Bytes}
+		p := partition{Name: row.Name, IsDefault: row.IsDefault}
 		if !row.IsDefault {
 			p.Since, p.Until = &row.Start, &row.End
 		}
 		if row.Rows >= 0 {
 			p.Rows = &row.Rows
+		}
+		if row.Bytes >= 0 {
+			p.Bytes = &row.Bytes
 		}
 		list[i] = p
 	}

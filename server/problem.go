@@ -149,7 +149,7 @@ func (p *problem) abort(c *gin.Context) {
 func transformProblem(ctx huma.Context, _ string, v any) (any, error) {
 	p, ok := v.(*problem)
 	if m, foreign := v.(*huma.ErrorModel); foreign {
-		p, ok = problemOf(m), true
+		p, ok = problemOf(m, queryNames(ctx.Operation().Parameters)), true
 	}
 	if !ok {
 		return v, nil
@@ -158,7 +158,31 @@ func transformProblem(ctx huma.Context, _ string, v any) (any, error) {
 	return p, nil
 }
 
-func problemOf(m *huma.ErrorModel) *problem {
+// queryNames are those of an operation's parameters that stand in the query.
+func queryNames(parameters []*huma.Param) []string {
+	var names []string
+	for _, p := range parameters {
+		if p.In == "query" {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// unknownQuery is the fault of a parameter that a route does not know: those it knows are
+// what the caller looks for.
+func unknownQuery(known []string) string {
+	switch last := len(known) - 1; last {
+	case -1:
+		return "unknown query parameter; this route takes none"
+	case 0:
+		return "unknown query parameter; this route takes " + known[0]
+	default:
+		return "unknown query parameter; this route takes " + strings.Join(known[:last], ", ") + " and " + known[last]
+	}
+}
+
+func problemOf(m *huma.ErrorModel, query []string) *problem {
 	fields := make([]problemField, 0, len(m.Errors))
 	for _, e := range m.Errors {
 		if e == nil {
@@ -167,6 +191,9 @@ func problemOf(m *huma.ErrorModel) *problem {
 		message := e.Message
 		if f, ok := e.Value.(fault); ok {
 			message = string(f)
+		}
+		if message == "unknown query parameter" && strings.HasPrefix(e.Location, "query.") {
+			message = unknownQuery(query)
 		}
 		if strings.HasPrefix(message, "invalid date/time for format") {
 			message = "must be a time as RFC 3339 writes it, such as 2026-01-31T12:00:00Z"

@@ -235,7 +235,8 @@ func newRouter() *gin.Engine {
 	r.ForwardedByClientIP = false
 	// An id may hold a slash, which comes as %2F.
 	r.UseRawPath = true
-	r.UnescapePathValues = true
+	r.UnescapePathValues = false
+	r.Use(unescapePath)
 	return r
 }
 

@@ -15,9 +15,9 @@ import (
 
 // contractSignal is what they take.
 type contractSignal struct {
-	Content  longText `json:"content" minLength:"1" example:"Plan the mission."`
-	Layer    string   `json:"layer" minLength:"1" maxLength:"255" doc:"L1 to L4, or execution, implementation, design, strategic, in any case." example:"L4"`
-	NeuronID *string  `json:"neuron_id,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"Who is to get it. The layer's own neuron, such as neuron-l4, if absent." example:"strategic-planner"`
+	Content  longText    `json:"content" minLength:"1" example:"Plan the mission."`
+	Layer    string      `json:"layer" minLength:"1" maxLength:"255" doc:"L1 to L4, or execution, implementation, design, strategic, in any case." example:"L4"`
+	NeuronID *neuronName `json:"neuron_id,omitempty" nullable:"true" doc:"Who is to get it. The layer's own neuron, such as neuron-l4, if absent." example:"strategic-planner"`
 }
 
 type contractAnswer struct {
@@ -58,7 +58,7 @@ func fillSignalSend(c *gin.Context, in *signalSendInput) bool {
 }
 
 func (b *contractSignal) plain() bool {
-	return plainText(string(b.Content), maxText) && plainText(b.Layer, maxName) && (b.NeuronID == nil || plainText(*b.NeuronID, maxName))
+	return plainText(string(b.Content), maxText) && plainText(b.Layer, maxName) && (b.NeuronID == nil || plainName(string(*b.NeuronID)))
 }
 
 func (s *Server) signalSend(ctx context.Context, in *signalSendInput) (*answer[contractAnswer], error) {
@@ -68,7 +68,7 @@ func (s *Server) signalSend(ctx context.Context, in *signalSendInput) (*answer[c
 	}
 	var to string
 	if in.Body.NeuronID != nil {
-		to = *in.Body.NeuronID
+		to = string(*in.Body.NeuronID)
 	} else {
 		to = model.DefaultTarget(layer)
 	}

@@ -51,7 +51,10 @@ func scanSignal(body []byte, in *contractSignal) bool {
 		case seenLayer:
 			in.Layer = text
 		default:
-			neuron := text // moved to the heap, which the others need not be
+			if !plainName(text) {
+				return false
+			}
+			neuron := neuronName(text) // moved to the heap, which the others need not be
 			in.NeuronID = &neuron
 		}
 		s.Space()

@@ -302,7 +302,7 @@ func streamQuery(r *http.Request) (f stream.Filter, start stream.Start, refusal 
 				start.Since = start.Since.Add(1) // the first moment of the year 1, for which it has no word
 			}
 		default:
-			return f, start, invalidField("query."+name, "unexpected query parameter")
+			return f, start, invalidField("query."+name, unknownQuery(queryNames(streamParameters())))
 		}
 	}
 	if last := strings.TrimSpace(r.Header.Get("Last-Event-ID")); last != "" {

@@ -22,10 +22,6 @@ func (s *Server) registerSignalStream() {
 	s.handle(http.MethodGet, streamPath, who, s.signalStream)
 
 	schemas := s.api.OpenAPI().Components.Schemas
-	text := func(name, doc string) *huma.Param {
-		most := maxName
-		return &huma.Param{Name: name, In: "query", Description: doc, Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}}
-	}
 	op := &huma.Operation{
 		OperationID: "SignalStream", Method: http.MethodGet, Path: streamPath, Tags: []string{tagSignals},
 		Security: s.securityOf(&who),
@@ -35,21 +31,7 @@ func (s *Server) registerSignalStream() {
 			"The id of the last event, sent back as `Last-Event-ID`, resumes behind it. At the server that it is of, nothing is missing and nothing comes twice; " +
 			"at another one, or after a long time, signals of the last 90 seconds before may come again: drop those whose id is known. " +
 			"A client that reads too slowly is ended and resumes likewise. " + who.sentence(),
-		Parameters: []*huma.Param{
-			text("neuron", "Only what this neuron sent or was sent."),
-			text("from_neuron", "Only what this neuron sent."),
-			text("to_neuron", "Only what this neuron was sent."),
-			text("layer", "Only signals from or to this layer: L1 to L4, their names, or API."),
-			text("propagation_type", "Only signals of this type."),
-			{
-				Name: "since", In: "query", Description: "Stored signals of this time or later come first, the oldest first. Last-Event-ID comes before it.",
-				Schema: &huma.Schema{Type: huma.TypeString, Format: "date-time"}, Example: "2026-01-31T00:00:00Z",
-			},
-			{
-				Name: "Last-Event-ID", In: "header", Description: "The id of the last event that came.",
-				Schema: &huma.Schema{Type: huma.TypeString}, Example: "g2qk0v3h2a.l5x2r7qv4d.1",
-			},
-		},
+		Parameters: streamParameters(),
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The stream.",
 			Content:     map[string]*huma.MediaType{typeEventStream: {Schema: &huma.Schema{Type: huma.TypeString}, Example: streamExample}},
@@ -64,4 +46,27 @@ func (s *Server) registerSignalStream() {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Ref: problemRef(status)}
 	}
 	s.api.OpenAPI().AddOperation(op)
+}
+
+// streamParameters are what a listener may ask for.
+func streamParameters() []*huma.Param {
+	text := func(name, doc string) *huma.Param {
+		most := maxName
+		return &huma.Param{Name: name, In: "query", Description: doc, Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}}
+	}
+	return []*huma.Param{
+		text("neuron", "Only what this neuron sent or was sent."),
+		text("from_neuron", "Only what this neuron sent."),
+		text("to_neuron", "Only what this neuron was sent."),
+		text("layer", "Only signals from or to this layer: L1 to L4, their names, or API."),
+		text("propagation_type", "Only signals of this type."),
+		{
+			Name: "since", In: "query", Description: "Stored signals of this time or later come first, the oldest first. Last-Event-ID comes before it.",
+			Schema: &huma.Schema{Type: huma.TypeString, Format: "date-time"}, Example: "2026-01-31T00:00:00Z",
+		},
+		{
+			Name: "Last-Event-ID", In: "header", Description: "The id of the last event that came.",
+			Schema: &huma.Schema{Type: huma.TypeString}, Example: "g2qk0v3h2a.l5x2r7qv4d.1",
+		},
+	}
 }

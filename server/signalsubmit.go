@@ -29,15 +29,15 @@ const (
 
 // signalFields is a signal as a client sends it.
 type signalFields struct {
-	ID              *string    `json:"id,omitempty" format:"uuid" nullable:"true" doc:"A UUID of version 7, to make resubmissions harmless: not later than a minute from now, not older than signals.retention. Made by the server if absent." example:"0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70"`
-	FromNeuron      *string    `json:"from_neuron,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"api-client if absent." example:"strategic-planner"`
-	ToNeuron        *string    `json:"to_neuron,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"The own neuron of layer_to, such as neuron-l3, if absent." example:"task-analyzer"`
-	LayerFrom       *string    `json:"layer_from,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"L1 to L4, their names in any case, or API, which it is if absent." example:"L4"`
-	LayerTo         string     `json:"layer_to" minLength:"1" maxLength:"255" doc:"L1 to L4, or execution, implementation, design, strategic, in any case." example:"L3"`
-	PropagationType *string    `json:"propagation_type,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"A free word; forward if absent." example:"forward"`
-	Content         longText   `json:"content" minLength:"1" example:"Plan the mission."`
-	Metadata        jsonObject `json:"metadata,omitempty"`
-	Timestamp       *time.Time `json:"timestamp,omitempty" nullable:"true" doc:"Kept in milliseconds. Beside an id it must be the time inside that; alone it has the same bounds, and an id is made for it. Now if absent." example:"2026-01-31T12:00:00.123Z"`
+	ID              *string     `json:"id,omitempty" format:"uuid" nullable:"true" doc:"A UUID of version 7, to make resubmissions harmless: not later than a minute from now, not older than signals.retention. Made by the server if absent." example:"0199d2f4-7c00-7a31-8d52-0e6f4b1c9a70"`
+	FromNeuron      *neuronName `json:"from_neuron,omitempty" nullable:"true" doc:"api-client if absent." example:"strategic-planner"`
+	ToNeuron        *neuronName `json:"to_neuron,omitempty" nullable:"true" doc:"The own neuron of layer_to, such as neuron-l3, if absent." example:"task-analyzer"`
+	LayerFrom       *string     `json:"layer_from,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"L1 to L4, their names in any case, or API, which it is if absent." example:"L4"`
+	LayerTo         string      `json:"layer_to" minLength:"1" maxLength:"255" doc:"L1 to L4, or execution, implementation, design, strategic, in any case." example:"L3"`
+	PropagationType *string     `json:"propagation_type,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"A free word; forward if absent." example:"forward"`
+	Content         longText    `json:"content" minLength:"1" example:"Plan the mission."`
+	Metadata        jsonObject  `json:"metadata,omitempty"`
+	Timestamp       *time.Time  `json:"timestamp,omitempty" nullable:"true" doc:"Kept in milliseconds. Beside an id it must be the time inside that; alone it has the same bounds, and an id is made for it. Now if absent." example:"2026-01-31T12:00:00.123Z"`
 }
 
 // signalsBody is one signal or an array of them. The schema shows both in the
@@ -295,7 +295,7 @@ func (f *signalFields) params(identities ingest.Identities) (model.SignalInsertP
 // row is params without an id and a time.
 func (f *signalFields) row() (model.SignalInsertParams, error) {
 	row := model.SignalInsertParams{
-		FromNeuron: valueOr(f.FromNeuron, apiClient), PropagationType: valueOr(f.PropagationType, propagationForward),
+		FromNeuron: string(valueOr(f.FromNeuron, apiClient)), PropagationType: valueOr(f.PropagationType, propagationForward),
 		Content: string(f.Content), Metadata: f.Metadata.value(),
 	}
 	var err error
@@ -306,7 +306,7 @@ func (f *signalFields) row() (model.SignalInsertParams, error) {
 		return row, err
 	}
 	if f.ToNeuron != nil {
-		row.ToNeuron = *f.ToNeuron
+		row.ToNeuron = string(*f.ToNeuron)
 	} else {
 		row.ToNeuron = model.DefaultTarget(row.LayerTo)
 	}
@@ -343,7 +343,7 @@ func faultOf(at string, err error) problemField {
 	}
 }
 
-func valueOr(v *string, absent string) string {
+func valueOr[T any](v *T, absent T) T {
 	if v == nil {
 		return absent
 	}

@@ -39,6 +39,9 @@ func neuronOf(r *row, layers map[string]string, now time.Time) (n model.NeuronIm
 	if n.ID, err = r.required("id"); err != nil {
 		return n, err
 	}
+	if !model.NeuronIDPlain(n.ID) {
+		r.note("id is kept, though new ones must " + model.NeuronIDRule)
+	}
 	if n.Layer, err = r.layer("layer"); err != nil {
 		return n, err
 	}

@@ -48,6 +48,7 @@ func TestSignalsAndNeurons(t *testing.T) {
 		source := newSource(t, ddlD)
 		source.exec(t, "INSERT INTO neurons VALUES ('planner', '\"Processing\"', '2025-06-12 10:00:00', '2025-06-13T11:00:00.25+02:00')")
 		source.exec(t, "INSERT INTO neurons VALUES ('executor', 'Failed', '2025-06-12 10:00:00', NULL)")
+		source.exec(t, "INSERT INTO neurons VALUES ('..', 'idle', '2025-06-12 10:00:00', '2025-06-12 10:00:00')")
 		source.exec(t, "INSERT INTO neurons VALUES ('loner', 'idle', '2025-06-12 10:00:00', '2025-06-12 10:00:00')")
 		source.exec(t, "INSERT INTO neurons VALUES ('neuron-l4', 'Processing', '2025-06-12 10:00:00', '2025-06-12 10:00:00')")
 		source.signal(t, map[string]any{"id": numbered(1), "from_neuron": "planner", "to_neuron": "executor", "layer_from": "L4", "layer_to": "Execution"})
@@ -57,9 +58,9 @@ func TestSignalsAndNeurons(t *testing.T) {
 		report := imported(t, path, st, transfer.Options{})
 		wantCounts(t, table(t, report, "signals"), 3, 3, 0, 0)
 		neurons := table(t, report, "neurons")
-		wantCounts(t, neurons, 4, 3, 1, 0)
+		wantCounts(t, neurons, 5, 4, 1, 0)
 		for words, want := range map[string]int64{
-			"taken from its signals": 2, "taken from its id": 1, "taken from nothing, set to L2": 1, "was there already with another": 1,
+			"taken from its signals": 2, "taken from its id": 1, "taken from nothing, set to L2": 2, "neither . nor ..": 1, "was there already with another": 1,
 		} {
 			if got := adapted(neurons, words); got != want {
 				t.Errorf("%q: %d rows, want %d", words, got, want)
@@ -108,7 +109,7 @@ func TestSignalsAndNeurons(t *testing.T) {
 		}
 		again := imported(t, path, st, transfer.Options{})
 		wantCounts(t, table(t, again, "signals"), 3, 0, 3, 0)
-		wantCounts(t, table(t, again, "neurons"), 4, 0, 4, 0)
+		wantCounts(t, table(t, again, "neurons"), 5, 0, 5, 0)
 		if got := countSignals(t, st); got != 3 || again.PartitionsMade != 0 {
 			t.Errorf("after the second import: %d signals, %d partitions made", got, again.PartitionsMade)
 		}

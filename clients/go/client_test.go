@@ -261,3 +261,24 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("without the password: %v", err)
 	}
 }
+
+// Ids that a path means something by are escaped in it.
+func TestNeuronNamesInPaths(t *testing.T) {
+	t.Parallel()
+	c, ctx := serve(t).client(), t.Context()
+	for _, name := range []string{"a/b", "a//b", "a/../b", "/", "a?b", "a#b", "50%", "%2F", "a+b", "a/b+c", "a b", "...", "..a", `a\b`, "a;b", "é/東京"} {
+		if _, err := c.NeuronCreateWithResponse(ctx, nil, api.NeuronCreateBody{ID: name, Layer: "L4"}); err != nil {
+			t.Fatalf("%q: %v", name, err)
+		}
+		got, err := c.NeuronGetWithResponse(ctx, name, nil)
+		if err != nil || got.JSON200.Data.ID != name {
+			t.Errorf("%q is got as %+v, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{".", "..", "a\n"} {
+		_, err := c.NeuronCreateWithResponse(ctx, nil, api.NeuronCreateBody{ID: name, Layer: "L4"})
+		if p, ok := errors.AsType[*hal9.Problem](err); !ok || p.Status != http.StatusUnprocessableEntity || p.Fields[0].Location != "body.id" {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

@@ -203,8 +203,16 @@ func (c *CacheDropCmd) Run(g *Globals) error {
 		if m.State().Pending > 0 {
 			return cacheAway(cfg)
 		}
-		return c.line(g.Stdout, map[string]any{"keys": len(c.Keys), "groups": len(c.Group)}, "dropped %d keys and %d groups", len(c.Keys), len(c.Group))
+		return c.line(g.Stdout, map[string]any{"keys": len(c.Keys), "groups": len(c.Group)}, "dropped %s and %s", counted(len(c.Keys), "key"), counted(len(c.Group), "group"))
 	})
+}
+
+// counted is a number of things: 1 key, 2 keys.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return strconv.Itoa(n) + " " + thing
 }
 
 func knownGroup(name string) bool {

@@ -99,10 +99,10 @@ func TestCacheCommands(t *testing.T) {
 		return 0
 	}
 	before := loads()
-	hal9(t, environ, "cache", "drop", "neuron:neuron-l1").want(t, exitOK, "dropped 1 keys and 0 groups", "")
+	hal9(t, environ, "cache", "drop", "neuron:neuron-l1").want(t, exitOK, "dropped 1 key and 0 groups", "")
 	testenv.Eventually(t, "the server to load again", func() bool { read(); return loads() > before })
 
-	hal9(t, environ, "cache", "drop", "--group", "memory").want(t, exitOK, "dropped 0 keys and 1 groups", "")
+	hal9(t, environ, "cache", "drop", "--group", "memory").want(t, exitOK, "dropped 0 keys and 1 group", "")
 	hal9(t, environ, "cache", "drop", "--group", "memories").want(t, exitUsage, "", "nothing is in a group memories")
 	hal9(t, environ, "cache", "drop").want(t, exitUsage, "", "name a key")
 	hal9(t, environ, "cache", "stats").want(t, exitOK, "neuron:{id}:state", "")

@@ -24,7 +24,7 @@ type Globals struct {
 // LoadConfig loads the configuration with the flags of a command. Its error
 // exits with 2.
 func (g *Globals) LoadConfig(s Settings) (*config.Config, error) {
-	flags, err := s.given()
+	flags, set, err := s.given()
 	if err != nil {
 		return nil, err
 	}
@@ -32,5 +32,6 @@ func (g *Globals) LoadConfig(s Settings) (*config.Config, error) {
 		File:    s.file(),
 		Environ: g.Environ,
 		Flags:   flags,
+		Set:     set,
 	})
 }

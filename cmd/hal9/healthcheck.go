@@ -65,12 +65,12 @@ func (c *HealthcheckCmd) target(g *Globals) (string, error) {
 		}
 		return readyURL(loaded.Server)
 	}
-	given, err := c.given()
+	flags, set, err := c.given()
 	if err != nil {
 		return "", err
 	}
-	if len(given) > 0 || c.file() != "" {
-		return "", usageError(errors.New("--url leaves no use for --config and --server-listen"), "hal9 healthcheck")
+	if len(flags)+len(set) > 0 || c.file() != "" {
+		return "", usageError(errors.New("--url leaves no use for --config, --set and --server-listen"), "hal9 healthcheck")
 	}
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

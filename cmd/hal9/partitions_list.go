@@ -70,8 +70,8 @@ type partitionJSON struct {
 	Start   *time.Time  `json:"start"`
 	End     *time.Time  `json:"end"`
 	Default bool        `json:"default"`
-	Rows    *int64      `json:"rows"` // null if nobody knows
-	Bytes   int64       `json:"bytes"`
+	Rows    *int64      `json:"rows"`             // null if nobody knows
+	Bytes   *int64      `json:"bytes"`            // null on SQLite
 	Months  []monthJSON `json:"months,omitempty"` // of the default partition
 	// Detached says that it is a table beside the signals: nobody finds what is in it.
 	Detached bool `json:"detached"`
@@ -98,12 +98,15 @@ func (p *partitionJSON) holds(months []model.SignalMonth) {
 func partitionsJSON(all []model.SignalPartition) []partitionJSON {
 	out := make([]partitionJSON, len(all))
 	for i, p := range all {
-		out[i] = partitionJSON{Name: p.Name, Default: p.IsDefault, Bytes: p.Bytes}
+		out[i] = partitionJSON{Name: p.Name, Default: p.IsDefault}
 		if !p.IsDefault {
 			out[i].Start, out[i].End = &p.Start, &p.End
 		}
 		if p.Rows >= 0 {
 			out[i].Rows = &p.Rows
+		}
+		if p.Bytes >= 0 {
+			out[i].Bytes = &p.Bytes
 		}
 	}
 	return out
@@ -128,7 +131,7 @@ func printPartitions(w io.Writer, all []partitionJSON, engine string, now time.T
 			row[1], row[2] = p.Start.Format(time.DateOnly), p.End.Format(time.DateOnly)
 		}
 		if sized {
-			row = append(row, sizeText(p.Bytes))
+			row = append(row, p.size())
 		}
 		table = append(table, row)
 	}
@@ -148,6 +151,14 @@ func (p *partitionJSON) count() string {
 	default:
 		return "~" + strconv.FormatInt(*p.Rows, 10)
 	}
+}
+
+// size is what a partition takes, as a table shows it.
+func (p *partitionJSON) size() string {
+	if p.Bytes == nil {
+		return "?"
+	}
+	return sizeText(*p.Bytes)
 }
 
 // partitionsSummary tells what the table does not show: how long the partitions last,
@@ -196,7 +207,7 @@ func detachedSummary(all []partitionJSON) string {
 		if text.Len() == 0 {
 			text.WriteString("\nDetached, and not found by anybody:\n")
 		}
-		fmt.Fprintf(&text, "  %s  %s rows, %s; 'hal9 partitions attach %s' brings it back\n", p.Name, p.count(), sizeText(p.Bytes), p.Start.Format(monthLayout))
+		fmt.Fprintf(&text, "  %s  %s rows, %s; 'hal9 partitions attach %s' brings it back\n", p.Name, p.count(), p.size(), p.Start.Format(monthLayout))
 	}
 	return text.String()
 }

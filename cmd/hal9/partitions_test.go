@@ -81,7 +81,7 @@ func TestPartitionsOnPostgres(t *testing.T) {
 	if feb.Start == nil || feb.Start.Format(time.RFC3339) != "2001-02-01T00:00:00Z" || feb.End.Format(time.RFC3339) != "2001-03-01T00:00:00Z" {
 		t.Errorf("listed as %+v", feb)
 	}
-	if def := listOf(t, environ)["signals_default"]; !def.Default || def.Start != nil || def.Bytes == 0 {
+	if def := listOf(t, environ)["signals_default"]; !def.Default || def.Start != nil || def.Bytes == nil || *def.Bytes == 0 {
 		t.Errorf("the default partition is listed as %+v", def)
 	}
 

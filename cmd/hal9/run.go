@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/term"
 
@@ -28,6 +29,9 @@ func run(g *Globals, args []string) int {
 	}
 	if len(args) == 1 && args[0] == "--version" { // what people try first
 		args = []string{"version"}
+	}
+	if args[0] == "help" { // hal9 help user create
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	command, err := root.Parse(args)
 	switch {

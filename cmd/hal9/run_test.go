@@ -219,6 +219,17 @@ func TestConfigReference(t *testing.T) {
 	}
 }
 
+// What people try who know other programs.
+func TestHelpAsAWord(t *testing.T) {
+	t.Parallel()
+	for words, flag := range map[string]string{"help": "--help", "help serve": "serve --help", "help user create": "user create --help", "help user": "user --help"} {
+		want := hal9(t, nil, strings.Fields(flag)...)
+		want.want(t, exitOK, "Usage: hal9", "")
+		hal9(t, nil, strings.Fields(words)...).want(t, exitOK, want.out, "")
+	}
+	hal9(t, nil, "help", "sreve").want(t, exitUsage, "", `did you mean "serve"?`)
+}
+
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	hal9(t, nil, "version").want(t, exitOK, "hal9 ", "")

@@ -68,34 +68,33 @@ func flagHelp(k *config.Key) string {
 // file returns the file that --config names.
 func (s *Settings) file() string { return s.texts[configFile] }
 
-// given returns the flags that were given, those of --set among them: texts by key. A key
-// that is given twice, or a text that is none, is an error that does not repeat the value.
-func (s *Settings) given() (map[string]string, error) {
-	flags := map[string]string{}
+// given returns the flags that were given, and what --set was: texts by key. A key that is
+// given twice, or a text that is none, is an error that does not repeat the value.
+func (s *Settings) given() (flags, set map[string]string, err error) {
+	flags, set = map[string]string{}, map[string]string{}
 	for name, text := range s.texts {
 		if name != configFile {
 			flags[name] = text
 		}
 	}
 	if s.sets == nil { // a command without settings
-		return flags, nil
+		return flags, set, nil
 	}
-	for _, set := range *s.sets {
-		key, text, ok := strings.Cut(set, "=")
+	fault := func(key, problem, mend string) error {
+		return &config.Error{Key: key, Source: config.Source{Kind: config.SourceFlag, Where: "--set"}, Problem: problem, Mend: mend}
+	}
+	for _, given := range *s.sets {
+		key, text, ok := strings.Cut(given, "=")
 		// Only what can be a key is repeated: else it may be a URL with a password.
 		if !ok || strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789._") != "" || key == "" {
-			return nil, &config.Error{
-				Key: "--set", Source: config.Source{Kind: config.SourceFlag, Where: "--set"},
-				Problem: "one of them is no KEY=VALUE", Mend: "write --set KEY=VALUE, as in --set log.level=debug",
-			}
+			return nil, nil, fault("--set", "one of them is no KEY=VALUE", "write --set KEY=VALUE, as in --set log.level=debug")
 		}
-		if _, twice := flags[key]; twice {
-			return nil, &config.Error{
-				Key: key, Source: config.Source{Kind: config.SourceFlag, Where: "--set"},
-				Problem: "it is given twice", Mend: "give it once, by its own flag or by --set",
-			}
+		_, byFlag := flags[key]
+		_, bySet := set[key]
+		if byFlag || bySet {
+			return nil, nil, fault(key, "it is given twice", "give it once, by its own flag or by --set")
 		}
-		flags[key] = text
+		set[key] = text
 	}
-	return flags, nil
+	return flags, set, nil
 }

@@ -75,7 +75,8 @@ func TestSet(t *testing.T) {
 	hal9(t, nil, "config", "print", "--set", "cache.entities.signal.ttl=5s", "--set", "log.level=debug").want(t, exitOK, "cache.entities.signal.ttl", "")
 	hal9(t, nil, "config", "print", "--set", "log.level=debug", "--log-level", "info").want(t, exitUsage, "", "log.level (--set): it is given twice")
 	hal9(t, nil, "config", "print", "--set", "log.levle=debug").want(t, exitUsage, "", "log.level")
-	hal9(t, nil, "config", "print", "--set", "log.level=loud").want(t, exitUsage, "", "log.level")
+	hal9(t, nil, "config", "print", "--set", "log.level=loud").want(t, exitUsage, "", "log.level (--set): ")
+	hal9(t, nil, "config", "print", "--log-level=loud").want(t, exitUsage, "", "log.level (--log-level): ")
 	for _, none := range []string{"log.level", "postgres://u:" + testSecret + "@h/d", "database.url:postgres://u:" + testSecret + "@h/d?a=b", "=x", ""} {
 		got := hal9(t, nil, "config", "print", "--set="+none)
 		got.want(t, exitUsage, "", "--set KEY=VALUE")

@@ -269,7 +269,7 @@ type Querier interface {
 	// cache: signal:{id} group signals if found
 	SignalGet(ctx context.Context, arg SignalGetParams) (Signal, error)
 	// SignalInsert stores a signal; 0 rows say that this id is stored at this time already.
-	// invalidates: nothing, because rows never change and the absence of one is not remembered
+	// invalidates: nothing of signal:{id}, because rows never change and the absence of one is not remembered
 	SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error)
 	// SignalInsertUnnest stores many signals, passes over those whose id is stored
 	// already, and returns the keys that were written.

@@ -99,7 +99,7 @@ type SignalInsertParams struct {
 }
 
 // SignalInsert stores a signal; 0 rows say that this id is stored at this time already.
-// invalidates: nothing, because rows never change and the absence of one is not remembered
+// invalidates: nothing of signal:{id}, because rows never change and the absence of one is not remembered
 func (q *Queries) SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error) {
 	result, err := q.db.Exec(ctx, signalInsert,
 		arg.ID,

@@ -138,7 +138,7 @@ type Querier interface {
 	SignalFind(ctx context.Context, arg SignalFindParams) (Signal, error)
 	// cache: signal:{id} group signals if found
 	SignalGet(ctx context.Context, arg SignalGetParams) (Signal, error)
-	// invalidates: nothing, because rows never change and the absence of one is not remembered
+	// invalidates: nothing of signal:{id}, because rows never change and the absence of one is not remembered
 	SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error)
 	// read: replica
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)

@@ -90,7 +90,7 @@ type SignalInsertParams struct {
 	Timestamp       time.Time
 }
 
-// invalidates: nothing, because rows never change and the absence of one is not remembered
+// invalidates: nothing of signal:{id}, because rows never change and the absence of one is not remembered
 func (q *Queries) SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error) {
 	result, err := q.exec(ctx, q.signalInsertStmt, signalInsert,
 		arg.ID,

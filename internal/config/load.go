@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
@@ -18,6 +20,8 @@ type Options struct {
 	Environ []string
 	// Flags holds the flags that were given: texts by key.
 	Flags map[string]string
+	// Set holds what --set gave: texts by key, none of which is in Flags.
+	Set map[string]string
 }
 
 // entry is one value as it was given.
@@ -42,7 +46,7 @@ func Load(o Options) (*Config, error) {
 	faults = append(faults, bad...)
 	fromEnv, bad := readEnv(o.Environ, table)
 	faults = append(faults, bad...)
-	fromFlags, bad := readFlags(o.Flags, table)
+	fromFlags, bad := readFlags(o.Flags, o.Set, table)
 	faults = append(faults, bad...)
 
 	merged := koanf.New(".")
@@ -88,25 +92,23 @@ func parseLayer(layer []entry, table []Key, sources map[string]Source) (map[stri
 	return values, faults
 }
 
-// readFlags takes the flags in the order of the table.
-func readFlags(flags map[string]string, table []Key) ([]entry, Errors) {
+// readFlags takes the flags, and what --set gave, in the order of the table.
+func readFlags(flags, set map[string]string, table []Key) ([]entry, Errors) {
 	var entries []entry
 	for _, k := range table {
 		if text, given := flags[k.Name]; given {
-			where := "--" + k.Flag
-			if k.Flag == "" {
-				where = "--set"
-			}
-			entries = append(entries, entry{k.Name, text, Source{SourceFlag, where}})
+			entries = append(entries, entry{k.Name, text, Source{SourceFlag, "--" + k.Flag}})
+		}
+		if text, given := set[k.Name]; given {
+			entries = append(entries, entry{k.Name, text, Source{SourceFlag, "--set"}})
 		}
 	}
-	if len(entries) == len(flags) {
-		return entries, nil
-	}
 	var faults Errors
-	for name := range flags {
-		if findKey(table, name) == nil {
-			faults = append(faults, unknownKey(name, Source{SourceFlag, "--set"}, table))
+	for _, given := range []map[string]string{flags, set} {
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			if findKey(table, name) == nil { // no flag is of an unknown key
+				faults = append(faults, unknownKey(name, Source{SourceFlag, "--set"}, table))
+			}
 		}
 	}
 	return entries, faults

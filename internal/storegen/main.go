@@ -40,7 +40,8 @@ Notes in the comment at a query's name line:
   -- cache: neuron:{id}                         what it reads is cached under this key
   -- cache: memory:search:{*} group memory      …under a digest of all parameters, dropped with its group
   -- invalidates: neuron:{id}, group memory     what it writes makes these stale
-  -- invalidates: nothing, because …            …or nothing; or: nothing of neuron:{id}, because …
+  -- invalidates: nothing, because …            …or nothing, as what only locks;
+  -- invalidates: nothing of neuron:{id}, because …   …or nothing of one key
 
 Exit status: 0 done; 1 the queries are at fault, or with --check files are stale; 2 anything else.
 `

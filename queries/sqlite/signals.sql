@@ -1,5 +1,5 @@
 -- name: SignalInsert :execrows
--- invalidates: nothing, because rows never change and the absence of one is not remembered
+-- invalidates: nothing of signal:{id}, because rows never change and the absence of one is not remembered
 INSERT INTO signals (id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp)
 VALUES (@id, @from_neuron, @to_neuron, @layer_from, @layer_to, @propagation_type, @content, @metadata, @timestamp)
 ON CONFLICT (id, timestamp) DO NOTHING;

@@ -47,7 +47,7 @@ func PartitionList(ctx context.Context, db RowQuerier) ([]model.SignalPartition,
 		start := monthOf(time.UnixMicro(first))
 		p := model.SignalPartition{
 			Name:  start.Format("signals_y2006m01"),
-			Start: start, End: start.AddDate(0, 1, 0),
+			Start: start, End: start.AddDate(0, 1, 0), Bytes: -1,
 		}
 		err = db.QueryRowContext(ctx, partitionCount, p.Start.UnixMicro(), p.End.UnixMicro()).Scan(&p.Rows)
 		if err != nil {

@@ -1210,9 +1210,9 @@ type PageEnvelopeSignal struct {
 
 // Partition defines model for Partition.
 type Partition struct {
-	// Bytes With indexes; 0 where the engine cannot tell.
-	Bytes     int64 `json:"bytes"`
-	IsDefault bool  `json:"is_default"`
+	// Bytes With indexes; null on SQLite, where a month is no part of the file by itself.
+	Bytes     *int64 `json:"bytes"`
+	IsDefault bool   `json:"is_default"`
 
 	// Name Examples: signals_y2026m01
 	Name string `json:"name"`

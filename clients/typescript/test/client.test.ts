@@ -26,6 +26,17 @@ test("typed calls and pages", async () => {
   await assert.rejects(client.get("/api/v1/nothing"));
 });
 
+test("names of neurons in paths", async () => {
+  const client = new Client(address);
+  for (const id of ["a/b", "a//b", "a/../b", "/", "a?b", "a#b", "50%", "%2F", "a+b", "a/b+c", "a b", "...", "..a", "a\\b", "a;b", "é/東京"]) {
+    await client.post("/api/v1/neurons", { body: { id, layer: "L4", state: "idle" } });
+    assert.equal((await client.get("/api/v1/neurons/{id}", { path: { id } })).data.id, id);
+  }
+  for (const id of [".", "..", "a\n"]) {
+    await assert.rejects(client.post("/api/v1/neurons", { body: { id, layer: "L4", state: "idle" } }), (e) => e instanceof Problem && e.fields[0]?.location === "body.id");
+  }
+});
+
 test("problems", async () => {
   await assert.rejects(new Client(address).post("/api/v1/signal", { body: { content: "x", layer: "L9" } }), (e) => {
     assert.ok(e instanceof Problem && e.status === 422 && e.fields[0]?.location === "body.layer" && e.requestId !== null);

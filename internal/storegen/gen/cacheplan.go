@@ -106,6 +106,9 @@ func makeCachePlan(in *input, p *plan, problems *diag.List) *cachePlan {
 	}
 	c.checkVersions(problems)
 	checkHand(in, p, c, problems)
+	if len(*problems) == 0 { // a note that was refused may be what drops the group
+		c.checkGroups(problems)
+	}
 	return c
 }
 

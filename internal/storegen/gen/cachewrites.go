@@ -51,12 +51,20 @@ func (c *cachePlan) addWrite(in *input, m *method, problems *diag.List) {
 			}
 		}
 	}
-	if !all {
-		c.checkComplete(in, m, len(notes) > 0, named, exempt, problems)
+	// An UPDATE may lock rows and change nothing, whatever is cached. What inserts or deletes
+	// says of which key that is nothing: another read of the table, cached one day, is asked for.
+	if !all || movesRows(pg.Usage) {
+		c.checkComplete(in, m, notes, named, exempt, problems)
 	}
+	c.checkKeys(in, w, problems)
 	if len(w.keys)+len(w.groups) > 0 {
 		c.writes = append(c.writes, w)
 	}
+}
+
+// movesRows tells whether a statement inserts or deletes.
+func movesRows(u sqltext.Usage) bool {
+	return len(u.Deletes) > 0 || slices.ContainsFunc(u.Writes, func(table string) bool { return !slices.Contains(u.Updates, table) })
 }
 
 // addStale takes in the keys and groups of one note.
@@ -198,7 +206,7 @@ func versionOf(m *method, cols []field) string {
 
 // checkComplete refuses a write that touches a table which a cached read selects
 // from and does not say what becomes of that read's key.
-func (c *cachePlan) checkComplete(in *input, m *method, noted bool, named, exempt map[string]bool, problems *diag.List) {
+func (c *cachePlan) checkComplete(in *input, m *method, notes []queryfile.Invalidation, named, exempt map[string]bool, problems *diag.List) {
 	pg := m.sql[sqltext.Postgres]
 	var forgotten []string
 	var see []diag.Place
@@ -234,11 +242,17 @@ func (c *cachePlan) checkComplete(in *input, m *method, noted bool, named, exemp
 	list := strings.Join(forgotten, ", ")
 	message := "the write does not say what it makes stale"
 	mend := fmt.Sprintf("write `-- invalidates: %s`, with its own parameters or RETURNING columns in the braces;\nor `-- invalidates: nothing, because …` if no answer changes by it", list)
-	if noted {
+	line, keys := pg.Line, strings.Join(keysOf(c, forgotten), " and ")
+	switch {
+	case len(notes) == 0:
+	case notes[0].Nothing && len(notes[0].Of) == 0:
+		line, message = notes[0].Line, "rows come or go, and the note does not say which cached answers stay right"
+		mend = fmt.Sprintf("write `-- invalidates: nothing of %s, because …`; or `-- invalidates: %s`", keys, list)
+	default:
 		message = "the write says nothing of " + list
-		mend = fmt.Sprintf("add it to the note; or write `-- invalidates: nothing of %s, because …`", strings.Join(keysOf(c, forgotten), " and "))
+		mend = fmt.Sprintf("add it to the note; or write `-- invalidates: nothing of %s, because …`", keys)
 	}
-	problems.Add(withSee(pg.problem(pg.Line, message, mend), append([]diag.Place{pg.place(pg.Line, "")}, see...)...))
+	problems.Add(withSee(pg.problem(line, message, mend), append([]diag.Place{pg.place(line, "")}, see...)...))
 }
 
 // keysOf replaces groups by a key that is in them.
