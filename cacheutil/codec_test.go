@@ -132,6 +132,7 @@ func TestCodecThatPanics(t *testing.T) {
 // neither the program nor the reads of others.
 func TestVersionAndSizeThatPanic(t *testing.T) {
 	type row struct{ version, size int }
+	nothing := func(context.Context) (*row, error) { return nil, nil } //nolint:nilnil // the mistake
 	for name, url := range map[string]string{"memory": "", "valkey": testenv.CacheURL(t)} {
 		t.Run(name, func(t *testing.T) {
 			c, err := cacheutil.New(open(t, cacheutil.Config{URL: url, Prefix: prefix(t)}), cacheutil.Options[*row]{
@@ -140,7 +141,7 @@ func TestVersionAndSizeThatPanic(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = c.Get(t.Context(), "k", func(context.Context) (*row, error) { return nil, nil })
+			_, err = c.Get(t.Context(), "k", nothing)
 			if err == nil || errors.Is(err, cacheutil.ErrHardTimeout) || !strings.Contains(err.Error(), "version") {
 				t.Errorf("got %v", err)
 			}
@@ -150,7 +151,7 @@ func TestVersionAndSizeThatPanic(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := sized.Get(t.Context(), "k", func(context.Context) (*row, error) { return nil, nil }); err != nil || got != nil {
+			if got, err := sized.Get(t.Context(), "k", nothing); err != nil || got != nil {
 				t.Errorf("got %v, %v", got, err)
 			}
 		})

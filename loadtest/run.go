@@ -56,6 +56,9 @@ type running struct {
 
 	begin     time.Time
 	warmUntil time.Time
+	// over is when the run ended, in nanoseconds since it began; 0 while it goes on. Users
+	// finish their journeys after it, which counts no more.
+	over atomic.Int64
 
 	requests   atomic.Int64
 	full       atomic.Bool
@@ -75,7 +78,11 @@ func (r *running) spent(from time.Time) {
 	if from.Before(r.warmUntil) {
 		from = r.warmUntil
 	}
-	if d := time.Since(from); d > 0 {
+	until := time.Now()
+	if over := r.over.Load(); over > 0 {
+		until = r.begin.Add(time.Duration(over))
+	}
+	if d := until.Sub(from); d > 0 {
 		r.userTime.Add(int64(d))
 	}
 }
@@ -88,7 +95,11 @@ func (r *running) count() {
 	}
 }
 
-func (r *running) counts(begin time.Time) bool { return !begin.Before(r.warmUntil) }
+// counts tells whether a request that began then is one of those that the report is of.
+func (r *running) counts(begin time.Time) bool {
+	over := r.over.Load()
+	return !begin.Before(r.warmUntil) && (over == 0 || begin.Sub(r.begin) < time.Duration(over))
+}
 
 func (r *running) renewFailed(err error) {
 	r.mu.Lock()
@@ -216,9 +227,10 @@ func (r *running) play(ctx context.Context, prep *preparation, opts Options) (*R
 	watch.start(hard)
 	crowd := &crowd{run: r, ctx: hard}
 	cause := crowd.conduct(ctx)
-	crowd.dismiss(0)
 	ended := time.Now()
-	if !crowd.leave(time.Duration(scenario.Timeout)) {
+	r.over.Store(int64(ended.Sub(r.begin)))
+	crowd.dismiss(0)
+	if !crowd.leave(longestRequest(time.Duration(scenario.Timeout))) {
 		cancel() // whoever is left
 		crowd.members.Wait()
 	}
@@ -234,5 +246,10 @@ func (r *running) play(ctx context.Context, prep *preparation, opts Options) (*R
 	report.judge(scenario)
 	return report, nil
 }
+
+// longestRequest is how long a request can last: until a connection is given up, and then
+// until an answer is, with what conn.extend lets it live too long. Whoever waits less at the
+// end of a run would leave out the requests that a server which hangs has not answered.
+func longestRequest(timeout time.Duration) time.Duration { return 2*timeout + timeout/5 }
 
 var errFull = errors.New("the most requests were sent")

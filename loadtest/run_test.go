@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -273,6 +274,38 @@ func TestRunHoldsUsersToTheHashRate(t *testing.T) {
 	want := l.HashesPerSecond * 0.5 / (0.3 / 3600)
 	if got := float64(l.AllowedUsers); got < want*0.99 || got > want*1.01 {
 		t.Errorf("%g users are allowed, want %g", got, want)
+	}
+}
+
+// A server that hangs shortly before the end has answered none of the requests that it was
+// sent then: they failed, and are not left out.
+func TestRunCountsWhatHangsAtTheEnd(t *testing.T) {
+	t.Parallel()
+	const users = 20
+	released := make(chan struct{})
+	var asked atomic.Int64
+	a := &api{fail: func(r *http.Request) int {
+		if r.URL.Path == "/api/v1/auth/register" || r.URL.Path == "/api/v1/auth/login" || strings.HasSuffix(r.URL.Path, "/metrics") {
+			return 0
+		}
+		if n := asked.Add(1); n > 1 && n <= users { // the first asks what the server requires
+			<-released
+		}
+		return 0
+	}}
+	url := serve(t, a)
+	t.Cleanup(func() { close(released) })
+	s := builtin(t, "peak", func(s *loadtest.Scenario) {
+		// The one user who is answered ends the run at once.
+		s.Stages = []loadtest.Stage{{For: 0, Users: users}, {For: loadtest.Duration(time.Minute), Users: users}}
+		s.MaxRequests, s.Timeout, s.Thresholds = 30, loadtest.Duration(time.Second), nil
+	})
+	report, err := loadtest.Run(t.Context(), s, loadtest.Options{Target: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Total.Failed != users-1 || report.Total.Errors["no answer within 1s"] != users-1 {
+		t.Errorf("%d of %d requests failed, not those of %d users: %v", report.Total.Failed, report.Total.Requests, users-1, report.Total.Errors)
 	}
 }
 

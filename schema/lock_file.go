@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -17,7 +18,10 @@ var errLocked = errors.New("locked")
 // holder ends in whatever way.
 func lockFile(ctx context.Context, name string, waiting func(holder string)) (unlock func() error, err error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // beside the database that the operator named
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission), err != nil && isReadOnly(err):
+		return nil, fmt.Errorf("%w: make the lock file: %w; the folder has to let this user make files, for SQLite's log too", ErrUnreachable, err)
+	case err != nil:
 		return nil, fmt.Errorf("%w: make the lock file: %w", ErrUnreachable, err)
 	}
 	if err := waitForLock(ctx, file, waiting); err != nil {
@@ -33,6 +37,17 @@ func lockFile(ctx context.Context, name string, waiting func(holder string)) (un
 		}
 		return nil
 	}, nil
+}
+
+// Serving says that this process serves from an SQLite file, until release is called or it
+// ends. It tells whether another one does so already; where that cannot be known, no.
+func Serving(file string) (another bool, release func()) {
+	mark, err := os.OpenFile(file+servingSuffix, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // beside the database that the operator named
+	if err != nil {
+		return false, func() {}
+	}
+	another = errors.Is(tryLock(mark), errLocked)
+	return another, func() { _ = mark.Close() } // nothing was written
 }
 
 func waitForLock(ctx context.Context, file *os.File, waiting func(holder string)) error {

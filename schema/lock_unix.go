@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// isReadOnly tells of a file system that takes no writes.
+func isReadOnly(err error) bool { return errors.Is(err, unix.EROFS) }
+
 // tryLock returns errLocked if somebody else has the lock. Closing the file gives
 // it back.
 func tryLock(file *os.File) error {

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// isReadOnly tells of a disk that takes no writes.
+func isReadOnly(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROTECT) }
+
 // tryLock returns errLocked if somebody else has the lock. Closing the file gives
 // it back. The locked byte lies beyond the text of the file, which others may read.
 func tryLock(file *os.File) error {

@@ -17,6 +17,9 @@ import (
 // removed it would split those that wait for it from those that come later.
 const lockSuffix = ".migrate.lock"
 
+// servingSuffix is that of the file by which a server sees whether another one serves.
+const servingSuffix = ".serve.lock"
+
 const (
 	writePragmas = "mode=rwc&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)" +
 		"&_pragma=synchronous(FULL)&_txlock=immediate&_time_integer_format=unix_micro&_inttotime=1&_timezone=UTC"
@@ -105,6 +108,9 @@ func hasFolder(file string) error {
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("%w: %s is no folder", ErrUnreachable, folder)
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return fmt.Errorf("%w: %s is a folder; name a file, as in sqlite://%s", ErrUnreachable, file, filepath.Join(file, "hal9.db"))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -27,15 +28,18 @@ type certificates struct {
 	seen [sha256.Size]byte // what the files held when they were last read
 }
 
-// loadCertificates reads the pair. Its errors name the settings.
+// ErrCertificate says that a server was not made because of its certificate or key.
+var ErrCertificate = errors.New("the certificate cannot be used")
+
+// loadCertificates reads the pair. Its errors are ErrCertificate and name the settings.
 func loadCertificates(certFile, keyFile string, log *slog.Logger, now func() time.Time) (*certificates, error) {
 	c := &certificates{certFile: certFile, keyFile: keyFile, log: log, now: now}
 	cert, key, err := c.readFiles()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = c.use(cert, key)
 	}
-	if err := c.use(cert, key); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCertificate, err)
 	}
 	return c, nil
 }

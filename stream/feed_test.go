@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -365,4 +366,31 @@ func TestPast(t *testing.T) {
 	}
 	send([]string{"end"})
 	wantHeard(t, l, "end")
+}
+
+// TestListenerForgetsThePast: what a listener was told from the database is kept for as long
+// as the ring may tell it once more, and not until the next signal comes, if ever.
+func TestListenerForgetsThePast(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, "sqlite://"+filepath.Join(t.TempDir(), "hal9.db"), nil, nil)
+	for i := range 5 {
+		n.submit(n.signal(strconv.Itoa(i)))
+	}
+	l := n.feed.Listen(stream.Filter{}, stream.Start{Since: time.Now().Add(-time.Hour)})
+	defer l.Close()
+	came, most := 0, 0
+	for {
+		b, wake, err := l.Poll(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		came += len(b.Events)
+		most = max(most, l.Told())
+		if wake != nil {
+			break
+		}
+	}
+	if came != 5 || most != 5 || l.Told() != 0 {
+		t.Errorf("%d events came, of which %d were kept, and %d are", came, most, l.Told())
+	}
 }

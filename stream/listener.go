@@ -163,6 +163,9 @@ func (l *Listener) Poll(ctx context.Context) (b Batch, wake <-chan struct{}, err
 			bytes += e.size()
 		}
 	}
+	if l.next >= l.toldUntil {
+		l.told = nil // not only with the next event, which may be hours away
+	}
 	b.Position = f.place(l.next)
 	return b, wake, nil
 }

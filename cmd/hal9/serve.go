@@ -68,7 +68,23 @@ func (c *ServeCmd) Run(g *Globals) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
+	defer serving(cfg, log)()
 	return errors.Join(serve(g, cfg, seen, st, ln, c.reload(g, readOnly, seen.log)), closeStore(st))
+}
+
+// serving marks an SQLite file as one that a server serves from, and warns where another
+// one does: without a channel between them, each tells its listeners its own signals only.
+func serving(cfg *config.Config, log *slog.Logger) (release func()) {
+	path, err := dburl.SQLitePath(cfg.Database.URL)
+	if err != nil || path == dburl.MemoryPath {
+		return func() {}
+	}
+	another, release := schema.Serving(path)
+	if another && cfg.Cache.URL == "" {
+		log.Warn("another server serves from this file: each streams only the signals that it took, and reads what the other wrote after cache.local_max_ttl; end one of them, or give both a cache.url",
+			slog.String("file", path))
+	}
+	return release
 }
 
 func closeStore(st model.Store) error {
@@ -160,6 +176,9 @@ func serve(g *Globals, cfg *config.Config, seen *observation, st model.Store, ln
 		Config: serverConfig(cfg), Store: st, Ingest: in, Auth: accounts, IDs: ids, Logger: log, Metrics: set, Build: serverBuild(), Cache: store.CacheOf(st),
 		Identities: ingest.Identities{IDs: ids, Clock: time.Now, Retention: cfg.Signals.Retention},
 	})
+	if errors.Is(err, server.ErrCertificate) {
+		err = &ExitError{Code: exitUsage, Err: err}
+	}
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}

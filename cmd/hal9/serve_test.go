@@ -97,6 +97,46 @@ func (s *served) end() int {
 	return <-s.code
 }
 
+// Two servers on one file serve; the second one says what they do not share.
+func TestSecondServerOnAFile(t *testing.T) {
+	t.Parallel()
+	url := "sqlite://" + filepath.Join(t.TempDir(), "one.db")
+	const warning = "another server serves from this file"
+	first := startServe(t, url)
+	second := startServe(t, url)
+	if first, second := first.stderr.String(), second.stderr.String(); strings.Contains(first, warning) || !strings.Contains(second, warning) {
+		t.Errorf("the first says:\n%sthe second says:\n%s", first, second)
+	}
+	if a, b := first.end(), second.end(); a != exitOK || b != exitOK {
+		t.Fatalf("ended with %d and %d", a, b)
+	}
+	if third := startServe(t, url); strings.Contains(third.stderr.String(), warning) {
+		t.Errorf("alone again it says:\n%s", third.stderr.String())
+	}
+}
+
+// What keeps a server from its files is told with the mend, as what is configured wrong.
+func TestServeFilesThatDoNotDo(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	garbage := filepath.Join(folder, "garbage.pem")
+	if err := os.WriteFile(garbage, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		say  string
+	}{
+		{[]string{"--database-url", "sqlite://" + folder}, exitUnreachable, "is a folder; name a file, as in sqlite://" + filepath.Join(folder, "hal9.db")},
+		{[]string{"--server-tls-cert", garbage, "--server-tls-key", garbage}, exitUsage, "server.tls_key: " + garbage + " holds no private key in PEM"},
+		{[]string{"--server-tls-cert", "nowhere.pem", "--server-tls-key", garbage}, exitUsage, "server.tls_cert: open nowhere.pem"},
+	} {
+		args := append([]string{"serve", "--server-listen", "127.0.0.1:0", "--database-url", "sqlite::memory:"}, c.args...)
+		hal9(t, nil, args...).want(t, c.code, "", c.say)
+	}
+}
+
 func TestServeOnSQLite(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "new.db")

@@ -99,6 +99,15 @@ step('after it comes the view that was asked for', async () => {
   await page.reload();
   await title(page, 'Neurons');
 });
+step('a name without a gap leaves the other columns in sight', async () => {
+  await post('/api/v1/neurons', { id: 'x'.repeat(200), layer: 'L1' });
+  await page.reload();
+  await page.getByRole('link', { name: 'x'.repeat(200) }).waitFor();
+  const [wide, room] = await page.locator('.tablewrap').evaluate((e) => [e.scrollWidth, e.clientWidth]);
+  assert.ok(wide <= room, `the table is ${wide} px wide in ${room}`);
+  await post(`/api/v1/neurons/${'x'.repeat(200)}`, undefined, 'DELETE');
+  await page.reload();
+});
 step('neurons are listed, searched, filtered and shown', async () => {
   await page.getByRole('link', { name: 'task-analyzer' }).waitFor();
   await picture(page, 'neurons');
@@ -217,7 +226,7 @@ step('the keyboard reaches everything, and sees where it is', async () => {
   assert.ok(reached, [...seen].join(', '));
   await page.keyboard.press('Enter');
   await title(page, 'executor');
-  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1');
+  await wait(() => page.evaluate(() => document.activeElement.tagName === 'H1'), 'the focus at the head of the view');
 });
 step('dark follows the system, and the switch stays', async () => {
   await page.emulateMedia({ colorScheme: 'dark' });
@@ -243,6 +252,25 @@ step('a phone shows all views without scrolling sideways', async () => {
     await picture(page, `phone-${view.replace(/[^a-z]/g, '-').slice(0, 20)}`);
   }
   await page.setViewportSize({ width: 1280, height: 800 });
+});
+step('what ended the session is said, and where it was left it goes on', async () => {
+  await page.goto(`${BASE}/console#/memories`);
+  await title(page, 'Memories');
+  await page.evaluate(() => { const s = JSON.parse(sessionStorage.getItem('hal9.session')); s.credential = s.refresh = 'hal9_at_gone'; sessionStorage.setItem('hal9.session', JSON.stringify(s)); });
+  await page.reload();
+  await title(page, 'Sign in');
+  await page.getByText('The session has ended').waitFor();
+  await picture(page, 'ended');
+  await page.getByLabel('Name', { exact: true }).fill('bob');
+  await page.getByLabel('Password', { exact: true }).fill('correct horse');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await title(page, 'Memories');
+});
+step('who may not see the users is told so, and is offered nothing that fails', async () => {
+  await page.goto(`${BASE}/console#/users`);
+  await page.getByText('ManageUsers').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Make the user' }).count(), 0);
+  assert.equal(await page.getByRole('button', { name: 'Try again' }).count(), 0);
 });
 step('signing out ends the session; a key signs in too, and what it may not is said', async () => {
   await page.getByRole('button', { name: 'Sign out' }).click();

@@ -243,7 +243,7 @@ func compareClauses(p pair, differ differFunc) {
 			}
 			return text
 		}
-		differ(p.pg.Line, p.lite.Line, fmt.Sprintf("%s is not the same on both engines", clause), "write the same in both files", say(x), say(y))
+		differ(p.pg.Line, p.lite.Line, clause+" is not the same on both engines", "write the same in both files", say(x), say(y))
 	}
 }
 

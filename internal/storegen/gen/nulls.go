@@ -66,7 +66,7 @@ func checkOrder(in *input, s *side, problems *diag.List) {
 				item = item[:len(item)-1]
 			}
 			if why := n.column(item); why != "" {
-				problems.Add(s.problem(item[0].Line, fmt.Sprintf("NULL comes last on PostgreSQL and first on SQLite, and %s", why),
+				problems.Add(s.problem(item[0].Line, "NULL comes last on PostgreSQL and first on SQLite, and "+why,
 					"say where it is to stand by NULLS FIRST or NULLS LAST in both files, or leave NULL out by WHERE … IS NOT NULL"))
 			}
 		}
@@ -145,7 +145,7 @@ func (n *nulls) readNames(tokens []sqltext.Token) {
 		switch {
 		case t.Is("FROM"):
 			before = nil
-		case !t.Is("JOIN") && !(t.IsPunct(",") && len(before) > 0):
+		case !t.Is("JOIN") && (!t.IsPunct(",") || len(before) == 0):
 			continue
 		}
 		kind := ""

@@ -1,7 +1,6 @@
 package gen
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -74,7 +73,7 @@ func isColumn(tokens []sqltext.Token) bool {
 			return false
 		}
 	}
-	return len(tokens)%2 == 1 && !(len(tokens) == 1 && tokens[0].IsAny("NULL", "CURRENT_TIMESTAMP", "CURRENT_DATE", "true", "false"))
+	return len(tokens)%2 == 1 && (len(tokens) > 1 || !tokens[0].IsAny("NULL", "CURRENT_TIMESTAMP", "CURRENT_DATE", "true", "false"))
 }
 
 // column tells why a column as it stands may be NULL, or "".
@@ -130,7 +129,7 @@ func (n *nulls) expression(tokens []sqltext.Token, grouped bool) string {
 		case t.Is("NULL") && (i == 0 || !tokens[i-1].Is("NOT")):
 			why = "it is NULL itself"
 		case t.Kind == sqltext.Op && slices.Contains([]string{"->", "->>", "#>", "#>>"}, t.Text):
-			why = fmt.Sprintf("%s finds nothing where the JSON has no such field", t.Text)
+			why = t.Text + " finds nothing where the JSON has no such field"
 		case t.Kind == sqltext.Op && t.Text == "::":
 			for i+1 < len(tokens) && (tokens[i+1].IsName() || tokens[i+1].IsPunct("[") || tokens[i+1].IsPunct("]")) && !tokens[i+1].IsAny("AND", "OR", "IS", "COLLATE", "AT") {
 				i++
@@ -236,7 +235,7 @@ func (n *nulls) call(tokens []sqltext.Token, i int, grouped bool) (why string, e
 		why = name + "() may find nothing"
 	case (name == "lag" || name == "lead") && len(list) < 3:
 		why = name + "() finds nothing at the end of the rows"
-	case isOneOf(tokens[i], aggregates) && !((name == "max" || name == "min") && len(list) > 1):
+	case isOneOf(tokens[i], aggregates) && (name != "max" && name != "min" || len(list) == 1):
 		if why = anyOf(list); why == "" && !over && (!grouped || filtered) {
 			why = name + "() over no rows is NULL"
 		}

@@ -39,8 +39,9 @@ async function send(path, options) {
     if (r.status === 401 && session.current()?.kind === 'login' && await session.renew(refreshGrant)) r = await ask();
     if (r.status === 401 && !path.startsWith('/api/v1/auth/login')) {
       const p = await problemOf(r);
-      if (session.current()) session.signOut();
-      window.dispatchEvent(new CustomEvent('hal9:signin'));
+      const ended = Boolean(session.current());
+      if (ended) session.signOut();
+      window.dispatchEvent(new CustomEvent('hal9:signin', { detail: { ended } }));
       throw p;
     }
     return r;

@@ -93,8 +93,9 @@ async function signOut() {
 }
 
 document.getElementById('skip').addEventListener('click', (e) => { e.preventDefault(); main.focus(); });
-window.addEventListener('hal9:signin', () => {
+window.addEventListener('hal9:signin', ({ detail }) => {
   if (route().view === 'signin') return;
+  if (detail.ended) sessionStorage.setItem('hal9.ended', 'yes');
   sessionStorage.setItem('hal9.after', location.hash);
   location.hash = '#/signin';
 });

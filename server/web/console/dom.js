@@ -38,7 +38,7 @@ export function failure(error, retry) {
   return h('div', { class: 'note bad', role: 'alert' },
     h('strong', {}, error.title ?? 'That did not work'), ' ', error.message,
     error.requestId && h('span', { class: 'dim' }, ` (request ${error.requestId})`),
-    retry && h('button', { type: 'button', onclick: retry }, 'Try again'));
+    retry && ![403, 404].includes(error.status) && h('button', { type: 'button', onclick: retry }, 'Try again'));
 }
 
 export function heading(title, ...beside) {

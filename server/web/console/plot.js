@@ -18,9 +18,9 @@ export function plot({ title, series, format, max }) {
     const width = Math.max(box.clientWidth, 120);
     const axis = { stroke: css('--dim'), grid: { stroke: css('--line'), width: 1 }, ticks: { show: false }, font: `11px ${css('--sans')}` };
     chart = new window.uPlot({
-      width, height: 130, legend: { show: false }, cursor: { y: false, drag: { setScale: false } }, padding: [8, 8, 0, 0],
+      width, height: 130, legend: { show: false }, cursor: { y: false, drag: { setScale: false } }, padding: [8, 26, 0, 0],
       scales: { x: { range: (_, lo, hi) => [Math.min(lo, hi - SPAN), hi] }, y: { range: (_, lo, hi) => [0, max ?? hi > 0 ? hi * 1.1 : 1] } },
-      axes: [{ ...axis, size: 26, space: 70, values: (_, ts) => ts.map((t) => new Date(t * 1000).toTimeString().slice(0, 8)) },
+      axes: [{ ...axis, size: 26, space: 70, values: (u, ts) => ts.map((t) => (u.data[0].length ? new Date(t * 1000).toTimeString().slice(0, 8) : '')) },
         { ...axis, size: 52, space: 30, values: (_, vs) => vs.map(format) }],
       series: [{}, ...series.map((s) => ({ label: s.label, stroke: css(s.color), width: 1.5, points: { show: (u) => u.data[0].length < 5, size: 4 }, fill: s.fill ? `${css(s.color)}22` : undefined }))],
     }, data, box);

@@ -8,6 +8,10 @@ export default function view({ main }) {
   const password = h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true });
   const key = h('input', { name: 'key', type: 'password', autocomplete: 'off', required: true, spellcheck: 'false' });
   const problem = h('div', {});
+  if (sessionStorage.getItem('hal9.ended')) {
+    sessionStorage.removeItem('hal9.ended');
+    replace(problem, h('p', { class: 'note', role: 'status' }, 'The session has ended, or the key was revoked. Sign in to go on.'));
+  }
   const done = () => {
     const after = sessionStorage.getItem('hal9.after');
     sessionStorage.removeItem('hal9.after');

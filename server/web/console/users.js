@@ -16,8 +16,9 @@ async function all({ main, signal }) {
   const password = h('input', { name: 'password', type: 'password', minlength: 8, required: true, autocomplete: 'new-password' });
   const role = h('select', { name: 'role' }, ROLES.map((r) => h('option', { value: r }, r)));
   let users = [];
-  main.append(heading('Users'), box, note, h('form', { class: 'filters card', 'aria-label': 'New user', onsubmit: create },
-    field('Name of a new user', name), field('Password', password), field('Role', role), h('button', { class: 'main' }, 'Make the user')));
+  const form = h('form', { class: 'filters card', 'aria-label': 'New user', onsubmit: create },
+    field('Name of a new user', name), field('Password', password), field('Role', role), h('button', { class: 'main' }, 'Make the user'));
+  main.append(heading('Users'), box, note, form);
   async function load(cursor = null) {
     if (!cursor) replace(box, loading('the users'));
     try {
@@ -28,6 +29,7 @@ async function all({ main, signal }) {
         h('span', { class: u.is_active ? 'good' : 'dim' }, u.is_active ? 'active' : 'not active'), time(u.created_at)]), { caption: 'Users' }),
       page.next_cursor && h('button', { type: 'button', onclick: () => load(page.next_cursor) }, 'More'));
     } catch (e) {
+      if (e.status === 403) form.remove();
       if (!signal.aborted && e.status !== 401) replace(box, failure(e, () => load(cursor)));
     }
   }
