@@ -95,6 +95,16 @@ func New(behind model.Store, m *cacheutil.Manager, settings func(Entity) Setting
 	return s, nil
 }
 
+// keyWord tells the words that the patterns of keys are made of.
+func keyWord(text string) bool {
+	switch text {
+	case "activity", "api_key", "list", "memory", "metrics", "neuron", "recent", "search", "session", "sessions", "signal", "state", "states", "user":
+		return true
+	default:
+		return false
+	}
+}
+
 // keyApiKey makes keys api_key:{key_hash}.
 func keyApiKey(keyHash string) string { return "api_key:" + keyText(keyHash) }
 

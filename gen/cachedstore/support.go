@@ -219,9 +219,14 @@ func newCache[T any](m *cacheutil.Manager, e Entity, entity string, s Settings, 
 }
 
 // keyText writes a text into a key. What parts keys, or decides where a cluster keeps
-// them, is written as %XX, so that a neuron called a:state is not the state of a.
+// them, is written as %XX, so that a neuron called a:state is not the state of a; and the
+// first letter of what is a word of some pattern, so that one called states is not the key
+// neuron:states.
 func keyText(text string) string {
 	if !strings.ContainsAny(text, ":%{}") {
+		if keyWord(text) {
+			return "%" + strings.ToUpper(hex.EncodeToString([]byte(text[:1]))) + text[1:]
+		}
 		return text
 	}
 	return strings.NewReplacer(":", "%3A", "%", "%25", "{", "%7B", "}", "%7D").Replace(text)

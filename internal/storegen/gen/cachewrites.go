@@ -56,6 +56,7 @@ func (c *cachePlan) addWrite(in *input, m *method, problems *diag.List) {
 	if !all || movesRows(pg.Usage) {
 		c.checkComplete(in, m, notes, named, exempt, problems)
 	}
+	c.checkKeys(in, w, problems)
 	if len(w.keys)+len(w.groups) > 0 {
 		c.writes = append(c.writes, w)
 	}

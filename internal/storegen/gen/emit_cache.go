@@ -3,8 +3,10 @@ package gen
 import (
 	_ "embed"
 	"fmt"
+	"go/token"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hal9-ai/hal9/internal/storegen/queryfile"
@@ -67,7 +69,7 @@ type Store struct {
 	closed atomic.Bool
 `)
 	for _, c := range e.c.caches {
-		s.printf("\t%s *cacheutil.Cache[%s]\n", lower(c.goName), e.typeOf(s, c))
+		s.printf("\t%s *cacheutil.Cache[%s]\n", c.field(), e.typeOf(s, c))
 	}
 	s.printf(`}
 
@@ -95,7 +97,7 @@ func New(behind model.Store, m *cacheutil.Manager, settings func(Entity) Setting
 		if c.versioned() {
 			version = fmt.Sprintf("func(row %s) int64 { return row.Version }", e.typeOf(s, c))
 		}
-		s.printf("case %q:\ns.%s, err = newCache[%s](m, e, %q, set, %s)\n", c.name, lower(c.goName), e.typeOf(s, c), c.first().m.entity.name, version)
+		s.printf("case %q:\ns.%s, err = newCache[%s](m, e, %q, set, %s)\n", c.name, c.field(), e.typeOf(s, c), c.first().m.entity.name, version)
 	}
 	s.printf(`		}
 		if err != nil {
@@ -106,10 +108,25 @@ func New(behind model.Store, m *cacheutil.Manager, settings func(Entity) Setting
 }
 
 `)
+	e.keyWords(s)
 	for _, c := range e.c.caches {
 		e.keyFunc(s, c)
 	}
 	return s.file("// Package cachedstore keeps what the notes `-- cache: …` name in a cache in front of a\n// store, and drops what the notes `-- invalidates: …` name after each write.", path.Base(cacheDir))
+}
+
+// keyWords writes which texts are words of the patterns.
+func (e *cacheEmitter) keyWords(s *source) {
+	var words []string
+	for _, c := range e.c.caches {
+		for _, part := range c.key.Parts {
+			if quoted := strconv.Quote(part.Literal); part.Literal != "" && !slices.Contains(words, quoted) {
+				words = append(words, quoted)
+			}
+		}
+	}
+	slices.Sort(words)
+	s.printf("// keyWord tells the words that the patterns of keys are made of.\nfunc keyWord(text string) bool {\nswitch text {\ncase %s:\nreturn true\ndefault:\nreturn false\n}\n}\n\n", strings.Join(words, ", "))
 }
 
 // typeOf is the type of what a cache holds.
@@ -118,6 +135,15 @@ func (e *cacheEmitter) typeOf(s *source, c *cache) string {
 }
 
 func lower(name string) string { return strings.ToLower(name[:1]) + name[1:] }
+
+// field is what the store calls the cache.
+func (c *cache) field() string {
+	name := lower(c.goName)
+	if token.IsKeyword(name) || name == "m" || name == "closed" {
+		name += "Cache"
+	}
+	return name
+}
 
 // keyFunc writes the function that makes the keys of one cache.
 func (e *cacheEmitter) keyFunc(s *source, c *cache) {
@@ -140,8 +166,8 @@ func (e *cacheEmitter) keyFunc(s *source, c *cache) {
 			continue
 		}
 		arg := lower(camel(name))
-		if arg == "type" {
-			arg += "Value"
+		if token.IsKeyword(arg) || slices.ContainsFunc(params, func(p string) bool { return strings.HasPrefix(p, arg+" ") }) {
+			arg += "Value" + strconv.Itoa(n)
 		}
 		t := c.holes[n]
 		params = append(params, arg+" "+e.p.typeIn(s, t, ""))
@@ -199,7 +225,7 @@ func (e *cacheEmitter) read(s *source, m *method) {
 		exprs = append(exprs, "arg."+goField)
 	}
 	load := fmt.Sprintf("func(ctx context.Context) (%s, error) {\nreturn %s\n}", result, call)
-	open := fmt.Sprintf("get(ctx, s.%s, %q, %q, %s, %s)", lower(c.goName), m.entity.name, c.group, keyOf(c, exprs), load)
+	open := fmt.Sprintf("get(ctx, s.%s, %q, %q, %s, %s)", c.field(), m.entity.name, c.group, keyOf(c, exprs), load)
 	if len(r.equal) == 0 {
 		s.printf("return %s\n}\n\n", open)
 		return

@@ -120,7 +120,7 @@ func (e *cacheEmitter) effects(s *source, w *staleWrite) {
 	s.printf("func %s(%s) {\n", w.effectsName(), strings.Join(params, ", "))
 	var byRow []string
 	for _, k := range w.keys {
-		in := "c.s." + lower(k.cache.goName)
+		in := "c.s." + k.cache.field()
 		if k.params != nil {
 			s.printf("stale(c, %s, %s, 0)\n", in, keyOf(k.cache, k.params))
 		}

@@ -78,6 +78,7 @@ func agrees(t *testing.T, f *fixture, out gen.Output) {
 			want = append(want, name)
 		}
 	}
+	slices.Sort(want)
 	if *update {
 		for _, name := range slices.Sorted(maps.Keys(out)) {
 			f.set(t, "want/"+name, string(out[name]))

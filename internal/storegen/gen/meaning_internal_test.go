@@ -23,7 +23,7 @@ func FuzzMeaning(f *testing.F) {
 		for _, e := range engines {
 			queries, _ := queryfile.Parse(e, "queries/a.sql", "-- name: A :many\n"+src)
 			known := &schema{engines: map[sqltext.Engine]*tables{}}
-			known.engines[e] = &tables{nullable: map[string]map[string]bool{}, locale: map[string]map[string]bool{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
+			known.engines[e] = &tables{nullable: map[string]map[string]bool{}, locale: map[string]map[string]bool{}, unique: map[string][][]string{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
 			for _, q := range queries {
 				known.statements(e, known.engines[e], "schema/a.sql", q.Tokens)
 				known.engines[e].expand(&q.Usage)

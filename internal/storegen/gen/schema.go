@@ -33,6 +33,7 @@ type schema struct {
 type tables struct {
 	nullable  map[string]map[string]bool // by table and column
 	locale    map[string]map[string]bool // columns of text that are not ordered by bytes
+	unique    map[string][][]string      // by table, the columns of each key that is unique
 	views     map[string]sqltext.Usage   // what selecting from a view reads
 	functions map[string]sqltext.Usage   // what calling a function of the schema does
 	triggers  []pgTrigger
@@ -51,7 +52,7 @@ const downMark = "+goose Down"
 func readSchema(root fs.FS) (*schema, error) {
 	out := &schema{engines: map[sqltext.Engine]*tables{}}
 	for _, e := range engines {
-		t := &tables{nullable: map[string]map[string]bool{}, locale: map[string]map[string]bool{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
+		t := &tables{nullable: map[string]map[string]bool{}, locale: map[string]map[string]bool{}, unique: map[string][][]string{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
 		out.engines[e] = t
 		dir := path.Join(schemaDir, string(e))
 		files, err := fs.Glob(root, path.Join(dir, "*.sql"))
@@ -130,6 +131,8 @@ func (s *schema) statements(e sqltext.Engine, known *tables, file string, tokens
 			known.triggers = append(known.triggers, readTrigger(e, file, tokens[i:end(tokens, i)]))
 		case t.Is("VIEW") && i > 0 && tokens[i-1].IsAny("CREATE", "REPLACE", "TEMP", "TEMPORARY", "RECURSIVE", "MATERIALIZED"):
 			known.view(e, tokens[i+1:end(tokens, i)])
+		case t.Is("INDEX") && i > 0 && tokens[i-1].Is("UNIQUE"):
+			known.uniqueIndex(e, tokens[i:end(tokens, i)])
 		case t.IsAny("FUNCTION", "PROCEDURE") && i > 0 && tokens[i-1].IsAny("CREATE", "REPLACE"):
 			name, j := tableName(e, tokens, i+1)
 			known.function(e, name, tokens[j:end(tokens, j)])

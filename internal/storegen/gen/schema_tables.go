@@ -13,18 +13,49 @@ import (
 // create takes in the columns of CREATE TABLE, whose list begins tokens.
 func (k *tables) create(e sqltext.Engine, table string, tokens []sqltext.Token) {
 	k.nullable[table] = map[string]bool{}
+	if k.unique[table] == nil {
+		k.unique[table] = [][]string{}
+	}
 	for _, item := range listed(tokens) {
 		switch {
 		case item[0].IsAny("CONSTRAINT", "CHECK", "UNIQUE", "FOREIGN", "EXCLUDE", "LIKE"), item[0].Is("PRIMARY"):
-			if e == sqltext.Postgres { // where a primary key is never NULL
-				for _, column := range keyColumns(e, item) {
-					delete(k.nullable[table], column)
-				}
-			}
+			k.constraint(e, table, item)
 		case item[0].IsName():
 			k.column(e, table, item)
 		}
 	}
+}
+
+// constraint takes in a primary key or what else is unique.
+func (k *tables) constraint(e sqltext.Engine, table string, item []sqltext.Token) {
+	if key := keyColumns(e, item, "PRIMARY"); key != nil {
+		k.unique[table] = append(k.unique[table], key)
+		if e == sqltext.Postgres { // where a primary key is never NULL
+			for _, column := range key {
+				delete(k.nullable[table], column)
+			}
+		}
+	}
+	if key := keyColumns(e, item, "UNIQUE"); key != nil {
+		k.unique[table] = append(k.unique[table], key)
+	}
+}
+
+// uniqueIndex takes in CREATE UNIQUE INDEX, if it holds for all rows.
+func (k *tables) uniqueIndex(e sqltext.Engine, tokens []sqltext.Token) {
+	on := slices.IndexFunc(tokens, func(t sqltext.Token) bool { return t.Is("ON") })
+	if on < 0 || slices.ContainsFunc(tokens, func(t sqltext.Token) bool { return t.Is("WHERE") }) {
+		return
+	}
+	table, i := tableName(e, tokens, on+1)
+	var key []string
+	for _, column := range listed(tokens[i:]) {
+		if !isColumn(column) {
+			return
+		}
+		key = append(key, columnOf(e, column))
+	}
+	k.unique[table] = append(k.unique[table], key)
 }
 
 // column takes in the definition of a column.
@@ -47,16 +78,20 @@ func (k *tables) column(e sqltext.Engine, table string, item []sqltext.Token) {
 		case t.IsPunct(")"):
 			depth--
 		case depth > 0 || i == 0:
-		case t.Is("NULL") && item[i-1].Is("NOT"), t.IsAny("serial", "bigserial", "IDENTITY"),
-			t.Is("PRIMARY") && (e == sqltext.Postgres || item[1].Is("INTEGER")):
+		case t.Is("UNIQUE"), t.Is("PRIMARY"):
+			k.unique[table] = append(k.unique[table], []string{name})
+			if t.Is("PRIMARY") && (e == sqltext.Postgres || item[1].Is("INTEGER")) {
+				delete(k.nullable[table], name)
+			}
+		case t.Is("NULL") && item[i-1].Is("NOT"), t.IsAny("serial", "bigserial", "IDENTITY"):
 			delete(k.nullable[table], name)
 		}
 	}
 }
 
-// keyColumns are those of a constraint PRIMARY KEY.
-func keyColumns(e sqltext.Engine, item []sqltext.Token) []string {
-	i := slices.IndexFunc(item, func(t sqltext.Token) bool { return t.Is("PRIMARY") })
+// keyColumns are those of a constraint PRIMARY KEY or UNIQUE.
+func keyColumns(e sqltext.Engine, item []sqltext.Token, word string) []string {
+	i := slices.IndexFunc(item, func(t sqltext.Token) bool { return t.Is(word) })
 	if i < 0 {
 		return nil
 	}
@@ -115,10 +150,8 @@ func (s *schema) alter(e sqltext.Engine, k *tables, table string, tokens []sqlte
 				words = words[1:]
 			}
 			k.column(e, table, words[1:])
-		case at(0, "ADD") && e == sqltext.Postgres:
-			for _, column := range keyColumns(e, words) {
-				delete(k.nullable[table], column)
-			}
+		case at(0, "ADD"):
+			k.constraint(e, table, words)
 		case at(0, "ALTER") && at(2, "SET") && at(3, "NOT"):
 			delete(k.nullable[table], words[1].Name(e))
 		case at(0, "ALTER") && at(2, "DROP") && at(3, "NOT") && k.nullable[table] != nil:
@@ -168,6 +201,7 @@ func (s *schema) rename(k *tables, from, to string) {
 			k.triggers[i].table = to
 		}
 	}
+	k.unique[to] = slices.Clone(k.unique[from])
 	k.nullable[to], k.locale[to] = maps.Clone(k.nullable[from]), maps.Clone(k.locale[from])
 	if usage, ok := k.views[from]; ok {
 		k.views[to] = usage

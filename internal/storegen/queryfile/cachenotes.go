@@ -65,7 +65,8 @@ func (k Key) HasAll() bool {
 	return false
 }
 
-// Shape is the pattern without the names in it: keys of different shapes never meet.
+// Shape is the pattern without the names in it. Keys of different shapes never meet: no
+// value is written as a word of a pattern is, and no two patterns have the same words.
 func (k Key) Shape() string {
 	var b strings.Builder
 	for i, p := range k.Parts {
