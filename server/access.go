@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
@@ -119,15 +118,13 @@ func (s *Server) authorize(c *gin.Context) {
 		return
 	}
 	var p auth.Principal
-	var refusal *problem
+	var refusal, limited *problem
 	if a != nil && a.kind != accessPublic {
-		p, refusal = s.identify(c.Request)
-		if p.Known() {
-			info := infoOf(c.Request.Context())
-			info.spent = time.Since(info.begun)
-		}
+		p, refusal, limited = s.identifyWithin(c)
+	} else {
+		limited = s.limits.take(c, &p, s.now())
 	}
-	if limited := s.limits.take(c, &p, s.now()); limited != nil {
+	if limited != nil {
 		limited.abort(c)
 		return
 	}

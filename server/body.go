@@ -45,9 +45,9 @@ func (s *Server) bodyInMemory(c *gin.Context) bool {
 			with("Accept-Encoding", "identity").abort(c)
 		return false
 	}
-	limit := s.cfg.MaxBodyBytes
+	limit := s.bodyLimit(c.Request)
 	if c.Request.ContentLength > limit {
-		s.tooLarge().abort(c)
+		s.tooLarge(limit).abort(c)
 		return false
 	}
 	body := &memoryBody{}
@@ -63,7 +63,7 @@ func (s *Server) bodyInMemory(c *gin.Context) bool {
 	room := lane == nil || lane.resume()
 	switch {
 	case n > limit:
-		s.tooLarge().abort(c)
+		s.tooLarge(limit).abort(c)
 		return false
 	case err != nil:
 		brokenBody(err).abort(c)
@@ -77,9 +77,23 @@ func (s *Server) bodyInMemory(c *gin.Context) bool {
 	return true
 }
 
-func (s *Server) tooLarge() *problem {
-	return newProblem(http.StatusRequestEntityTooLarge,
-		fmt.Sprintf("the body is larger than %d bytes; send less at once, or raise server.max_body_bytes", s.cfg.MaxBodyBytes)).
+// maxStrangersBody bounds the body of who need not say who he is: a name, an address and a
+// password, with every character escaped. Nobody knows how many such there are.
+const maxStrangersBody = 64 << 10
+
+func (s *Server) bodyLimit(r *http.Request) int64 {
+	if infoOf(r.Context()).access.kind == accessPublic {
+		return min(s.cfg.MaxBodyBytes, maxStrangersBody)
+	}
+	return s.cfg.MaxBodyBytes
+}
+
+func (s *Server) tooLarge(limit int64) *problem {
+	mend := ""
+	if limit == s.cfg.MaxBodyBytes {
+		mend = ", or raise server.max_body_bytes"
+	}
+	return newProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes; send less at once%s", limit, mend)).
 		// What is left of the body is not read, so that the connection is of no use.
 		with("Connection", "close")
 }

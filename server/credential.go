@@ -5,6 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
 
 	"github.com/hal9-ai/hal9/auth"
 )
@@ -12,14 +15,41 @@ import (
 // headerAPIKey is in the spelling of the contract; net/http folds it to X-Api-Key.
 const headerAPIKey = "X-API-Key" //nolint:gosec // the name of a header
 
-// identify tells who sends a request; the zero Principal is nobody. A credential
-// that is shown must be good, in either mode: who shows a revoked key learns of it
-// instead of being served as nobody.
-func (s *Server) identify(r *http.Request) (auth.Principal, *problem) {
-	credential, shown, refusal := credentialOf(r.Header)
+// identifyWithin tells who sends a request, and charges it to his limit. A credential that
+// was not good here before is charged to the address before it is looked up, and given back
+// if it is good: an address that sends worthless ones costs no more look-ups than requests
+// that it may send.
+func (s *Server) identifyWithin(c *gin.Context) (p auth.Principal, refusal, limited *problem) {
+	credential, shown, refusal := credentialOf(c.Request.Header)
 	if !shown || refusal != nil {
-		return auth.Principal{}, refusal
+		return p, refusal, s.limits.take(c, &p, s.now())
 	}
+	charged := !s.limits.isGood(credential)
+	if charged {
+		if limited = s.limits.take(c, &p, s.now()); limited != nil {
+			return p, nil, limited
+		}
+	}
+	p, refusal = s.identify(c.Request, credential)
+	switch {
+	case p.Known():
+		info := infoOf(c.Request.Context())
+		info.spent = time.Since(info.begun)
+		s.limits.foundGood(c, credential, charged, s.now())
+		limited = s.limits.take(c, &p, s.now())
+	case charged:
+	default:
+		if refusal != nil && refusal.Status == http.StatusUnauthorized {
+			s.limits.foundBad(credential)
+		}
+		limited = s.limits.take(c, &p, s.now())
+	}
+	return p, refusal, limited
+}
+
+// identify tells whose a credential is. One that is shown must be good, in either mode:
+// who shows a revoked key learns of it instead of being served as nobody.
+func (s *Server) identify(r *http.Request, credential string) (auth.Principal, *problem) {
 	ctx := withTimeout(r.Context(), s.cfg.RequestTimeout)
 	defer ctx.end()
 	p, err := s.auth.Authenticate(ctx, credential) //nolint:contextcheck // it is the request's, with a deadline

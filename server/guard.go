@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/hal9-ai/hal9/auth"
 )
 
 // guard refuses what open mode must not answer, and requests that are broken in
@@ -24,19 +26,37 @@ func (s *Server) guard(c *gin.Context) {
 			return
 		}
 	}
+	if p := guardRequest(r); p != nil {
+		if a := infoOf(r.Context()).access; a == nil || !a.probe { // broken ones count as well
+			if limited := s.limits.take(c, &auth.Principal{}, s.now()); limited != nil {
+				p = limited
+			}
+		}
+		p.abort(c)
+		return
+	}
+	c.Next()
+}
+
+// guardRequest says what is broken about a request, nil if nothing is.
+func guardRequest(r *http.Request) *problem {
 	if r.URL.RawQuery != "" {
 		if p := guardQuery(r.URL.RawQuery); p != nil {
-			p.abort(c)
-			return
+			return p
+		}
+	}
+	// Which of two counts must not depend on who reads.
+	for _, name := range [...]string{"Content-Type", "Content-Encoding"} {
+		if len(r.Header[name]) > 1 {
+			return newProblem(http.StatusBadRequest, "", problemField{"header." + name, "must be given once"})
 		}
 	}
 	// Over HTTP/2 a request without a body has one that is empty: the length tells.
 	if r.ContentLength != 0 && !acceptedBody(r.Header.Get("Content-Type")) {
-		newProblem(http.StatusUnsupportedMediaType,
-			"the body's Content-Type must be application/json, or application/x-ndjson for streams").abort(c)
-		return
+		return newProblem(http.StatusUnsupportedMediaType,
+			"the body's Content-Type must be application/json, or application/x-ndjson for streams")
 	}
-	c.Next()
+	return nil
 }
 
 // guardOpen keeps strangers' web pages and proxies out. A page on the web can make a

@@ -65,9 +65,13 @@ func (s *Server) logAccess(c *gin.Context, info *requestInfo, status int, took t
 	if !s.log.Enabled(ctx, level) {
 		return
 	}
+	method := methodLabel(c.Request.Method)
+	if isHead(ctx) {
+		method = http.MethodHead
+	}
 	s.log.LogAttrs(ctx, level, "request",
 		slog.String("request_id", info.id),
-		slog.String("method", methodLabel(c.Request.Method)),
+		slog.String("method", method),
 		slog.String("route", routeLabel(c.FullPath())),
 		slog.Int("status", status),
 		slog.Int("bytes", max(0, c.Writer.Size())),

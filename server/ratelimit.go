@@ -40,6 +40,7 @@ const maxLimitedKeys = 100_000
 // rateLimits are the limits at work; a nil one is none.
 type rateLimits struct {
 	key, address *rateLimit
+	good         *goodCredentials // nil where address is
 }
 
 type rateLimit struct {
@@ -60,7 +61,33 @@ func newRateLimits(l Limits, set *metrics.Set) rateLimits {
 			hits:  set.GetOrCreateCounter(`hal9_rate_limit_hits_total{limit="requests_per_` + name + `"}`),
 		}
 	}
-	return rateLimits{key: newLimit("key", l.PerKey), address: newLimit("address", l.PerAddress)}
+	limits := rateLimits{key: newLimit("key", l.PerKey), address: newLimit("address", l.PerAddress)}
+	if limits.address != nil {
+		limits.good = newGoodCredentials(maxLimitedKeys)
+	}
+	return limits
+}
+
+// isGood tells whether a credential need not be charged to its address before it is looked
+// up: nobody is, or it was good before. One client with worthless ones would otherwise shut
+// out all others who are served behind the same address.
+func (l *rateLimits) isGood(credential string) bool { return l.good == nil || l.good.has(credential) }
+
+// foundGood gives back what a credential was charged that turned out to be good.
+func (l *rateLimits) foundGood(c *gin.Context, credential string, charged bool, now time.Time) {
+	if !charged {
+		return
+	}
+	l.address.limit.Return(auth.AddressKey(clientOf(c.Request.Context()).IP), now)
+	l.good.add(credential)
+	delete(c.Writer.Header(), "Ratelimit")
+	delete(c.Writer.Header(), "Ratelimit-Policy")
+}
+
+func (l *rateLimits) foundBad(credential string) {
+	if l.good != nil {
+		l.good.remove(credential)
+	}
 }
 
 // take takes the request from the budget of who sends it, and says so in the headers

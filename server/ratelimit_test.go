@@ -1,10 +1,15 @@
 package server_test
 
 import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/server"
 )
 
@@ -58,5 +63,90 @@ func TestRateLimits(t *testing.T) {
 		if r := off.ask("GET", "/api/v1/neurons", "").want(200); r.header.Get("Ratelimit") != "" {
 			t.Fatal("limited by default")
 		}
+	}
+}
+
+// lookups counts how often a credential is looked for in the database.
+type lookups struct {
+	model.Store
+
+	n atomic.Int64
+}
+
+// APIKeyGetByHash implements model.Store.
+func (l *lookups) APIKeyGetByHash(ctx context.Context, arg model.APIKeyGetByHashParams) (model.APIKey, error) {
+	l.n.Add(1)
+	return l.Store.APIKeyGetByHash(ctx, arg)
+}
+
+// SessionGetByTokenHash implements model.Store.
+func (l *lookups) SessionGetByTokenHash(ctx context.Context, arg model.SessionGetByTokenHashParams) (model.Session, error) {
+	l.n.Add(1)
+	return l.Store.SessionGetByTokenHash(ctx, arg)
+}
+
+// A flood of worthless credentials costs no more look-ups than its address may send
+// requests, and shuts nobody out whose credential was good before.
+func TestWorthlessCredentialsCostFewLookups(t *testing.T) {
+	t.Parallel()
+	const most, flood = 20, 300
+	for name, change := range map[string]func(*server.Deps){
+		"behind a proxy": behindProxies("127.0.0.1/32"),
+		"by itself":      func(d *server.Deps) { d.Config.AuthMode = server.AuthRequired },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := &lookups{Store: openStore(t, sqliteEngine)}
+			s := newServerOn(t, st, change, func(d *server.Deps) {
+				d.Config.Limits = server.Limits{PerAddress: most, Window: time.Minute}
+			})
+			user := s.user("ann", auth.RoleUser)
+			old, later := s.key(user), s.key(user)
+			ask := func(address, key string) int {
+				return s.ask("GET", neuronPath, "", "X-API-Key", key, "X-Forwarded-For", address).status
+			}
+			const here, elsewhere = "192.0.2.7", "192.0.2.8"
+			for range 3 * most { // good ones are not charged to the address
+				if status := ask(here, old); status != 200 {
+					t.Fatalf("a good key: %d", status)
+				}
+			}
+			st.n.Store(0)
+			told := map[int]int{}
+			for i := range flood {
+				address := here
+				if name == "by itself" { // nobody is believed
+					address = fmt.Sprintf("198.51.100.%d", i%250)
+				}
+				told[ask(address, "worthless "+strconv.Itoa(i))]++
+			}
+			if n := st.n.Load(); n > most || told[401] != most || told[429] != flood-most {
+				t.Errorf("%d look-ups, answers %v; the address may send %d of %d", n, told, most, flood)
+			}
+			if status := ask(here, old); status != 200 {
+				t.Errorf("a key that was good before: %d", status)
+			}
+			before := st.n.Load()
+			if status := ask(here, later); status != 429 || st.n.Load() != before {
+				t.Errorf("a new key from an address without budget: %d", status)
+			}
+			if status := ask(elsewhere, later); (status == 200) != (name == "behind a proxy") {
+				t.Errorf("a new key from elsewhere: %d", status)
+			}
+			s.clock.advance(time.Minute)
+			if status := ask(here, later); status != 200 {
+				t.Errorf("a new key later: %d", status)
+			}
+			if _, err := s.auth.UserUpdate(t.Context(), auth.Principal{}, user.id, auth.UserUpdateParams{IsActive: new(false)}); err != nil {
+				t.Fatal(err)
+			}
+			st.n.Store(0)
+			for range 2 * most { // it was good, once
+				ask(here, old)
+			}
+			if n := st.n.Load(); n > most+1 {
+				t.Errorf("%d look-ups of a key that is void", n)
+			}
+		})
 	}
 }

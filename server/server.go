@@ -279,6 +279,11 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		// goes is closed just as the next request comes on it.
 		w.Header().Set("Connection", "close")
 	}
+	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+		// net/http passes over Transfer-Encoding in HTTP/1.0, and does not tell: what may be
+		// the rest of a body must not be read as the next request (RFC 9112, section 6.1).
+		w.Header().Set("Connection", "close")
+	}
 	if r.Method == http.MethodHead {
 		get := r.WithContext(context.WithValue(r.Context(), headKey{}, true))
 		get.Method = http.MethodGet

@@ -29,6 +29,8 @@ const (
 	DefaultReplayRows = 100_000
 	// DefaultLinger is how long the ring is kept up when nobody listens.
 	DefaultLinger = 2 * time.Minute
+	// DefaultPresence is how often a server that has nothing to tell says that it is there.
+	DefaultPresence = 2 * time.Second
 )
 
 const (
@@ -75,6 +77,10 @@ type Config struct {
 	ReplayRows int
 	// Linger is how long the ring is kept up when nobody listens.
 	Linger time.Duration
+	// Presence is how often a server with a bus that has nothing to tell says that it is
+	// there. One that is silent for four times as long without having taken its leave may have
+	// been killed between a commit and its notice: the others look for its last signals.
+	Presence time.Duration
 }
 
 // WithDefaults returns the configuration with its zero values replaced.
@@ -91,7 +97,7 @@ func (c Config) WithDefaults() Config {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&c.Overlap, DefaultOverlap}, {&c.Linger, DefaultLinger}} {
+	}{{&c.Overlap, DefaultOverlap}, {&c.Linger, DefaultLinger}, {&c.Presence, DefaultPresence}} {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}

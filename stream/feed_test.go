@@ -33,6 +33,8 @@ type node struct {
 	store  model.Store
 	ingest *ingest.Ingest
 	feed   *stream.Feed
+	set    *metrics.Set
+	stop   func() // ends the feed, but does not wait for that
 }
 
 // newNode opens the database. bus may be nil, and so may change.
@@ -51,9 +53,10 @@ func newNode(t *testing.T, url string, bus func(st model.Store) stream.Bus, chan
 	if change != nil {
 		change(&cfg)
 	}
-	n := &node{t: t, ids: model.NewIDGenerator(time.Now), store: st, feed: stream.New(cfg)}
+	n := &node{t: t, ids: model.NewIDGenerator(time.Now), store: st, feed: stream.New(cfg), set: set}
 	n.ingest = ingest.New(ingest.Config{Store: st, Committed: n.feed.Publish})
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	n.stop = stop
 	ended := make(chan error, 1)
 	go func() { ended <- n.feed.Run(ctx) }()
 	t.Cleanup(func() {

@@ -38,9 +38,13 @@ type inbox struct {
 	// lost is when the bus was last known to work; asked when the database was last
 	// asked in its place.
 	lost, asked time.Time
+	// heard is when each of the other servers was heard last, by its origin.
+	heard map[string]time.Time
 }
 
-func newInbox() *inbox { return &inbox{kick: make(chan struct{}, 1)} }
+func newInbox() *inbox {
+	return &inbox{kick: make(chan struct{}, 1), heard: map[string]time.Time{}}
+}
 
 func (i *inbox) wake() {
 	select {
@@ -103,6 +107,9 @@ func (f *Feed) found() {
 	f.in.mu.Lock()
 	f.in.up = true
 	f.in.owe(f.in.lost.Add(-f.cfg.Overlap))
+	for origin := range f.in.heard {
+		f.in.heard[origin] = f.now() // who was silent may have spoken meanwhile
+	}
 	f.in.mu.Unlock()
 	f.in.wake()
 }
@@ -118,7 +125,8 @@ func (f *Feed) receive(message string) {
 		return
 	}
 	f.figures.received.Inc()
-	if !f.active.Load() {
+	f.in.met(&n, f.now())
+	if n.Alive || n.Gone || !f.active.Load() {
 		return
 	}
 	in := f.in
@@ -150,6 +158,7 @@ func (f *Feed) read(ctx context.Context) {
 		case <-f.in.kick:
 		case <-tick.C:
 			f.ask()
+			f.silence(ctx)
 		}
 		if err := f.readAll(ctx); err != nil && ctx.Err() == nil {
 			f.cfg.Logger.WarnContext(ctx, "other servers' signals could not be read; it is tried again", slog.String("error", err.Error()))

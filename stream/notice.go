@@ -23,8 +23,13 @@ type notice struct {
 	Since int64 `json:"s"`
 	Until int64 `json:"u"`
 	// IDs are 16 bytes each, one after another. None says that all signals from Since
-	// on are to be looked for.
+	// on are to be looked for, but for the two that follow.
 	IDs []byte `json:"i,omitempty"`
+	// Alive says that the server is there and has nothing to tell; Gone that it ends and
+	// has told all. A server of before these takes the first for a look at what came since,
+	// of which there is next to nothing.
+	Alive bool `json:"a,omitempty"`
+	Gone  bool `json:"g,omitempty"`
 }
 
 // noticeHead is what the notices of a server begin with: one's own, which a bus brings
@@ -134,27 +139,30 @@ const (
 	maxBackoff = 2 * time.Second
 )
 
-// send tells other servers what is in the outbox until ctx ends. What cannot be told is
-// told later by its time alone: the others look for it.
+// send tells other servers what is in the outbox until ctx ends, and that this one is
+// there. What cannot be told is told later by its time alone: the others look for it.
 func (f *Feed) send(ctx context.Context) {
 	backoff := minBackoff
+	alive := time.NewTicker(f.cfg.Presence)
+	defer alive.Stop()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
-		case <-f.out.kick:
-		}
-		if ctx.Err() != nil {
-			_ = f.sendOne(context.WithoutCancel(ctx)) // the last signals; who misses them reads them later
+			f.leave(context.WithoutCancel(ctx))
 			return
+		case <-f.out.kick:
+			err = f.sendOne(ctx)
+		case <-alive.C:
+			// If it is not heard the others look for what it did not tell: no need to try again.
+			_ = f.say(ctx, notice{Alive: true})
 		}
-		if f.sendOne(ctx) == nil {
+		if err == nil {
 			backoff = minBackoff
 			pause(ctx, sendGap) // if ctx ends, so does the loop, after the last signals
 			continue
 		}
-		if !pause(ctx, backoff) {
-			return
-		}
+		pause(ctx, backoff)
 		backoff = min(2*backoff, maxBackoff)
 		select {
 		case f.out.kick <- struct{}{}:
@@ -163,19 +171,41 @@ func (f *Feed) send(ctx context.Context) {
 	}
 }
 
+// leave tells the last signals, and that there will be no more. Whom it does not reach
+// looks for them: see silence.
+func (f *Feed) leave(ctx context.Context) {
+	if f.sendOne(ctx) == nil {
+		_ = f.say(ctx, notice{Gone: true})
+	}
+}
+
+// say tells others of this server itself.
+func (f *Feed) say(ctx context.Context, n notice) error {
+	now := f.now().UnixMicro()
+	n.Origin, n.Since, n.Until = f.origin, now, now
+	return f.publish(ctx, []string{n.encode()})
+}
+
 // sendOne empties the outbox.
 func (f *Feed) sendOne(ctx context.Context) error {
 	messages, since := f.out.take(f.now())
 	if len(messages) == 0 {
 		return nil
 	}
+	if err := f.publish(ctx, messages); err != nil {
+		f.out.mu.Lock()
+		f.out.owe(since)
+		f.out.mu.Unlock()
+		return err
+	}
+	return nil
+}
+
+func (f *Feed) publish(ctx context.Context, messages []string) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	if err := f.cfg.Bus.Publish(ctx, messages); err != nil {
 		f.figures.failed.Inc()
-		f.out.mu.Lock()
-		f.out.owe(since)
-		f.out.mu.Unlock()
 		return fmt.Errorf("tell other servers of signals: %w", err)
 	}
 	f.figures.sent.Add(len(messages))

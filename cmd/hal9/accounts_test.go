@@ -83,7 +83,29 @@ func TestAccounts(t *testing.T) {
 		hal9("user", "delete", "ann", "--yes").want(t, exitOK, "deleted the user ann", "")
 		hal9("user", "show", "ann").want(t, exitFailure, "", "hal9 user list")
 		audited(t, url)
+		auditedByCommand(t, hal9)
 	})
+}
+
+// auditedByCommand checks that 'hal9 audit list' shows the same.
+func auditedByCommand(t *testing.T, hal9 func(...string) outcome) {
+	t.Helper()
+	hal9("audit", "list").want(t, exitOK, "TIME", "")
+	hal9("audit", "list", "--action", "user.delete").want(t, exitOK, "hal9 command line", "")
+	hal9("audit", "list", "--action", "no.such").want(t, exitOK, "Nothing of the kind was done.", "")
+	hal9("audit", "list", "--user", "nobody").want(t, exitFailure, "", `no user "nobody"`)
+	hal9("audit", "list", "--since", "soon").want(t, exitUsage, "", "--since")
+	hal9("audit", "list", "--limit", "0").want(t, exitUsage, "", "--limit is 0")
+	var all, two []auditJSON
+	for limit, to := range map[string]*[]auditJSON{"1000": &all, "2": &two} {
+		shown := hal9("audit", "list", "--json", "--since", "1h", "--limit", limit)
+		if err := json.Unmarshal([]byte(shown.out), to); err != nil {
+			t.Fatalf("%v\n%s", err, shown.out)
+		}
+	}
+	if len(two) != 2 || len(all) < 8 || two[0].ID != all[0].ID || two[1].ID != all[1].ID || all[0].Action != "user.delete" {
+		t.Errorf("the newest two: %+v\nof %d", two, len(all))
+	}
 }
 
 func openAccounts(t *testing.T, url string) *auth.Service {

@@ -26,6 +26,7 @@ type CLI struct {
 	Admin       AdminCmd       `cmd:"" help:"Get into a deployment, or back into it."`
 	User        UserCmd        `cmd:"" help:"Make, show and change users."`
 	APIKey      APIKeyCmd      `cmd:"" name:"apikey" help:"Make, show and revoke API keys."`
+	Audit       AuditCmd       `cmd:"" help:"Look at what was done."`
 	Loadtest    LoadtestCmd    `cmd:"" help:"Put a server under load, and judge its answers."`
 	OpenAPI     OpenAPICmd     `cmd:"" name:"openapi" help:"Write the OpenAPI document of the API."`
 	HashWorker  HashWorkerCmd  `cmd:"" name:"hash-worker" help:"Compute password hashes for a server, which starts it."`
@@ -77,6 +78,7 @@ func (c *CLI) settings() []settingsOf {
 		"user set-role": &c.User.SetRole.Settings, "user set-password": &c.User.SetPassword.Settings,
 		"user activate": &c.User.Activate.Settings, "user deactivate": &c.User.Deactivate.Settings, "user delete": &c.User.Delete.Settings,
 		"apikey create": &c.APIKey.Create.Settings, "apikey list": &c.APIKey.List.Settings,
+		"audit list":    &c.Audit.List.Settings,
 		"apikey revoke": &c.APIKey.Revoke.Settings, "apikey delete": &c.APIKey.Delete.Settings,
 	} {
 		all = append(all, settingsOf{command, s, []string{"database", "cache"}}) // running servers hear of what they write

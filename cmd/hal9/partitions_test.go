@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
@@ -199,4 +201,80 @@ func TestPartitionsDetachAndAttach(t *testing.T) {
 	hal9("migrate", "up").want(t, exitOK, migrated(t), "")
 	hal9("partitions", "detach", "2001-02").want(t, exitUsage, "", "SQLite has no partitions")
 	hal9("partitions", "attach", "2001-02").want(t, exitUsage, "", "SQLite has no partitions")
+}
+
+// What a dry run prints is what a person runs by hand: run as it is, it makes of one database
+// what the command makes of another.
+func TestPartitionScriptsRunAsPrinted(t *testing.T) {
+	t.Parallel()
+	byHand, byCommand := testenv.PostgresDatabase(t), testenv.PostgresDatabase(t)
+	on := func(url string, args ...string) outcome {
+		t.Helper()
+		return hal9(t, []string{"HAL9_DATABASE_URL=" + url}, args...)
+	}
+	for _, url := range []string{byHand, byCommand} {
+		on(url, "migrate", "up").want(t, exitOK, migrated(t), "")
+		on(url, "partitions", "ensure", "--month", "2001-02").want(t, exitOK, "made 2001-02", "")
+		putSignals(t, url, day(2001, 2), day(2001, 2), day(2001, 3))
+	}
+	before := partitionCatalog(t, byCommand)
+	for _, step := range []string{"detach", "attach"} {
+		if step == "attach" { // what was stored meanwhile, in the default partition
+			putSignals(t, byHand, day(2001, 2))
+			putSignals(t, byCommand, day(2001, 2))
+		}
+		script := on(byHand, "partitions", step, "2001-02", "--dry-run")
+		script.want(t, exitOK, "lock_timeout", "")
+		runScript(t, byHand, script.out)
+		on(byCommand, "partitions", step, "2001-02").want(t, exitOK, "2001-02", "")
+		hand, command := partitionCatalog(t, byHand), partitionCatalog(t, byCommand)
+		if hand != command || (hand == before) != (step == "attach") {
+			t.Errorf("%s by hand leaves\n%s\nthe command leaves\n%s\nbefore there was\n%s", step, hand, command, before)
+		}
+		if a, b := signalCount(t, byHand), signalCount(t, byCommand); a != b || a != map[string]int{"detach": 1, "attach": 4}[step] {
+			t.Errorf("%s by hand leaves %d signals, the command %d", step, a, b)
+		}
+	}
+}
+
+// runScript runs a script as psql does, statement by statement on one connection.
+func runScript(t *testing.T, url, script string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	for statement := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSpace(script), ";"), ";\n") {
+		if _, err := conn.Exec(t.Context(), statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	if conn.PgConn().TxStatus() != 'I' {
+		t.Error("the script leaves its transaction open")
+	}
+}
+
+// partitionCatalog tells all tables of signals with their bounds, constraints, indexes and
+// rows.
+func partitionCatalog(t *testing.T, url string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	rows, err := conn.Query(t.Context(), `
+		SELECT concat_ws(' ', c.relname, c.relkind, c.relispartition, pg_get_expr(c.relpartbound, c.oid)) FROM pg_class c WHERE c.relname LIKE 'signals%' AND c.relkind IN ('r', 'p')
+		UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint WHERE conrelid::regclass::text LIKE 'signals%'
+		UNION ALL SELECT concat_ws(' ', i.indexdef, EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass(i.indexname))) FROM pg_indexes i WHERE i.tablename LIKE 'signals%'
+		ORDER BY 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
 }

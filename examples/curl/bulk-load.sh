@@ -3,7 +3,7 @@
 # sh bulk-load.sh signals.ndjson
 set -eu
 HAL9=${HAL9:-http://localhost:8080}
-file=$1
+file=${1:?give a file: sh bulk-load.sh FILE}
 offset=0
 while :; do
     answer=$(tail -c +$((offset + 1)) "$file" |

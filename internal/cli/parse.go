@@ -35,7 +35,7 @@ func (c *Command) Parse(words []string) (*Command, error) {
 				return c.fallback.take(words)
 			}
 			if len(words) == 0 {
-				return c, c.wrong("expected one of %s", c.someChildren())
+				return c, c.wrong("expected %s", c.someChildren())
 			}
 			name, _, _ := strings.Cut(words[0], "=")
 			return c, c.wrong("unknown flag %s", name)
@@ -164,7 +164,10 @@ func (c *Command) childNames() []string {
 func (c *Command) someChildren() string {
 	const most = 5
 	names := c.childNames()
-	text := strings.ReplaceAll(quoted(names[:min(len(names), most)]), ",", ", ")
+	if len(names) == 1 {
+		return quoted(names)
+	}
+	text := "one of " + strings.ReplaceAll(quoted(names[:min(len(names), most)]), ",", ", ")
 	if len(names) > most {
 		text += ", ..."
 	}

@@ -167,7 +167,7 @@ func serverKeys() []Key {
 		},
 		{
 			Name: "server.max_body_bytes", Default: "16MiB", check: sizeBetween(KiB, GiB),
-			Help: "The largest request body that is read.",
+			Help: "The largest request body that is read; 64 KiB where no credential is needed, as for a login.",
 		},
 		{
 			// SQLite refuses JSON nested about 1,000 deep.

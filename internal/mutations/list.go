@@ -286,6 +286,16 @@ func faults() []mutation {
 			[]string{"store.TestWriteBehind"},
 		},
 		{
+			"a server that is heard no more is not looked into", "stream/presence.go",
+			"\t\tin.owe(at.Add(-f.cfg.Overlap))\n", "",
+			[]string{"stream.TestServerThatFellSilent"},
+		},
+		{
+			"a server that ends tells nothing any more", "stream/notice.go",
+			"\t\t\tf.leave(context.WithoutCancel(ctx))\n", "\t\t\t_ = f.leave\n",
+			[]string{"stream.TestServerThatEnds"},
+		},
+		{
 			"readiness stays on while the server drains", "server/serve.go",
 			"defer cancel()\n\ts.ready.Store(false)", "defer cancel()",
 			[]string{"server.TestDrain"},

@@ -13,12 +13,16 @@ import (
 	"github.com/hal9-ai/hal9/model"
 )
 
+// DetachedPrefix begins the name of the table that a month's signals are kept in once the
+// month is detached. The table is its owner's: to archive, or to bring back.
+const DetachedPrefix = "signals_detached_"
+
 // A month is detached and attached by a person, not by a server, so that nothing in the
 // database does it for a role that does not own the tables. DETACH … CONCURRENTLY is no
 // choice: PostgreSQL refuses it while there is a default partition.
 const (
 	monthName    = "signals_y2006m01"
-	detachedName = "signals_detached_y2006m01"
+	detachedName = DetachedPrefix + "y2006m01"
 
 	// The functions of the migrations take the same lock.
 	partitionLock = `SELECT pg_advisory_xact_lock(hashtextextended('hal9.signals_partition', 0))`
@@ -33,7 +37,7 @@ const (
 	partitionDetachedList = `SELECT c.relname::text, c.reltuples::bigint, pg_total_relation_size(c.oid)
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = to_regnamespace(quote_ident(current_schema())) AND c.relkind = 'r' AND NOT c.relispartition
-		  AND c.relname ~ '^signals_detached_y[0-9]{4}m[0-9]{2}$'
+		  AND c.relname ~ '^` + DetachedPrefix + `y[0-9]{4}m[0-9]{2}$'
 		ORDER BY c.relname`
 )
 

@@ -15,6 +15,9 @@ type rowsQuerier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
+// itsTables are those without which a file is no database of this service.
+const itsTables = "database_epoch goose_db_version memories signals users"
+
 // verify makes a closed file one without a log, and proves that it is a whole HAL9
 // database.
 func verify(ctx context.Context, path string) (report BackupReport, err error) {
@@ -31,7 +34,7 @@ func verify(ctx context.Context, path string) (report BackupReport, err error) {
 		{"PRAGMA foreign_key_check", ""},
 		{
 			"SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('goose_db_version', 'database_epoch', 'signals', 'memories', 'users') ORDER BY name",
-			"database_epoch goose_db_version memories signals users",
+			itsTables,
 		},
 	} {
 		found, err := texts(ctx, db, check.query)
@@ -40,6 +43,9 @@ func verify(ctx context.Context, path string) (report BackupReport, err error) {
 		}
 		if got := strings.Join(found, " "); got != check.good {
 			const longest = 500
+			if check.good == itsTables {
+				return report, fmt.Errorf("%w: it lacks tables of this service; 'hal9 import' takes those of the original HAL9 server", ErrNotWhole)
+			}
 			return report, fmt.Errorf("%w: %s gives %.*q", ErrNotWhole, check.query, longest, got)
 		}
 	}

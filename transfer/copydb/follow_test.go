@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/transfer/copydb"
 )
@@ -198,11 +199,11 @@ func (w *writers) loop(ctx context.Context, t *testing.T, write func() error) {
 // progress waits until the writers did something more.
 func (w *writers) progress(t *testing.T) error {
 	t.Helper()
-	for before := w.rounds.Load(); w.rounds.Load() < before+3; {
-		if t.Failed() || w.held.Load() > 0 {
-			return errors.New("the writers ended early")
-		}
-		time.Sleep(time.Millisecond)
+	wanted := w.rounds.Load() + 3
+	ended := func() bool { return t.Failed() || w.held.Load() > 0 }
+	testenv.Eventually(t, "three more rounds of the writers", func() bool { return w.rounds.Load() >= wanted || ended() })
+	if ended() {
+		return errors.New("the writers ended early")
 	}
 	return nil
 }

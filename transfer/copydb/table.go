@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hal9-ai/hal9/internal/searchtext"
+	"github.com/hal9-ai/hal9/store/postgres"
 )
 
 // Kind is what a column holds, alike on both engines.
@@ -70,12 +71,8 @@ func left(table string) bool {
 	case "goose_db_version", "schema_compatibility", "row_version", "database_epoch", "upkeep_leases", progressTable, refusedTable:
 		return true
 	}
-	return strings.HasPrefix(table, detachedMonth)
+	return strings.HasPrefix(table, postgres.DetachedPrefix)
 }
-
-// detachedMonth begins the names of the tables that signals are kept in when their month is
-// detached: it is for its owner to archive or to bring back.
-const detachedMonth = "signals_detached_"
 
 // finish completes what the columns' names say.
 func (t *Table) finish() {

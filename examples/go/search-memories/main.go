@@ -35,7 +35,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	for _, hit := range found.JSON200.Data {
-		fmt.Printf("%.2f %s: %s\n", hit.Score, hit.NeuronID, hit.Content)
+		fmt.Printf("%s: %s\n", hit.NeuronID, hit.Content)
 	}
 	return nil
 }

@@ -3,7 +3,10 @@ import { createReadStream } from "node:fs";
 import { Client } from "@hal9-ai/client";
 
 const file = process.argv[2];
-if (file === undefined) throw new Error("usage: node dist/bulk-load.js FILE");
+if (file === undefined) {
+  console.error("usage: node dist/bulk-load.js FILE");
+  process.exit(2);
+}
 
 const client = new Client(process.env.HAL9 ?? "http://localhost:8080");
 // Opened again from where the service stopped, if it did.

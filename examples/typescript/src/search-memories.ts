@@ -8,5 +8,5 @@ await client.post("/api/v1/memories", {
 });
 const found = await client.get("/api/v1/memories/search", { query: { q: "failing antennas" } });
 for (const hit of found.data) {
-  console.log(hit.score.toFixed(2), hit.neuron_id, hit.content);
+  console.log(`${hit.neuron_id}: ${hit.content}`);
 }
