@@ -286,6 +286,11 @@ func faults() []mutation {
 			[]string{"store.TestWriteBehind"},
 		},
 		{
+			"two servers lock the rows of write-behind in different orders", "store/behind.go",
+			"\tslices.SortFunc(batch, func(a, b model.NeuronApplyStateParams) int { return cmp.Compare(a.ID, b.ID) })\n", "\t_ = cmp.Compare[string]\n",
+			[]string{"store.TestWriteBehindLocksInOneOrder"},
+		},
+		{
 			"a server that is heard no more is not looked into", "stream/presence.go",
 			"\t\tin.owe(at.Add(-f.cfg.Overlap))\n", "",
 			[]string{"stream.TestServerThatFellSilent"},
