@@ -265,7 +265,7 @@ func clauses(e sqltext.Engine, tokens []sqltext.Token) map[string]string {
 		case depth > 0:
 		case t.Is("BY") && i > 0 && plain[i-1].IsAny("ORDER", "GROUP"):
 			clause := strings.ToUpper(plain[i-1].Text) + " BY"
-			out[clause] = clause + " " + text(e, plain[i+1:orderEnd(plain, i+1)])
+			out[clause] = clause + " " + orderText(e, plain[i+1:orderEnd(plain, i+1)])
 		case t.IsAny("LIMIT", "OFFSET") && i+1 < len(plain):
 			clause := strings.ToUpper(t.Text)
 			out[clause] = clause + " " + text(e, plain[i+1:i+2])
@@ -278,6 +278,21 @@ func clauses(e sqltext.Engine, tokens []sqltext.Token) map[string]string {
 		}
 	}
 	return out
+}
+
+// orderText writes the columns of a list and their directions. Expressions are each
+// engine's own.
+func orderText(e sqltext.Engine, list []sqltext.Token) string {
+	var out []string
+	for _, item := range commas(list) {
+		by := direction(item)
+		rest, name := item[len(by):], "…"
+		if len(by) > 0 && isColumn(by) {
+			name = columnOf(e, by)
+		}
+		out = append(out, strings.TrimSpace(name+" "+text(e, rest)))
+	}
+	return strings.Join(out, ", ")
 }
 
 // text writes tokens in one way, without the tables of columns.
