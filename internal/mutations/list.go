@@ -291,6 +291,11 @@ func faults() []mutation {
 			[]string{"store.TestWriteBehindLocksInOneOrder"},
 		},
 		{
+			"a server takes along what the cache server did not take", "cmd/hal9/serve.go",
+			"err, tellOthers(g.Context, cfg, st, seen.log), closeStore", "err, closeStore",
+			[]string{"cmd/hal9.TestServerEndsWithoutTheCacheServer"},
+		},
+		{
 			"a server that is heard no more is not looked into", "stream/presence.go",
 			"\t\tin.owe(at.Add(-f.cfg.Overlap))\n", "",
 			[]string{"stream.TestServerThatFellSilent"},
