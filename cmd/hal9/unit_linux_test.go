@@ -36,14 +36,14 @@ func restrict() {
 			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_KILL_PROCESS})
 	}
 	program = append(program, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
-	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]} //nolint:gosec // a dozen
+	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		panic(err)
 	}
 	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&filter)), 0, 0); err != nil { //nolint:gosec // as the call wants it
 		panic(err)
 	}
-	panic(syscall.Exec(os.Args[0], os.Args, os.Environ())) //nolint:gosec // this program
+	panic(syscall.Exec(os.Args[0], os.Args, os.Environ()))
 }
 
 // resources is systemd's group @resources, as `systemd-analyze syscall-filter @resources`
@@ -77,7 +77,7 @@ func TestHashProcessUnderTheUnit(t *testing.T) {
 			}
 			continue
 		}
-		for _, name := range strings.Fields(value) {
+		for name := range strings.FieldsSeq(value) {
 			delete(denied, name)
 		}
 	}
