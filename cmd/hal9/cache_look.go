@@ -124,7 +124,7 @@ type CacheGetCmd struct {
 
 // Help describes the command.
 func (CacheGetCmd) Help() string {
-	return `Shows what the cache server holds under a key: a value, a negative entry (there is none), or the tombstone that an invalidation leaves for a while. Each server may hold the same in its memory, in step with the cache server. In the names of neurons, the characters : % { } are written %3A, %25, %7B and %7D. 'hal9 cache stats' lists the keys; those of a group cannot be looked at.
+	return `Shows what the cache server holds under a key: a value, a negative entry (there is none), or the tombstone that an invalidation leaves for a while. Each server may hold the same in its memory, in step with the cache server. In the names of neurons, the characters : % { } are written %3A, %25, %7B and %7D, and so is the first one of a name that is a word of the keys: neuron:%73tates is the neuron states. 'hal9 cache stats' lists the keys; those of a group cannot be looked at.
 
 Exits with 1 if there is nothing under the key, 2 without cache.url, and 3 if the cache server does not answer.
 

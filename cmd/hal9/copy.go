@@ -143,6 +143,8 @@ func copyError(err error, report *copydb.Report) error {
 	switch {
 	case errors.Is(err, copydb.ErrNotEmpty), errors.Is(err, copydb.ErrOther):
 		exit.Code, exit.Hint = exitUsage, "Name a new database, or add --clean to delete what this one holds."
+	case errors.Is(err, copydb.ErrSame):
+		exit.Code, exit.Hint = exitUsage, "Nothing was changed. Name another database by --to."
 	case errors.Is(err, copydb.ErrFenced):
 		exit.Code, exit.Hint = exitUsage, "'hal9 fence off' lets writers in again."
 	case errors.Is(err, copydb.ErrInUse):

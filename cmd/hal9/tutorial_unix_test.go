@@ -20,6 +20,7 @@ import (
 const asProgram = "HAL9_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
+	restrict()
 	// The environment of a process that hashes is empty.
 	if os.Getenv(asProgram) != "" || len(os.Args) == 2 && os.Args[1] == hashWorker {
 		main() // exits

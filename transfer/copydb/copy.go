@@ -41,6 +41,9 @@ var (
 	ErrNotEmpty = errors.New("the target is not empty")
 	// ErrOther says that the target holds an unfinished copy of another source.
 	ErrOther = errors.New("the target holds an unfinished copy of another source")
+	// ErrSame says that source and target are one database, or that the source is a replica
+	// of the target: to empty one empties the other.
+	ErrSame = errors.New("the source and the target are the same database")
 	// ErrFenced says that the target's own writers are held off.
 	ErrFenced = errors.New("the target's writers are held off")
 )
@@ -81,6 +84,9 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, c.target.close()) }()
 	c.notes = notes{c.target}
+	if err := c.refuseSame(ctx); err != nil {
+		return report, err
+	}
 	if err := c.align(ctx); err != nil {
 		return report, err
 	}
@@ -100,6 +106,23 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 		}
 	}
 	return report, c.compare(ctx)
+}
+
+// refuseSame asks the databases themselves: one has several addresses, users and poolers in
+// front of it.
+func (c *copier) refuseSame(ctx context.Context) error {
+	source, err := c.source.identity(ctx)
+	if err != nil {
+		return fmt.Errorf("the source: %w", err)
+	}
+	target, err := c.target.identity(ctx)
+	if err != nil {
+		return fmt.Errorf("the target: %w", err)
+	}
+	if source.isOrFollows(target) {
+		return ErrSame
+	}
+	return nil
 }
 
 func (c *copier) align(ctx context.Context) error {

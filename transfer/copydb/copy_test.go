@@ -1,13 +1,19 @@
 package copydb_test
 
 import (
+	"bytes"
+	"context"
 	"database/sql"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/transfer/copydb"
 )
@@ -110,6 +116,62 @@ func TestCopyOrdersTextByBytes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCopyOntoItself: a database that two URLs name is not emptied to be filled from itself.
+func TestCopyOntoItself(t *testing.T) {
+	t.Parallel()
+	link := filepath.Join(t.TempDir(), "link.db")
+	for engine, again := range map[string]func(url string) string{
+		"postgres": func(url string) string {
+			if strings.Contains(url, "?") {
+				return url + "&application_name=other"
+			}
+			return url + "?application_name=other"
+		},
+		"sqlite": func(url string) string {
+			must(t, os.Symlink(strings.TrimPrefix(url, "sqlite://"), link))
+			return "sqlite://" + link
+		},
+	} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			url := newDatabase(t, engine)
+			fill(t, url, 10)
+			o := options(url, again(url))
+			o.Clean = true
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // it would wait for itself
+			defer cancel()
+			if report, err := copydb.Copy(ctx, o); !errors.Is(err, copydb.ErrSame) {
+				t.Errorf("%v, %+v", err, report)
+			}
+			exported, err := copydb.Export(t.Context(), copydb.ExportOptions{From: url}, new(bytes.Buffer))
+			if err != nil || exported.Rows["signals"] != 10 || exported.Rows["users"] != 5 {
+				t.Errorf("%v, %v", exported.Rows, err)
+			}
+		})
+	}
+}
+
+// TestCopyFromReplica: a replica can be copied from, but not onto the primary that it follows.
+func TestCopyFromReplica(t *testing.T) {
+	t.Parallel()
+	r := testenv.StartReplication(t)
+	primary, replica := r.Primary.URL("postgres"), r.Replica.URL("postgres")
+	fill(t, primary, 10)
+	testenv.Eventually(t, "the replica to have all rows", func() bool {
+		exported, err := copydb.Export(t.Context(), copydb.ExportOptions{From: replica}, new(bytes.Buffer))
+		return err == nil && exported.Rows["signals"] == 10
+	})
+	o := options(replica, primary)
+	o.Clean = true
+	if report, err := copydb.Copy(t.Context(), o); !errors.Is(err, copydb.ErrSame) {
+		t.Errorf("%v, %+v", err, report)
+	}
+	report := copyAll(t, options(replica, newDatabase(t, "sqlite")))
+	if n := len(report.Tables); n == 0 {
+		t.Errorf("%d tables", n)
 	}
 }
 

@@ -32,6 +32,8 @@ type database interface {
 	engine() string
 	describe(ctx context.Context) ([]Table, error)
 	schemaVersion(ctx context.Context) (int64, error)
+	// identity tells a database from others, however its URL is written.
+	identity(ctx context.Context) (identity, error)
 	// read hands out rows until each returns an error; errStop ends it without one.
 	read(ctx context.Context, q query, each func(Row) error) error
 	// days counts rows by the UTC day of the month column.
@@ -73,6 +75,18 @@ type database interface {
 	fenceOn(ctx context.Context, tables []string, reason string) error
 	fenceOff(ctx context.Context, tables []string) error
 	fenced(ctx context.Context) (reason string, err error)
+}
+
+// identity is what a database is, as far as it can tell.
+type identity struct {
+	place   string // the same for two connections to one database
+	cluster string // the same for a server and its replicas; empty where that is not told
+	replica bool   // it follows another server of its cluster
+}
+
+// isOrFollows tells whether what is done to other happens to the database as well.
+func (i identity) isOrFollows(other identity) bool {
+	return i.place == other.place || i.replica && i.cluster != "" && i.cluster == other.cluster
 }
 
 // errStop ends a read early.

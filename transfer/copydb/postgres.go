@@ -96,6 +96,25 @@ func (db *pgDatabase) schemaVersion(ctx context.Context) (int64, error) {
 	return number(ctx, db, "SELECT max(version_id) FROM goose_db_version")
 }
 
+// identity is by when the server was started, to the microsecond: a restored copy of a
+// server has its system identifier as well.
+func (db *pgDatabase) identity(ctx context.Context) (identity, error) {
+	rows, err := db.ask(ctx, `SELECT d.oid || ' ' || current_schema(), pg_postmaster_start_time()::text, pg_is_in_recovery()::int
+		FROM pg_catalog.pg_database d WHERE d.datname = current_database()`)
+	if err != nil {
+		return identity{}, err
+	}
+	if len(rows) != 1 {
+		return identity{}, errors.New("the server does not tell which database it is")
+	}
+	id := identity{place: "postgres " + rows[0][1] + " " + rows[0][0], replica: rows[0][2] == "1"}
+	// Not everybody may ask for it everywhere.
+	if system, err := db.ask(ctx, "SELECT system_identifier FROM pg_control_system()"); err == nil && len(system) == 1 {
+		id.cluster = system[0][0] + " " + rows[0][0]
+	}
+	return id, nil
+}
+
 func (db *pgDatabase) snapshot(ctx context.Context) error {
 	return db.exec(ctx, "BEGIN READ ONLY, ISOLATION LEVEL REPEATABLE READ")
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 // liteDatabase is an SQLite file.
 type liteDatabase struct {
+	path string
 	db   *sql.DB
 	conn *sql.Conn
 	// stmts are the prepared inserts by their text.
@@ -43,7 +45,7 @@ func openSQLite(ctx context.Context, url string) (database, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	db.SetMaxOpenConns(1)
-	lite := &liteDatabase{db: db, stmts: map[string]*sql.Stmt{}}
+	lite := &liteDatabase{path: path, db: db, stmts: map[string]*sql.Stmt{}}
 	if lite.conn, err = db.Conn(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
 	}
@@ -99,6 +101,18 @@ func (db *liteDatabase) ask(ctx context.Context, statement string, args ...any) 
 
 func (db *liteDatabase) schemaVersion(ctx context.Context) (int64, error) {
 	return number(ctx, db, "SELECT max(version_id) FROM goose_db_version")
+}
+
+// identity is the file's own name, without links.
+func (db *liteDatabase) identity(context.Context) (identity, error) {
+	path, err := filepath.EvalSymlinks(db.path)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return identity{}, fmt.Errorf("find out which file %s is: %w", db.path, err)
+	}
+	return identity{place: "sqlite " + path}, nil
 }
 
 func (db *liteDatabase) snapshot(ctx context.Context) error {

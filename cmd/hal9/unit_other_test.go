@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package main
+
+// restrict is for Linux alone.
+func restrict() {}
