@@ -70,7 +70,7 @@ func security() []mutation {
 		},
 		{
 			"a body may be as long as it likes", "server/body.go",
-			"\tlimit := s.cfg.MaxBodyBytes\n", "\tlimit := s.cfg.MaxBodyBytes * 1000\n",
+			"\tlimit := s.bodyLimit(c.Request)\n", "\tlimit := s.bodyLimit(c.Request) * 1000\n",
 			[]string{"server.TestBodyLimit", "server.TestLimitsAreExact"},
 		},
 		{
