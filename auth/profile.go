@@ -55,6 +55,9 @@ type RegisterParams struct {
 	Client   Client
 }
 
+// RegistrationClosed tells whether Register refuses everybody.
+func (s *Service) RegistrationClosed() bool { return s.cfg.RegistrationClosed }
+
 // Register makes a user of role user. ErrRegistrationClosed says that only admins
 // make users here; ErrConflict names username or email.
 func (s *Service) Register(ctx context.Context, arg RegisterParams) (model.User, error) {

@@ -58,7 +58,7 @@ func (s *Server) registerAccounts() {
 		id: "AccountRegister", method: http.MethodPost, path: path + "/register", tag: tagAccounts, access: public(),
 		summary:     "Make yourself a user",
 		description: "Always with the role user. Where auth.registration is closed, admins make users.",
-		problems:    []int{http.StatusConflict}, idempotency: idempotencyOnce,
+		problems:    []int{http.StatusConflict}, idempotency: idempotencyOnce, closed: s.auth.RegistrationClosed,
 		example: map[string]any{"username": "ann", "password": "correct horse battery staple"},
 	}, s.accountRegister)
 	register(s, operation{

@@ -130,6 +130,9 @@ type operation struct {
 	access access
 	// idempotency says what Idempotency-Key does here.
 	idempotency idempotency
+	// closed, if it is not nil, tells that the handler refuses everybody: then no key is
+	// claimed, which would be two writes for whoever asks.
+	closed func() bool
 	// etag says that the answer bears an ETag, and that a GET may be conditional.
 	etag bool
 	// replica says that a replica of the database may answer part of it.

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -86,14 +87,31 @@ func TestContentEncodingIsRefused(t *testing.T) {
 	s.ask("POST", "/api/v1/signal", `{"content":"x","layer":"L4"}`, "Content-Encoding", "identity").want(200)
 }
 
-// A request that was refused because registration is closed is refused so again.
+// claimless fails a test in which a key is claimed.
+type claimless struct {
+	model.Store
+
+	t *testing.T
+}
+
+// IdempotencyKeyClaim implements model.Store.
+func (s *claimless) IdempotencyKeyClaim(ctx context.Context, arg model.IdempotencyKeyClaimParams) (model.IdempotencyKey, error) {
+	s.t.Error("a key is claimed")
+	return s.Store.IdempotencyKeyClaim(ctx, arg)
+}
+
+// A request that was refused because registration is closed is refused so again, and makes
+// the database write nothing.
 func TestIdempotencyOfClosedRegistration(t *testing.T) {
 	t.Parallel()
 	onEnginesWith(t, func(_ *testing.T, s *harness) {
 		for range 2 {
 			s.ask("POST", "/api/v1/auth/register", `{"username":"eve","password":"correct horse"}`, keyHeader, "k").problem(403, "registration is closed")
 		}
-	}, func(d *server.Deps) { d.Auth = newClosedAuth(t, d.Store) })
+	}, func(d *server.Deps) {
+		d.Auth = newClosedAuth(t, d.Store)
+		d.Store = &claimless{d.Store, t}
+	})
 }
 
 // A cursor that nobody handed out is told to be none, whatever it holds.

@@ -115,7 +115,7 @@ func (s *Server) idempotent(op *operation) func(huma.Context, func(huma.Context)
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := unwrap(ctx)
 		values, ok := c.Request.Header[headerIdempotencyKey]
-		if !ok {
+		if !ok || op.closed != nil && op.closed() {
 			next(ctx)
 			return
 		}

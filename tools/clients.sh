@@ -32,7 +32,7 @@ generate)
 		(
 			cd clients/typescript
 			[ -d node_modules ] || npm ci --no-audit --no-fund --silent
-			npx --no-install openapi-typescript ../openapi.json -o "$work/schema.ts" >/dev/null
+			npx --no-install openapi-typescript ../openapi.json --default-non-nullable false -o "$work/schema.ts" >/dev/null
 		)
 		{ echo "$digest" && cat "$work/schema.ts"; } >$types
 	fi

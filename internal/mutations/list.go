@@ -140,7 +140,11 @@ func faults() []mutation {
 		},
 		{
 			"the lock of a migrator outlives him on SQLite", "schema/lock_file.go",
+<<<<<<< HEAD
 			"file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE,", "file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL,",
+=======
+			"os.OpenFile(name, os.O_RDWR|os.O_CREATE,", "os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL,",
+>>>>>>> main
 			[]string{"schema.TestKilledAnywhere"},
 		},
 		{
@@ -284,6 +288,11 @@ func faults() []mutation {
 			"write-behind overwrites what is newer", "store/behind.go",
 			"batch {\n\t\t\tif _, err := tx.NeuronApplyState(ctx, change)", "batch {\n\t\t\tchange.Version += 1 << 40\n\t\t\tif _, err := tx.NeuronApplyState(ctx, change)",
 			[]string{"store.TestWriteBehind"},
+		},
+		{
+			"a server takes along what the cache server did not take", "cmd/hal9/serve.go",
+			"err, tellOthers(g.Context, cfg, st, seen.log), closeStore", "err, closeStore",
+			[]string{"cmd/hal9.TestServerEndsWithoutTheCacheServer"},
 		},
 		{
 			"a server that is heard no more is not looked into", "stream/presence.go",

@@ -70,7 +70,7 @@ func security() []mutation {
 		},
 		{
 			"a body may be as long as it likes", "server/body.go",
-			"\tlimit := s.bodyLimit(c.Request)\n", "\tlimit := s.bodyLimit(c.Request) * 1000\n",
+			"\treturn s.cfg.MaxBodyBytes\n", "\treturn s.cfg.MaxBodyBytes * 1000\n",
 			[]string{"server.TestBodyLimit", "server.TestLimitsAreExact"},
 		},
 		{
@@ -97,6 +97,21 @@ func security() []mutation {
 			"requests have no limit for each key", "server/ratelimit.go",
 			"limit, who = l.key, string(p.KeyID[:])", "limit, who = l.key, now.String()",
 			[]string{"server.TestRateLimits"},
+		},
+		{
+			"a credential is looked up whatever its address sent", "server/credential.go",
+			"charged := !s.limits.isGood(credential)", "charged := false",
+			[]string{"server.TestWorthlessCredentialsCostFewLookups"},
+		},
+		{
+			"a search reads whatever it finds", "server/memorysearch.go",
+			"PageBytes: maxPageBytes,", "PageBytes: 1 << 40,",
+			[]string{"server.TestSearchReadsOnePage"},
+		},
+		{
+			"what follows a request of HTTP/1.0 is the next one", "server/server.go",
+			"if r.ProtoMajor == 1 && r.ProtoMinor == 0 {", "if false {",
+			[]string{"server.TestOddRequests"},
 		},
 		{
 			"one route is in no document", "server/server.go",

@@ -1759,7 +1759,7 @@ export interface components {
              * @description A free word.
              * @default idle
              */
-            state: string;
+            state?: string;
             /** @description Text of at most 1 MiB of UTF-8. */
             system_prompt?: string;
         };
@@ -2398,7 +2398,7 @@ export interface components {
              * @default user
              * @enum {string}
              */
-            role: "guest" | "user" | "admin";
+            role?: "guest" | "user" | "admin";
             /**
              * @description Unique; capitals count.
              * @example bob

@@ -130,105 +130,6 @@ func inserted(e sqltext.Engine, tokens []sqltext.Token, add func(param, use stri
 	}
 }
 
-// uncast is the statement without casts, and with sqlc's macros written as @name.
-func uncast(tokens []sqltext.Token) []sqltext.Token {
-	var out []sqltext.Token
-	for i := 0; i < len(tokens); i++ {
-		t := tokens[i]
-		if name, length, ok := queryfile.MacroAt(tokens, i); ok {
-			t.Kind, t.Text = sqltext.Param, "@"+name
-			out = append(out, t)
-			i += length - 1
-			continue
-		}
-		switch {
-		case t.Kind == sqltext.Op && t.Text == "::":
-			for i+1 < len(tokens) && (tokens[i+1].IsPunct("[") || tokens[i+1].IsPunct("]") || tokens[i+1].Kind == sqltext.Word && tokens[i].Text == "::") {
-				i++
-			}
-		case t.Is("CAST") && i+1 < len(tokens) && tokens[i+1].IsPunct("("):
-			end := closing(tokens, i+1)
-			as := end
-			for as > i && !tokens[as].Is("AS") {
-				as--
-			}
-			if inner := tokens[min(i+2, end):max(as, min(i+2, end))]; len(inner) == 1 || isColumn(inner) {
-				out = append(out, inner...)
-			} else {
-				out = append(out, tokens[i+1])
-				out = append(out, uncast(inner)...)
-				out = append(out, tokens[end])
-			}
-			i = end
-		case t.Kind == sqltext.Op && t.Text == "+" && (len(out) == 0 || out[len(out)-1].Kind == sqltext.Op || out[len(out)-1].IsPunct("(") || out[len(out)-1].IsPunct(",")):
-			// a sign, which keeps SQLite from using an index or an affinity
-		default:
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
-func parameter(tokens []sqltext.Token) string {
-	if len(tokens) == 1 && tokens[0].Kind == sqltext.Param {
-		return strings.ToLower(tokens[0].Text[1:])
-	}
-	return ""
-}
-
-func columnOf(e sqltext.Engine, tokens []sqltext.Token) string {
-	if len(tokens) == 0 || !isColumn(tokens) {
-		return ""
-	}
-	return tokens[len(tokens)-1].Name(e)
-}
-
-// operandBefore is the column, the parameter or the list that ends before i.
-func operandBefore(tokens []sqltext.Token, i int) []sqltext.Token {
-	end := i
-	if tokens[i-1].IsPunct(")") {
-		depth := 0
-		for i--; i >= 0; i-- {
-			if tokens[i].IsPunct(")") {
-				depth++
-			} else if tokens[i].IsPunct("(") {
-				if depth--; depth == 0 {
-					return tokens[i:end]
-				}
-			}
-		}
-		return nil
-	}
-	i--
-	for i >= 2 && tokens[i].IsName() && tokens[i-1].IsPunct(".") {
-		i -= 2
-	}
-	return tokens[max(i, 0):end]
-}
-
-// operandBehind is the column, the parameter or the list that begins at i.
-func operandBehind(tokens []sqltext.Token, i int) []sqltext.Token {
-	if tokens[i].IsPunct("(") {
-		return tokens[i : closing(tokens, i)+1]
-	}
-	end := i + 1
-	for end+1 < len(tokens) && tokens[end].IsPunct(".") {
-		end += 2
-	}
-	if end < len(tokens) && (tokens[end].IsPunct("(") || tokens[end].Kind == sqltext.Op && comparisons[tokens[end].Text] == "") {
-		return nil // the beginning of a longer expression
-	}
-	return tokens[i:end]
-}
-
-// rowOf are the parts of a list in parentheses, or the operand itself.
-func rowOf(tokens []sqltext.Token) [][]sqltext.Token {
-	if len(tokens) > 0 && tokens[0].IsPunct("(") {
-		return listed(tokens)
-	}
-	return [][]sqltext.Token{tokens}
-}
-
 // compareClauses holds the outermost clauses against each other.
 func compareClauses(p pair, differ differFunc) {
 	a, b := clauses(p.pg.Engine, p.pg.Tokens), clauses(p.lite.Engine, p.lite.Tokens)
@@ -265,7 +166,7 @@ func clauses(e sqltext.Engine, tokens []sqltext.Token) map[string]string {
 		case depth > 0:
 		case t.Is("BY") && i > 0 && plain[i-1].IsAny("ORDER", "GROUP"):
 			clause := strings.ToUpper(plain[i-1].Text) + " BY"
-			out[clause] = clause + " " + text(e, plain[i+1:orderEnd(plain, i+1)])
+			out[clause] = clause + " " + orderText(e, plain[i+1:orderEnd(plain, i+1)])
 		case t.IsAny("LIMIT", "OFFSET") && i+1 < len(plain):
 			clause := strings.ToUpper(t.Text)
 			out[clause] = clause + " " + text(e, plain[i+1:i+2])
@@ -278,6 +179,21 @@ func clauses(e sqltext.Engine, tokens []sqltext.Token) map[string]string {
 		}
 	}
 	return out
+}
+
+// orderText writes the columns of a list and their directions. Expressions are each
+// engine's own.
+func orderText(e sqltext.Engine, list []sqltext.Token) string {
+	var out []string
+	for _, item := range commas(list) {
+		by := direction(item)
+		rest, name := item[len(by):], "…"
+		if len(by) > 0 && isColumn(by) {
+			name = columnOf(e, by)
+		}
+		out = append(out, strings.TrimSpace(name+" "+text(e, rest)))
+	}
+	return strings.Join(out, ", ")
 }
 
 // text writes tokens in one way, without the tables of columns.

@@ -58,26 +58,57 @@ func checkOrder(in *input, s *side, problems *diag.List) {
 			continue
 		}
 		for _, item := range commas(s.Tokens[i+1 : orderEnd(s.Tokens, i+1)]) {
+			if expression := s.aliased(item); expression != nil { // what its name stands for
+				if why := n.expression(expression, grouped(s.Tokens)); why != "" {
+					n.refuseOrder(s, item, why, problems)
+				}
+				continue
+			}
 			n.checkLocale(s, item, problems)
 			if slices.ContainsFunc(item, func(t sqltext.Token) bool { return t.Is("NULLS") }) {
 				continue
 			}
-			for len(item) > 0 && item[len(item)-1].IsAny("ASC", "DESC") {
-				item = item[:len(item)-1]
-			}
-			if why := n.column(item); why != "" {
-				problems.Add(s.problem(item[0].Line, "NULL comes last on PostgreSQL and first on SQLite, and "+why,
-					"say where it is to stand by NULLS FIRST or NULLS LAST in both files, or leave NULL out by WHERE … IS NOT NULL"))
+			if why := n.column(direction(item)); why != "" {
+				n.refuseOrder(s, item, why, problems)
 			}
 		}
 	}
 }
 
-// checkLocale refuses text in an order that is the database's own on PostgreSQL.
-func (n *nulls) checkLocale(s *side, item []sqltext.Token, problems *diag.List) {
+func (n *nulls) refuseOrder(s *side, item []sqltext.Token, why string, problems *diag.List) {
+	if slices.ContainsFunc(item, func(t sqltext.Token) bool { return t.Is("NULLS") }) {
+		return
+	}
+	problems.Add(s.problem(item[0].Line, "NULL comes last on PostgreSQL and first on SQLite, and "+why,
+		"say where it is to stand by NULLS FIRST or NULLS LAST in both files, or leave NULL out by WHERE … IS NOT NULL"))
+}
+
+// direction is the item of an ORDER BY without its direction.
+func direction(item []sqltext.Token) []sqltext.Token {
 	for len(item) > 0 && item[len(item)-1].IsAny("ASC", "DESC", "NULLS", "FIRST", "LAST") {
 		item = item[:len(item)-1]
 	}
+	return item
+}
+
+// aliased is the expression that a list of the outermost SELECT gives the name that an
+// order is by; nil where the name is a column's.
+func (s *side) aliased(item []sqltext.Token) []sqltext.Token {
+	item = direction(item)
+	if len(item) != 1 || len(s.Lists) != 1 {
+		return nil
+	}
+	for _, c := range s.Lists[0] {
+		if c.Name != "" && strings.EqualFold(c.Name, item[0].Name(s.Engine)) && !isColumn(c.Tokens) {
+			return unaliased(c.Tokens)
+		}
+	}
+	return nil
+}
+
+// checkLocale refuses text in an order that is the database's own on PostgreSQL.
+func (n *nulls) checkLocale(s *side, item []sqltext.Token, problems *diag.List) {
+	item = direction(item)
 	if len(item) == 0 || !isColumn(item) {
 		return
 	}
