@@ -140,11 +140,7 @@ func faults() []mutation {
 		},
 		{
 			"the lock of a migrator outlives him on SQLite", "schema/lock_file.go",
-<<<<<<< HEAD
-			"file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE,", "file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL,",
-=======
 			"os.OpenFile(name, os.O_RDWR|os.O_CREATE,", "os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL,",
->>>>>>> main
 			[]string{"schema.TestKilledAnywhere"},
 		},
 		{
