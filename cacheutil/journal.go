@@ -61,6 +61,17 @@ func (j *journal) add(s subject, version int64) bool {
 	return true
 }
 
+// length is how many invalidations Valkey has yet to take. When more were missed than are
+// kept it is as many as are kept.
+func (j *journal) length() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.overflow {
+		return max(j.limit, 1)
+	}
+	return len(j.pending)
+}
+
 func (j *journal) has(s subject) bool {
 	if j.count.Load() == 0 {
 		return false

@@ -245,7 +245,7 @@ func (r *remote) dropped(s subject) {
 func (r *remote) state() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := State{Valkey: stateDown, Tracking: r.local.usable.Load(), BreakerOpen: r.breaker.open(), Pending: int(r.journal.count.Load())}
+	s := State{Valkey: stateDown, Tracking: r.local.usable.Load(), BreakerOpen: r.breaker.open(), Pending: r.journal.length()}
 	if _, _, err := r.usable(); err == nil { // connected, and it is known to be the same as before
 		s.Valkey = stateUp
 	}

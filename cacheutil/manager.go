@@ -56,7 +56,8 @@ type State struct {
 	Tracking bool
 	// BreakerOpen tells that Valkey is not asked because it did not answer.
 	BreakerOpen bool
-	// Pending is the number of invalidations that Valkey has yet to take.
+	// Pending is the number of invalidations that Valkey has yet to take, at the most
+	// Config.MaxPending: when more were missed everything is put out of reach.
 	Pending int
 }
 

@@ -69,7 +69,8 @@ func (c *ServeCmd) Run(g *Globals) error {
 		return errors.Join(err, ln.Close())
 	}
 	defer serving(cfg, log)()
-	return errors.Join(serve(g, cfg, seen, st, ln, c.reload(g, readOnly, seen.log)), closeStore(st))
+	err = serve(g, cfg, seen, st, ln, c.reload(g, readOnly, seen.log))
+	return errors.Join(err, tellOthers(g.Context, cfg, st, seen.log), closeStore(st))
 }
 
 // serving marks an SQLite file as one that a server serves from, and warns where another

@@ -286,6 +286,16 @@ func faults() []mutation {
 			[]string{"store.TestWriteBehind"},
 		},
 		{
+			"two servers lock the rows of write-behind in different orders", "store/behind.go",
+			"\tslices.SortFunc(batch, func(a, b model.NeuronApplyStateParams) int { return cmp.Compare(a.ID, b.ID) })\n", "\t_ = cmp.Compare[string]\n",
+			[]string{"store.TestWriteBehindLocksInOneOrder"},
+		},
+		{
+			"a server takes along what the cache server did not take", "cmd/hal9/serve.go",
+			"err, tellOthers(g.Context, cfg, st, seen.log), closeStore", "err, closeStore",
+			[]string{"cmd/hal9.TestServerEndsWithoutTheCacheServer"},
+		},
+		{
 			"a server that is heard no more is not looked into", "stream/presence.go",
 			"\t\tin.owe(at.Add(-f.cfg.Overlap))\n", "",
 			[]string{"stream.TestServerThatFellSilent"},

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/hal9-ai/hal9/internal/testenv"
+)
+
+// A server that ends while it cannot reach the cache server has the others forget what it
+// wrote: they would have it in the cache server for an hour.
+func TestServerEndsWithoutTheCacheServer(t *testing.T) {
+	t.Parallel()
+	database, cache := testenv.PostgresDatabase(t), testenv.CacheURL(t)
+	link := behindProxy(t, cache)
+	common := []string{"--cache-key-prefix", t.Name() + ":", "--cache-epoch-interval", "1s", "--migrate"}
+	writer := startServe(t, database, append(common, "--cache-url", link.url)...)
+	reader := startServe(t, database, append(common, "--cache-url", cache)...)
+	const path = "/api/v1/neurons/neuron-l4"
+	if before := reader.get(t, path); strings.Contains(before, "Degraded") {
+		t.Fatalf("before: %s", before)
+	}
+	link.Stop()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, writer.url+path+"/state", strings.NewReader(`{"state":"Degraded"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s %v: %s", resp.Status, err, body)
+	}
+	if code := writer.end(); code != exitOK {
+		t.Errorf("ended with %d:\n%s", code, writer.stderr)
+	}
+	testenv.Eventually(t, "the other server to forget what it cached", func() bool {
+		return strings.Contains(reader.get(t, path), "Degraded")
+	})
+	if code := reader.end(); code != exitOK || strings.Contains(reader.stderr.String(), "did not take invalidations") {
+		t.Errorf("ended with %d, as if it owed something too:\n%s", code, reader.stderr)
+	}
+}
