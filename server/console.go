@@ -9,6 +9,8 @@ import (
 	"path"
 	"strings"
 
+	"github.com/gin-gonic/gin"
+
 	"github.com/hal9-ai/hal9/internal/uplot"
 )
 
@@ -56,6 +58,8 @@ func (s *Server) registerConsole() error {
 		kind := contentTypeOf(path.Ext(route))
 		s.handle(http.MethodGet, route, public(), s.staticFile(file, kind, consolePolicy))
 	}
+	// Who types the address alone is a person: programs know a route.
+	s.handle(http.MethodGet, "/", public(), func(c *gin.Context) { c.Redirect(http.StatusSeeOther, consolePath) })
 	return nil
 }
 

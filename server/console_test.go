@@ -11,6 +11,14 @@ import (
 
 // The console asks nobody but this server: each file that it names is served, under a
 // policy that refuses everything else.
+// The address alone, as people type it, leads to the console.
+func TestAddressAlone(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine, inMode(server.AuthRequired))
+	s.ask("GET", "/", "").want(200, "<title>HAL9 console</title>")
+	s.ask("GET", "/nowhere", "").problem(404, "/console shows the service")
+}
+
 func TestConsoleIsComplete(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, sqliteEngine, inMode(server.AuthRequired))

@@ -19,10 +19,10 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // UndocumentedRoutes are served but are not part of the API: the document itself, the
-// page that shows it, and the console.
+// page that shows it, the console, and the way there from the address alone.
 func UndocumentedRoutes() []string {
 	routes := []string{
-		"GET /openapi.json", "GET /docs", "GET /docs/docs.js",
+		"GET /", "GET /openapi.json", "GET /docs", "GET /docs/docs.js",
 		"GET /docs/swagger-ui.css", "GET /docs/swagger-ui-bundle.js",
 	}
 	files, _ := consoleAssets() // no server is made if they cannot be read

@@ -148,7 +148,7 @@ func serviceFamilies() []MetricFamily {
 		{Name: "hal9_signal_stream_events_total", Kind: counter, Help: "Signals sent to listeners, once for each."},
 		{Name: "hal9_signal_stream_dropped_total", Kind: counter, Labels: "reason", Help: "Streams that the server ended: slow, revoked, shutdown or failed."},
 		{Name: "hal9_signal_stream_resumes_total", Kind: counter, Labels: "from", Help: "Listeners that came back or began in the past, by where from: their very place, the memory or the database."},
-		{Name: "hal9_signal_stream_notices_total", Kind: counter, Labels: "direction", Help: "Notices of committed signals: sent to other servers, received from them, or failed to be sent."},
+		{Name: "hal9_signal_stream_notices_total", Kind: counter, Labels: "direction", Help: "Notices of committed signals, and that a server is there: sent to other servers, received from them, or failed to be sent."},
 		{Name: "hal9_signal_stream_rows_read_total", Kind: counter, Help: "Signals read from the database for the stream."},
 		{Name: "hal9_signal_stream_catch_ups_total", Kind: counter, Help: "Times when signals were looked for in the database by their time."},
 		{Name: "hal9_upkeep_leader", Kind: gauge, Help: "1 while this server does the housekeeping of the database, 0 while another does."},

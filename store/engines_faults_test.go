@@ -71,7 +71,7 @@ func testTypes(t *testing.T, p *pair) {
 			update := fmt.Sprintf("UPDATE %s SET %s = %s", c.table, c.name, value) //nolint:gosec // of the table above
 			if result, err := p.liteDB.ExecContext(t.Context(), update); err == nil {
 				n, err := result.RowsAffected()
-				t.Errorf("%s went through, for %d rows (%v)", update, n, err)
+				t.Errorf("%s went through, for %d rows (%v); none if testTypes puts no row into the table", update, n, err)
 			}
 		}
 	}

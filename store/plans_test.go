@@ -117,7 +117,7 @@ func checkIndexes(t *testing.T, indexes []index, used map[string][]string) {
 		}
 		for _, q := range ix.queries {
 			if !slices.Contains(used[q], ix.name) {
-				t.Errorf("%s does not use %s, but %v", q, ix.name, used[q])
+				t.Errorf("%s does not use %s, but %v (if its table is empty, fill it in seedPostgres and seedSQLite)", q, ix.name, used[q])
 			}
 		}
 	}

@@ -158,7 +158,7 @@ func wantSame(t *testing.T, report *copydb.Report) {
 	}
 	for _, table := range report.Tables {
 		if table.SourceRows == 0 {
-			t.Errorf("the test has no rows in %s", table.Table)
+			t.Errorf("%s is empty: let fill put rows in", table.Table)
 		}
 	}
 }
