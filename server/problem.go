@@ -203,11 +203,15 @@ func problemOf(m *huma.ErrorModel, query []string) *problem {
 	if len(fields) == 0 {
 		return newProblem(m.Status, m.Detail)
 	}
-	// huma goes through maps: the same request gets the same answer each time.
+	sortFields(fields)
+	return newProblem(m.Status, "", fields...)
+}
+
+// sortFields has the same request get the same answer each time: huma goes through maps.
+func sortFields(fields []problemField) {
 	slices.SortStableFunc(fields, func(a, b problemField) int {
 		return cmp.Or(strings.Compare(a.Location, b.Location), strings.Compare(a.Message, b.Message))
 	})
-	return newProblem(m.Status, "", fields...)
 }
 
 // answerOptions are how answers are written. Text that came in with broken UTF-8

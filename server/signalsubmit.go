@@ -264,6 +264,7 @@ func (r *signalReader) read(text []byte, index int) (model.SignalInsertParams, [
 		for i, err := range r.result.Errors {
 			faults[i] = faultOf(at, err)
 		}
+		sortFields(faults)
 		return model.SignalInsertParams{}, faults
 	}
 
