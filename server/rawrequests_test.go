@@ -3,7 +3,6 @@ package server_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,15 +18,8 @@ var statusLine = regexp.MustCompile(`HTTP/1\.[01] (\d\d\d) `)
 // answers to all of it with their statuses.
 func (s *serving) exchange(bytes string) (statuses []string, answers string) {
 	s.t.Helper()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(s.t.Context(), "tcp", s.listener.Addr().String())
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	conn := s.dial()
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		s.t.Fatal(err)
-	}
 	// Either may fail where the server has closed: what it said before counts.
 	_, _ = conn.Write([]byte(bytes + "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
 	all, _ := io.ReadAll(conn)

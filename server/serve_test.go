@@ -199,18 +199,25 @@ func TestBrokenTransfers(t *testing.T) {
 	}
 }
 
-// raw sends bytes and returns the beginning of the answer.
-func (s *serving) raw(request string) string {
+// dial opens a connection that lasts for as long as tests wait.
+func (s *serving) dial() net.Conn {
 	s.t.Helper()
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(s.t.Context(), "tcp", s.listener.Addr().String())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }()
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		s.t.Fatal(err)
 	}
+	return conn
+}
+
+// raw sends bytes and returns the beginning of the answer.
+func (s *serving) raw(request string) string {
+	s.t.Helper()
+	conn := s.dial()
+	defer func() { _ = conn.Close() }()
 	if _, err := conn.Write([]byte(request)); err != nil {
 		s.t.Fatal(err)
 	}

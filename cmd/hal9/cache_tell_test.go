@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,19 +22,7 @@ func TestServerEndsWithoutTheCacheServer(t *testing.T) {
 		t.Fatalf("before: %s", before)
 	}
 	link.Stop()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, writer.url+path+"/state", strings.NewReader(`{"state":"Degraded"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, _ := io.ReadAll(resp.Body)
-	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s %v: %s", resp.Status, err, body)
-	}
+	writer.send(t, http.MethodPut, path+"/state", `{"state":"Degraded"}`, http.StatusOK)
 	if code := writer.end(); code != exitOK {
 		t.Errorf("ended with %d:\n%s", code, writer.stderr)
 	}

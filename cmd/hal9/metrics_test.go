@@ -27,10 +27,16 @@ func (s *served) scrape(t *testing.T) map[string]*dto.MetricFamily {
 	return families
 }
 
-// post sends JSON; its answer must be of the kind 2xx.
+// post sends JSON by POST.
 func (s *served) post(t *testing.T, path, body string, want int) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
+	s.send(t, http.MethodPost, path, body, want)
+}
+
+// send sends JSON; its answer must have the status.
+func (s *served) send(t *testing.T, method, path, body string, want int) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,20 +74,15 @@ func (c *cachePlan) movedBy(w *staleWrite, x *cache, r *cachedRead, set []string
 // assigned are the columns that an UPDATE sets to something else than what they are.
 func assigned(e sqltext.Engine, tokens []sqltext.Token) []string {
 	var out []string
-	depth, inSet := 0, false
-	for i, t := range tokens {
+	inSet := false
+	for i, t := range sqltext.Outside(tokens) {
 		switch {
-		case t.IsPunct("("):
-			depth++
-		case t.IsPunct(")"):
-			depth--
-		case depth > 0:
 		case t.Is("SET"):
 			inSet = true
 		case t.IsAny("WHERE", "FROM", "RETURNING"):
 			inSet = false
 		}
-		begins := inSet && depth == 0 && i > 0 && (tokens[i-1].Is("SET") || tokens[i-1].IsPunct(","))
+		begins := inSet && i > 0 && (tokens[i-1].Is("SET") || tokens[i-1].IsPunct(","))
 		if begins && i+2 < len(tokens) && t.IsName() && tokens[i+1].Text == "=" {
 			own := tokens[i+2].IsName() && tokens[i+2].Name(e) == t.Name(e) && (i+3 == len(tokens) || tokens[i+3].IsPunct(",") || tokens[i+3].Is("WHERE"))
 			if !own {

@@ -278,14 +278,8 @@ func (n *nulls) readDerived(tokens []sqltext.Token) {
 // grouped tells whether a statement has a GROUP BY of its own: then its aggregates see
 // a row at least.
 func grouped(tokens []sqltext.Token) bool {
-	depth := 0
-	for _, t := range tokens {
-		switch {
-		case t.IsPunct("("):
-			depth++
-		case t.IsPunct(")"):
-			depth--
-		case depth == 0 && t.Is("GROUP"):
+	for _, t := range sqltext.Outside(tokens) {
+		if t.Is("GROUP") {
 			return true
 		}
 	}

@@ -68,14 +68,9 @@ func (k *tables) column(e sqltext.Engine, table string, item []sqltext.Token) {
 	}
 	k.locale[table][name] = e == sqltext.Postgres && len(item) > 1 && item[1].IsAny("text", "varchar", "char", "character", "citext") &&
 		!slices.ContainsFunc(item, func(t sqltext.Token) bool { return t.Text == `"C"` || t.Text == `"POSIX"` || t.Is("ucs_basic") })
-	depth := 0
-	for i, t := range item {
+	for i, t := range sqltext.Outside(item) {
 		switch {
-		case t.IsPunct("("):
-			depth++
-		case t.IsPunct(")"):
-			depth--
-		case depth > 0 || i == 0:
+		case i == 0:
 		case t.Is("UNIQUE"), t.Is("PRIMARY"):
 			k.unique[table] = append(k.unique[table], []string{name})
 			if t.Is("PRIMARY") && (e == sqltext.Postgres || item[1].Is("INTEGER")) {
@@ -102,29 +97,13 @@ func keyColumns(e sqltext.Engine, item []sqltext.Token, word string) []string {
 
 // listed splits the first list in parentheses at its outer commas.
 func listed(tokens []sqltext.Token) [][]sqltext.Token {
-	var out [][]sqltext.Token
-	depth, begin := 0, -1
-	for i, t := range tokens {
-		switch {
-		case t.IsPunct("("):
-			if depth++; depth == 1 {
-				begin = i + 1
-			}
-		case t.IsPunct(")"):
-			if depth--; depth == 0 {
-				if begin < i {
-					out = append(out, tokens[begin:i])
-				}
-				return out
-			}
-		case t.IsPunct(",") && depth == 1:
-			if begin < i {
-				out = append(out, tokens[begin:i])
-			}
-			begin = i + 1
-		}
+	open := slices.IndexFunc(tokens, func(t sqltext.Token) bool { return t.IsPunct("(") })
+	if open < 0 {
+		return nil
 	}
-	return out
+	end := closing(tokens, open)
+	empty := func(item []sqltext.Token) bool { return len(item) == 0 }
+	return slices.DeleteFunc(commas(tokens[min(open+1, end):end]), empty)
 }
 
 // alter takes in what ALTER TABLE does to columns and names.
@@ -163,14 +142,9 @@ func (s *schema) alter(e sqltext.Engine, k *tables, table string, tokens []sqlte
 // commas splits tokens at commas that stand in no parentheses.
 func commas(tokens []sqltext.Token) [][]sqltext.Token {
 	var out [][]sqltext.Token
-	depth, begin := 0, 0
-	for i, t := range tokens {
-		switch {
-		case t.IsPunct("("):
-			depth++
-		case t.IsPunct(")"):
-			depth--
-		case t.IsPunct(",") && depth == 0:
+	begin := 0
+	for i, t := range sqltext.Outside(tokens) {
+		if t.IsPunct(",") {
 			out = append(out, tokens[begin:i])
 			begin = i + 1
 		}

@@ -40,14 +40,8 @@ func MacroAt(tokens []sqltext.Token, i int) (name string, length int, ok bool) {
 // for each SELECT that stands in no parentheses, of which the first gives the names.
 func Lists(tokens []sqltext.Token) [][]Item {
 	var out [][]Item
-	depth := 0
-	for i, t := range tokens {
+	for i, t := range sqltext.Outside(tokens) {
 		switch {
-		case t.IsPunct("("):
-			depth++
-		case t.IsPunct(")"):
-			depth--
-		case depth > 0:
 		case t.Is("RETURNING"):
 			return [][]Item{items(tokens[i+1:], true)}
 		case t.Is("SELECT"):
