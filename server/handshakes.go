@@ -38,7 +38,7 @@ type accepted struct {
 func newHandshakeListener(ctx context.Context, s *Server, ln net.Listener, config *tls.Config, timeout time.Duration) *handshakeListener {
 	l := &handshakeListener{Listener: ln, server: s, config: config, timeout: timeout, ready: make(chan accepted)}
 	l.ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
-	go l.run()
+	go l.run() //nolint:contextcheck // what it logs belongs to no call
 	return l
 }
 

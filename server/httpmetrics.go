@@ -72,7 +72,7 @@ func (r *routeMetrics) add(m *httpMetrics, status int) *statusMetric {
 	if !ok {
 		v, _ = r.statuses.LoadOrStore(status, m.newStatus(r.key, status))
 	}
-	metric := v.(*statusMetric) //nolint:errcheck,forcetypeassert // nothing else is in it
+	metric := v.(*statusMetric) //nolint:forcetypeassert // nothing else is in it
 	metric.requests.Inc()
 	m.requests.Add(1)
 	if status >= http.StatusInternalServerError {

@@ -60,7 +60,10 @@ func problemOfRefusal(said []byte) *problem {
 	line, _, _ := bytes.Cut(said[len("HTTP/1.1 "):], []byte("\r\n"))
 	code, text, _ := strings.Cut(string(line), " ")
 	status, err := strconv.Atoi(code)
-	if err != nil || status < http.StatusBadRequest {
+	if err != nil {
+		status = 0
+	}
+	if status < http.StatusBadRequest {
 		return nil
 	}
 	switch status {
