@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"github.com/hal9-ai/hal9/internal/pgurl"
 )
 
 // cleanUpTimeout bounds what is still done for the database after a context has ended.
@@ -23,10 +25,11 @@ type postgres struct {
 }
 
 func openPostgres(ctx context.Context, databaseURL string, o Options) (*Migrator, error) {
-	config, err := pgx.ParseConfig(databaseURL)
+	pool, err := pgurl.Parse(databaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrURL, err)
 	}
+	config := pool.ConnConfig
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "hal9 migrate"
 	}
@@ -40,7 +43,7 @@ func openPostgres(ctx context.Context, databaseURL string, o Options) (*Migrator
 	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(endWithClient))
 	// The lock belongs to a connection: it and all migrations share this one.
 	db.SetMaxOpenConns(1)
-	if err := checkSchema(ctx, db); err != nil {
+	if err := checkSchema(ctx, db, config); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 
@@ -54,9 +57,17 @@ func openPostgres(ctx context.Context, databaseURL string, o Options) (*Migrator
 
 // checkSchema connects. goose would take any schema's tables for its own if the search
 // path led nowhere.
-func checkSchema(ctx context.Context, db *sql.DB) error {
+func checkSchema(ctx context.Context, db *sql.DB, config *pgx.ConnConfig) error {
 	var name sql.NullString
-	if err := db.QueryRowContext(ctx, "SELECT current_schema()").Scan(&name); err != nil {
+	err := db.QueryRowContext(ctx, "SELECT current_schema()").Scan(&name)
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: connect to %s: %w", ErrUnreachable, pgurl.Target(&config.Config), context.Cause(ctx))
+	case connecting:
+		return fmt.Errorf("%w: connect to %s: %s", ErrUnreachable, pgurl.Target(&config.Config), pgurl.Why(err))
+	default:
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	if !name.Valid {

@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/schema"
@@ -151,6 +154,47 @@ func TestLeastRights(t *testing.T) {
 		if _, err := connect(t, as(t, address, other)).ExecContext(t.Context(), "SELECT "+call); err == nil {
 			t.Errorf("anybody may call %s", call)
 		}
+	}
+}
+
+// A server that starts tells which of the guide's rights it lacks.
+func TestCheckRights(t *testing.T) {
+	t.Parallel()
+	address := migrated(t)
+	owner := connect(t, address)
+	role := newRole(t, owner)
+	conn, err := pgx.Connect(t.Context(), as(t, address, role))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	lacks := func() []string {
+		t.Helper()
+		err := schema.CheckRights(t.Context(), conn)
+		lacking, ok := errors.AsType[*schema.RightsError](err)
+		if err != nil && (!ok || lacking.Role != role || !strings.Contains(err.Error(), "hal9 migrate grant "+role)) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			return nil
+		}
+		return lacking.Lacks
+	}
+	// Each table but goose's and the partitions, the sequence, the three functions.
+	tables := one[int](t, owner, "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition")
+	if got := lacks(); len(got) != tables+1+3 {
+		t.Errorf("a role without rights lacks %d, want %d: %q", len(got), tables+1+3, got)
+	}
+	grant(t, address, role)
+	if got := lacks(); got != nil {
+		t.Errorf("with all rights it lacks %q", got)
+	}
+	run(t, owner, "REVOKE INSERT, DELETE ON signals FROM "+role)
+	run(t, owner, "REVOKE USAGE ON SEQUENCE row_version_seq FROM "+role)
+	run(t, owner, "REVOKE EXECUTE ON FUNCTION signals_partition_list() FROM "+role)
+	want := []string{"INSERT, DELETE on signals", "USAGE on row_version_seq", "EXECUTE on signals_partition_list()"}
+	if got := lacks(); !slices.Equal(got, want) {
+		t.Errorf("it lacks %q, want %q", got, want)
 	}
 }
 

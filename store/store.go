@@ -52,6 +52,9 @@ type Config struct {
 	// that is not up to date is an error, but for a database in memory, which is
 	// always new.
 	Migrate bool
+	// Serves has Open look whether the role may do what a server does: at the first write it
+	// would be too late (PostgreSQL).
+	Serves bool
 	// ReadOnly tells at each write whether it is refused with ErrReadOnly. Never.
 	ReadOnly func() bool
 	// Observer is told of every query that the engine runs. Nobody.
@@ -136,7 +139,11 @@ func openPostgres(ctx context.Context, cfg Config) (model.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	if err := usable(schema.CheckPostgres(ctx, st.Pool())); err != nil {
+	err = usable(schema.CheckPostgres(ctx, st.Pool()))
+	if err == nil && cfg.Serves {
+		err = schema.CheckRights(ctx, st.Pool())
+	}
+	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	return st, nil

@@ -118,11 +118,11 @@ func prepareTarget(g *Globals, url string, migrate bool) error {
 	}
 	m, err := schema.Open(g.Context, url, schema.Options{})
 	if err != nil {
-		return migrateError(err)
+		return migrateError(err, nil)
 	}
 	_, err = m.Up(g.Context)
 	if err := errors.Join(err, m.Close()); err != nil {
-		return migrateError(err)
+		return migrateError(err, nil)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hal9-ai/hal9/internal/config"
 	"github.com/hal9-ai/hal9/schema"
 )
 
@@ -262,14 +261,14 @@ func (c *Change) migrate(g *Globals, o Output, s Settings, command string, fn fu
 		},
 	})
 	if err != nil {
-		return migrateError(err)
+		return migrateError(err, loaded)
 	}
 	defer func() {
 		if closeErr := m.Close(); err == nil {
 			err = closeErr
 		}
 	}()
-	return migrateError(fn(ctx, m))
+	return migrateError(fn(ctx, m), loaded)
 }
 
 // context bounds a command by --timeout.
@@ -292,26 +291,6 @@ type timeoutError struct{ after time.Duration }
 func (e *timeoutError) Error() string { return fmt.Sprintf("--timeout %s passed", e.after) }
 
 func (*timeoutError) Unwrap() error { return context.DeadlineExceeded }
-
-// adminURL is the URL past a pooler.
-func adminURL(c *config.Config) string {
-	if c.Database.AdminURL != "" {
-		return c.Database.AdminURL
-	}
-	return c.Database.URL
-}
-
-// migrateError gives an error of package schema its exit code.
-func migrateError(err error) error {
-	switch {
-	case errors.Is(err, schema.ErrUnreachable):
-		return &ExitError{Code: exitUnreachable, Err: err}
-	case errors.Is(err, schema.ErrURL), errors.Is(err, schema.ErrVersion):
-		return &ExitError{Code: exitUsage, Err: err}
-	default:
-		return err
-	}
-}
 
 // printScript prints the script of a dry run.
 func printScript(w io.Writer) func(string, error) error {

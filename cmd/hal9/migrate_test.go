@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,7 +124,7 @@ func TestMigrateUnreachable(t *testing.T) {
 		{"migrate", "up"}, {"migrate", "status"}, {"migrate", "down", "--yes"}, {"partitions", "list"},
 	} {
 		got := hal9(t, []string{"HAL9_DATABASE_URL=" + nowhere}, args...)
-		got.want(t, exitUnreachable, "", "127.0.0.1:1")
+		got.want(t, exitUnreachable, "", "127.0.0.1:1, database hal9, as user hal9: nobody listens there\nIs PostgreSQL running, and is database.url (postgres://hal9:***@127.0.0.1:1/")
 		if strings.Contains(got.errors, "secret") {
 			t.Errorf("%v shows the password: %s", args, got.errors)
 		}
@@ -134,6 +135,46 @@ func TestMigrateUnreachable(t *testing.T) {
 		last := map[string]string{"migrate": "up", "partitions": "list"}[command]
 		hal9(t, []string{"HAL9_DATABASE_URL=sqlite::memory:"}, command, last).want(t, exitUsage, "", "name a file")
 	}
+}
+
+// A role that lacks rights is told what to do, by the commands and by a server that starts.
+func TestRoleWithoutRights(t *testing.T) {
+	t.Parallel()
+	owner := testenv.PostgresDatabase(t)
+	hal9(t, []string{"HAL9_DATABASE_URL=" + owner + "&pool_max_conns=3"}, "migrate", "up").want(t, exitOK, migrated(t), "")
+	conn, err := pgx.Connect(t.Context(), owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := "hal9_test_" + strings.ToLower(rand.Text()[:12])
+	statements := []string{"CREATE ROLE " + role + " LOGIN PASSWORD 'pw'", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + role}
+	t.Cleanup(func() {
+		for _, s := range []string{"DROP OWNED BY " + role, "DROP ROLE " + role} {
+			if _, err := conn.Exec(context.WithoutCancel(t.Context()), s); err != nil {
+				t.Errorf("%s: %v", s, err)
+			}
+		}
+		_ = conn.Close(context.WithoutCancel(t.Context())) // it is the test's own
+	})
+	u, err := url.Parse(owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "pw")
+	environ := []string{"HAL9_DATABASE_URL=" + u.String(), "HAL9_SERVER_LISTEN=127.0.0.1:0"}
+	run := func(statement string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(statements[0])
+	hal9(t, environ, "serve").want(t, exitFailure, "", "'hal9 migrate grant ROLE', run by the owner of the tables")
+	run(statements[1])
+	hal9(t, environ, "user", "list").want(t, exitOK, "NAME", "")
+	hal9(t, environ, "admin", "create-key").want(t, exitFailure, "", "the role may not do this")
+	hal9(t, environ, "migrate", "redo", "--yes").want(t, exitFailure, "", "This is for the owner of the tables")
+	hal9(t, environ, "serve").want(t, exitFailure, "", "the role "+role+" lacks rights that a server needs: INSERT, UPDATE, DELETE on database_epoch,")
 }
 
 // Migrations go past the pooler.

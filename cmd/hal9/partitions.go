@@ -247,7 +247,7 @@ func openForUpkeep(ctx context.Context, cfg *config.Config, timeout time.Duratio
 func checkSchema(ctx context.Context, cfg *config.Config) (err error) {
 	m, err := schema.Open(ctx, adminURL(cfg), schema.Options{})
 	if err != nil {
-		return migrateError(err)
+		return migrateError(err, cfg)
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
 	err = m.Check(ctx)
@@ -257,7 +257,7 @@ func checkSchema(ctx context.Context, cfg *config.Config) (err error) {
 	if errors.Is(err, schema.ErrAhead) {
 		return nil
 	}
-	return migrateError(err)
+	return migrateError(err, cfg)
 }
 
 func say(w io.Writer, text string) error {

@@ -66,7 +66,7 @@ func (c *RestoreCmd) Run(g *Globals) (err error) {
 		_, _ = fmt.Fprintf(g.Stderr, "hal9: waiting for %s, which migrates this database\n", holder)
 	})
 	if err != nil {
-		return migrateError(err)
+		return migrateError(err, cfg)
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	report, err := sqlite.Restore(g.Context, c.File, path, time.Now())

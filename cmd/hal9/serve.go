@@ -135,20 +135,19 @@ func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *
 		ReplicaURLs: replicas, ReplicaMaxLag: d.ReplicaMaxLag, ReplicaTimeout: d.ReplicaTimeout,
 		Migrate: migrate || d.Engine() == dburl.SQLite,
 		Cache:   cache, Observer: observer, ReadOnly: readOnly,
+		Serves: readOnly != nil && !readOnly(),
 	})
 	switch {
 	case err == nil:
 		return st, nil
 	case errors.Is(err, schema.ErrNotMigrated), errors.Is(err, schema.ErrBehind):
 		return nil, &ExitError{Code: exitPending, Err: err, Hint: "'hal9 serve --migrate' runs them and serves."}
-	case errors.Is(err, model.ErrUnavailable), errors.Is(err, model.ErrTimeout), errors.Is(err, schema.ErrUnreachable):
-		exit := &ExitError{Code: exitUnreachable, Err: err}
-		if d.Engine() == dburl.Postgres {
-			exit.Hint = "Is PostgreSQL running, and is database.url (" + config.MaskURL(d.URL) + ") right?"
-		}
-		return nil, exit
+	case errors.Is(err, schema.ErrUnreachable): // by what migrates first
+		return nil, &ExitError{Code: exitUnreachable, Err: err, Hint: isItRight(cfg, true)}
+	case errors.Is(err, model.ErrUnavailable), errors.Is(err, model.ErrTimeout):
+		return nil, &ExitError{Code: exitUnreachable, Err: err, Hint: isItRight(cfg, false)}
 	default:
-		return nil, err
+		return nil, refusedError(err, cfg, migrate)
 	}
 }
 

@@ -76,6 +76,7 @@ func TestBadValues(t *testing.T) {
 		{"database.url", "sqlite://100%.db", "write %25"},
 		{"database.url", "postgres://h:port/d", "no valid URL"},
 		{"database.url", "postgres://h/d x", "no valid URL"},
+		{"database.url", "postgres://h/d?sslmode=perhaps", `sslmode is "perhaps"; write sslmode=disable`},
 		{"database.admin_url", "sqlite://x.db", "no PostgreSQL URL"},
 		{"database.admin_url", "postgres://h/d", "no meaning beside an SQLite database.url"},
 		{"database.min_connections", "21", "21 is more than database.max_connections, which is 20 (default); make it at most 20"},

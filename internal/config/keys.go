@@ -193,7 +193,7 @@ func databaseKeys() []Key {
 		},
 		{
 			Name: "database.admin_url", Secret: true, check: adminURL(),
-			Help: "A PostgreSQL URL past the pooler, for migrations and upkeep, where database.url goes through one. Default: database.url.",
+			Help: "A PostgreSQL URL past the pooler, for migrations, the commands about partitions and the notices of stream.bus, where database.url goes through one. Default: database.url.",
 		},
 		{
 			Name: "database.max_connections", Default: "20", check: between(1, 10_000),

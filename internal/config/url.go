@@ -1,10 +1,12 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/hal9-ai/hal9/internal/dburl"
+	"github.com/hal9-ai/hal9/internal/pgurl"
 )
 
 // Engine tells which engine the URL names: dburl.Postgres or dburl.SQLite.
@@ -20,13 +22,25 @@ func sqliteFault(raw string) *fault {
 	return nil
 }
 
+// postgresFault says what is wrong with a PostgreSQL URL, the files that it names apart:
+// a configuration may be looked at elsewhere than it is used.
+func postgresFault(raw string) *fault {
+	if _, bad := splitURL(raw); bad != nil {
+		return bad
+	}
+	_, err := pgurl.Parse(raw)
+	if bad, ok := errors.AsType[*pgurl.Fault](err); ok && !bad.Here {
+		return &fault{bad.Problem, bad.Mend}
+	}
+	return nil
+}
+
 func databaseURL() check {
 	return check{"postgres://…, postgresql://… or sqlite:…", func(v any) *fault {
 		s := format(v)
 		switch dburl.Engine(s) {
 		case dburl.Postgres:
-			_, bad := splitURL(s)
-			return bad
+			return postgresFault(s)
 		case dburl.SQLite:
 			return sqliteFault(s)
 		default:
@@ -47,8 +61,7 @@ func adminURL() check {
 		if dburl.Engine(s) != dburl.Postgres {
 			return &fault{"this is no PostgreSQL URL", "begin it with postgres:// or postgresql://"}
 		}
-		_, bad := splitURL(s)
-		return bad
+		return postgresFault(s)
 	}}
 }
 
@@ -61,8 +74,8 @@ func replicaURLs() check {
 			if dburl.Engine(item) != dburl.Postgres {
 				return &fault{place + "is no PostgreSQL URL", "begin each with postgres:// or postgresql://, and give each host a URL of its own"}
 			}
-			if _, bad := splitURL(item); bad != nil {
-				return &fault{place + "is not valid", bad.mend}
+			if bad := postgresFault(item); bad != nil {
+				return &fault{place + "is not valid: " + bad.problem, bad.mend}
 			}
 		}
 		return nil

@@ -2,13 +2,14 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/hal9-ai/hal9/internal/pgurl"
 )
 
 const (
@@ -35,16 +36,17 @@ type Channel struct {
 func NewChannel(url, name string) *Channel { return &Channel{url: url, name: name} }
 
 func (c *Channel) connect(ctx context.Context) (*pgx.Conn, error) {
-	cfg, err := pgx.ParseConfig(c.url)
+	pool, err := pgurl.Parse(c.url)
 	if err != nil {
-		return nil, errors.New("database.admin_url or database.url cannot be read") // pgx would quote it
+		return nil, fmt.Errorf("database.admin_url or database.url: %w", err)
 	}
+	cfg := pool.ConnConfig
 	cfg.ConnectTimeout = channelConnectTimeout
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // prepares nothing
 	cfg.RuntimeParams["application_name"] = "hal9 notices"
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("connect for notices: %w", err)
+		return nil, fmt.Errorf("connect for notices to %s: %w", pgurl.Target(&cfg.Config), translate("", err))
 	}
 	return conn, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hal9-ai/hal9/internal/pgurl"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -89,20 +90,15 @@ func (c Config) validate() error {
 	return nil
 }
 
-// badURL never holds the URL.
-func badURL(key string) error {
-	return errors.New(key + " cannot be read as a PostgreSQL URL: write postgres://user:password@host:port/database, with special characters of the password percent-encoded")
-}
-
 // poolConfig turns the configuration into pgx's. Its errors never hold the URL,
 // which has a password in it.
 func (c Config) poolConfig() (*pgxpool.Config, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	pc, err := pgxpool.ParseConfig(c.URL)
+	pc, err := pgurl.Parse(c.URL)
 	if err != nil {
-		return nil, badURL("database.url")
+		return nil, fmt.Errorf("database.url: %w", err)
 	}
 	pc.MaxConns = int32(c.MaxConnections) //nolint:gosec // validated above
 	pc.MinConns = int32(c.MinConnections) //nolint:gosec // validated above

@@ -50,13 +50,15 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"wrong password", address(func(u *url.URL) { u.User = url.UserPassword("guarded", password+"x") }), []string{"guarded", "password was refused"}},
 		{"no password", address(func(u *url.URL) { u.User = url.User("guarded") }), []string{"guarded", "password was refused"}},
-		{"unknown user", address(func(u *url.URL) { u.User = url.UserPassword("nobody", password) }), []string{"nobody", "user or the password was refused"}},
-		{"unknown database", address(func(u *url.URL) { u.Path = "/nowhere" }), []string{"nowhere", "no such database"}},
-		{"nobody listens", address(func(u *url.URL) { u.Host = "127.0.0.1:1" }), []string{"127.0.0.1:1", "connection failed"}},
-		{"no such host", address(func(u *url.URL) { u.Host = "nowhere.invalid" }), []string{"nowhere.invalid", "connection failed"}},
+		{"unknown user", address(func(u *url.URL) { u.User = url.UserPassword("nobody", password) }), []string{"nobody", "the user was refused: there is none of this name"}},
+		{"unknown database", address(func(u *url.URL) { u.Path = "/nowhere" }), []string{"nowhere", "no such database", "CREATE DATABASE"}},
+		{"nobody listens", address(func(u *url.URL) { u.Host = "127.0.0.1:1" }), []string{"127.0.0.1:1", "nobody listens there"}},
+		{"no such host", address(func(u *url.URL) { u.Host = "nowhere.invalid" }), []string{"nowhere.invalid", "name"}},
 		{"no port", address(func(u *url.URL) { u.Host = "127.0.0.1:99999" }), []string{"cannot be read"}},
 		{"unescaped password", "postgres://guarded:" + password + "%zz@127.0.0.1/x", []string{"cannot be read", "percent-encoded"}},
-		{"unknown TLS mode", address(func(u *url.URL) { u.RawQuery = "sslmode=perhaps" }), []string{"cannot be read"}},
+		{"unknown TLS mode", address(func(u *url.URL) { u.RawQuery = "sslmode=perhaps" }), []string{"sslmode", "perhaps", "verify-full"}},
+		{"TLS demanded", address(func(u *url.URL) { u.RawQuery = "sslmode=require" }), []string{"no TLS came about", "sslmode"}},
+		{"unknown parameter", address(func(u *url.URL) { u.RawQuery = "sslmode=disable&lock_timeot=1s" }), []string{"does not take a parameter of the URL"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/hal9-ai/hal9/internal/pgurl"
 	"github.com/hal9-ai/hal9/model"
 )
 
@@ -19,6 +20,7 @@ const (
 	codeCheckViolation      = "23514"
 	codeReadOnly            = "25006"
 	codeInFailedTransaction = "25P02"
+	codeNoPrivilege         = "42501"
 	codeQueryCanceled       = "57014"
 	codeLockNotAvailable    = "55P03"
 	codeProgramLimit        = "54000"
@@ -37,9 +39,13 @@ func translate(query string, err error) error {
 	}
 	out := &model.Error{Entity: model.EntityOf(query), Cause: err}
 	var pg *pgconn.PgError
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		out.Kind, out.Cause = model.ErrNotFound, nil
+	case connecting && !ended:
+		out.Kind, out.Reason = model.ErrUnavailable, pgurl.Why(err)
 	case errors.As(err, &pg) && inDoubt(pg) && !nothingSent(err):
 		out.Kind = model.ErrInterrupted
 	case errors.As(err, &pg):
@@ -106,6 +112,8 @@ func classify(out *model.Error, pg *pgconn.PgError) {
 		out.Kind = model.ErrTimeout
 	case codeLockNotAvailable:
 		out.Kind, out.Reason = model.ErrUnavailable, "a lock was not free in time"
+	case codeNoPrivilege:
+		out.Kind, out.Reason = model.ErrInternal, "the role may not do this: 'hal9 migrate grant ROLE', by the owner of the tables, gives it what a server needs"
 	case codeInFailedTransaction:
 		out.Kind, out.Reason = model.ErrInternal, "an earlier statement of the transaction failed"
 	default:

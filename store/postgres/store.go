@@ -13,6 +13,7 @@ import (
 
 	"github.com/hal9-ai/hal9/gen/pgdb"
 	"github.com/hal9-ai/hal9/gen/pgstore"
+	"github.com/hal9-ai/hal9/internal/pgurl"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/schema"
 )
@@ -48,8 +49,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.reads = newReads(s)
 	if err := s.Ping(ctx); err != nil {
 		pool.Close()
-		c := pc.ConnConfig
-		return nil, fmt.Errorf("database.url: connect to %s:%d, database %s, as user %s: %w", c.Host, c.Port, c.Database, c.User, err)
+		return nil, fmt.Errorf("database.url: connect to %s: %w", pgurl.Target(&pc.ConnConfig.Config), err)
 	}
 	if err := s.openReplicas(ctx); err != nil {
 		pool.Close()

@@ -11,8 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hal9-ai/hal9/internal/pgurl"
 	"github.com/hal9-ai/hal9/schema"
 	"github.com/hal9-ai/hal9/store/postgres"
 )
@@ -26,10 +26,9 @@ type pgDatabase struct {
 }
 
 func openPostgres(ctx context.Context, url string) (database, error) {
-	// Through the pool's reader, which takes the parameters that are the pool's.
-	pc, err := pgxpool.ParseConfig(url)
+	pc, err := pgurl.Parse(url)
 	if err != nil {
-		return nil, errors.New("this is no PostgreSQL URL: write postgres://user:password@host:port/database, with special characters of the password percent-encoded")
+		return nil, err //nolint:wrapcheck // whoever gave the URL names its place
 	}
 	c := pc.ConnConfig
 	maps.Copy(c.RuntimeParams, map[string]string{
@@ -38,8 +37,7 @@ func openPostgres(ctx context.Context, url string) (database, error) {
 	})
 	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
-		// The error's text has the user and the host, and never the password.
-		return nil, fmt.Errorf("%w: connect to %s:%d, database %s, as user %s", ErrUnreachable, c.Host, c.Port, c.Database, c.User)
+		return nil, fmt.Errorf("%w: connect to %s: %s", ErrUnreachable, pgurl.Target(&c.Config), pgurl.Why(err))
 	}
 	db := &pgDatabase{conn: conn, raw: conn.PgConn()}
 	if err := schema.CheckPostgres(ctx, conn); err != nil {

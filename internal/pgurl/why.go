@@ -1,0 +1,122 @@
+package pgurl
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Why says in a clause why no connection came about, and what mends it where that is known.
+// err is what pgx said of it. SQLSTATEs and types are looked at, never texts.
+func Why(err error) string {
+	// With sslmode=prefer the first of several errors is most often that the server has no
+	// TLS; what it said without it comes first.
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return saidNo(pg)
+	}
+	for _, because := range []func(error) string{byName, byNetwork, byCertificate} {
+		if why := because(err); why != "" {
+			return why
+		}
+	}
+	if demandsTLS(err) {
+		return "no TLS came about, which the sslmode of the URL demands: set ssl = on in PostgreSQL, " +
+			"or, where nobody else reads the network, sslmode=disable"
+	}
+	return "the connection failed"
+}
+
+// saidNo is for a server, or a pooler before it, that answered.
+func saidNo(pg *pgconn.PgError) string {
+	switch pg.Code {
+	case "28P01":
+		return "the user or the password was refused"
+	case "28000":
+		return "the user was refused: there is none of this name, it has no LOGIN, or pg_hba.conf does not let it in from here, or not without TLS"
+	case "3D000":
+		return "there is no such database: make it by CREATE DATABASE"
+	case "42501":
+		return "the user may not connect to this database: GRANT CONNECT ON DATABASE lets it"
+	case "42704", "22023", "55P02":
+		return "the server does not take a parameter of the URL, behind its question mark"
+	case "53300":
+		return "no connection is left for this user, database or server: lower database.max_connections, or raise max_connections of PostgreSQL or CONNECTION LIMIT of the role"
+	case "57P03":
+		return "the server is starting, stopping or recovering"
+	case "08P01":
+		return "the server did not take the first message; a pooler does so with a parameter that it does not know: " +
+			"set database.pooler to transaction, or the pooler's ignore_startup_parameters"
+	}
+	switch {
+	case strings.HasPrefix(pg.Code, "28"):
+		return "the user or the password was refused"
+	case strings.HasPrefix(pg.Code, "3D"):
+		return "there is no such database"
+	default:
+		return "the server refused the connection with SQLSTATE " + pg.Code
+	}
+}
+
+func byName(err error) string {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	switch {
+	case !ok:
+		return ""
+	case dns.IsNotFound:
+		return "no host of this name is known"
+	default:
+		return "the host's name cannot be looked up"
+	}
+}
+
+func byNetwork(err error) string {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nobody listens there"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "no way leads there"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), pgconn.Timeout(err):
+		return "nobody answered in time"
+	case errors.Is(err, syscall.ENOENT):
+		return "there is no such socket"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return "the connection was closed before the server answered: is it PostgreSQL that listens there?"
+	default:
+		return ""
+	}
+}
+
+func byCertificate(err error) string {
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "the server's certificate is for another name than the URL's host"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "the server's certificate is of an authority that is not known here: name its file by sslrootcert in the URL"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "the server's certificate is not valid"
+	}
+	return ""
+}
+
+// demandsTLS tells whether no attempt was allowed without TLS.
+func demandsTLS(err error) bool {
+	failed, ok := errors.AsType[*pgconn.ConnectError](err)
+	if !ok || failed.Config == nil || failed.Config.TLSConfig == nil {
+		return false
+	}
+	for _, f := range failed.Config.Fallbacks {
+		if f.TLSConfig == nil {
+			return false
+		}
+	}
+	return true
+}
