@@ -124,10 +124,11 @@ func (c *certificates) watch(ctx context.Context, every time.Duration) {
 func (c *certificates) leaf() *x509.Certificate { return c.current.Load().Leaf }
 
 // config is how connections are made: TLS 1.2 or 1.3, with the library's choice of
-// ciphers. net/http adds HTTP/2.
+// ciphers.
 func (c *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{protocolHTTP2, protocolHTTP1},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 	}
 }
