@@ -85,7 +85,7 @@ mutations: bin/testenv ## break the code place by place and see that the tests o
 
 .PHONY: bench
 bench: bin/testenv ## run the benchmarks (PKG=./store BENCH=Signal BENCHTIME=1s)
-	bin/testenv run --durable -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 20m $(TESTFLAGS) $(PKG)
+	PKG='$(PKG)' BENCH='$(BENCH)' BENCHTIME='$(BENCHTIME)' TESTFLAGS='$(TESTFLAGS)' bin/testenv run --durable -- sh tools/bench.sh
 
 .PHONY: test-console
 test-console: build bin/testenv ## test the console in Chromium (needs node and chromium; PICTURES=folder keeps pictures)

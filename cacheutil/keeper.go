@@ -82,13 +82,15 @@ func (k *keeper) look(ctx context.Context) {
 			return
 		}
 		if err := k.connect(k.option); err != nil {
-			if k.backoff == minBackoff { // the first attempt
-				k.log.WarnContext(ctx, "Valkey is away; the cache works without it", "error", err)
+			because := why(err)
+			if before := k.trouble.Swap(&because); before == nil || *before != because {
+				k.log.WarnContext(ctx, "Valkey is away; the cache works without it", "address", k.address(), "error", because)
 			}
 			k.nextTry = time.Now().Add(spread(k.backoff))
 			k.backoff = min(2*k.backoff, maxBackoff)
 			return
 		}
+		k.trouble.Store(nil)
 		k.log.InfoContext(ctx, "connected to Valkey")
 	}
 	client := *k.client.Load()
@@ -140,9 +142,11 @@ func (k *keeper) readEra(ctx context.Context, client valkey.Client) {
 	began := time.Now()
 	era, run, err := k.askEra(ctx, client, condemned)
 	if err != nil {
+		k.refused(ctx, err)
 		k.eraDue.Store(true)
 		return
 	}
+	k.trouble.Store(nil)
 	k.enter(era)
 	k.follow(run)
 	k.eraHeard(began)
@@ -263,6 +267,8 @@ func (r *remote) state() State {
 	s := State{Valkey: stateDown, Tracking: r.local.usable.Load(), BreakerOpen: r.breaker.open(), Pending: r.journal.length(), Deferred: r.journal.deferred()}
 	if _, _, err := r.usable(); err == nil { // connected, and it is known to be the same as before
 		s.Valkey = stateUp
+	} else if because := r.trouble.Load(); because != nil {
+		s.Why = *because
 	}
 	return s
 }

@@ -51,6 +51,8 @@ const (
 type State struct {
 	// Valkey is "off" without a URL, else "up" or "down".
 	Valkey string
+	// Why tells, for people, what is wrong while Valkey is "down"; "" if that is not known.
+	Why string
 	// Tracking tells whether it is proven that invalidations of other processes
 	// arrive. While it is not, the first tier is not used.
 	Tracking bool

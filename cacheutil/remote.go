@@ -48,6 +48,9 @@ type remote struct {
 	// eraDue is set when the era may have changed.
 	eraDue atomic.Bool
 
+	// trouble is why Valkey was of no use when it was last asked by the keeper; nil if it was.
+	trouble atomic.Pointer[string]
+
 	// What follows is the keeper's, see keeper.go.
 	kick  chan struct{}
 	ready chan struct{}

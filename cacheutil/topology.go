@@ -22,6 +22,13 @@ const (
 	sentinelPort = "26379"
 )
 
+// ErrURL says that a URL is none of a cache server. ErrURLFile is of a file that one names:
+// on another machine it may be well.
+var (
+	ErrURL     = errors.New("the cache's URL")
+	ErrURLFile = errors.New("a file of the cache's URL")
+)
+
 // ParseURL reads the URL of a Valkey or Redis:
 //
 //	redis://user:password@host:6379/0           one server; also valkey://
@@ -39,12 +46,12 @@ const (
 // Sentinels too. TLS below 1.2 and unverified certificates are not offered.
 //
 // The option says where to connect and as whom. Time-outs, buffers and pools are
-// the caller's. Errors name the parameter and the mend; they never hold the URL,
+// the caller's. Errors wrap ErrURL, and name the parameter and the mend; they never hold the URL,
 // which may have a password in it.
 func ParseURL(raw string) (valkey.ClientOption, error) {
 	option, err := parseURL(raw)
 	if err != nil {
-		return valkey.ClientOption{}, fmt.Errorf("the cache's URL: %w", err)
+		return valkey.ClientOption{}, fmt.Errorf("%w: %w", ErrURL, err)
 	}
 	return option, nil
 }

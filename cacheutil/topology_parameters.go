@@ -97,11 +97,11 @@ func (p parameters) tls() (*tls.Config, error) {
 	if file := p.get(paramCA); file != "" {
 		text, err := os.ReadFile(file) //nolint:gosec // the operator names it
 		if err != nil {
-			return nil, fmt.Errorf("parameter tls_ca: %w: name a file of PEM certificates that the program may read", err)
+			return nil, fileError{fmt.Errorf("parameter tls_ca: %w: name a file of PEM certificates that the program may read", err)}
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("parameter tls_ca: %s holds no PEM certificate: name the file of the authority, not of a key", file)
+			return nil, fileError{fmt.Errorf("parameter tls_ca: %s holds no PEM certificate: name the file of the authority, not of a key", file)}
 		}
 	}
 	cert, key := p.get(paramCert), p.get(paramKey)
@@ -111,9 +111,16 @@ func (p parameters) tls() (*tls.Config, error) {
 	if cert != "" {
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
-			return nil, fmt.Errorf("parameters tls_cert and tls_key: %w: name PEM files of one pair", err)
+			return nil, fileError{fmt.Errorf("parameters tls_cert and tls_key: %w: name PEM files of one pair", err)}
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
 }
+
+// fileError is the fault of a file that a URL names, an ErrURLFile.
+type fileError struct{ error }
+
+func (fileError) Is(target error) bool { return target == ErrURLFile }
+
+func (e fileError) Unwrap() error { return e.error }

@@ -188,9 +188,6 @@ type NeuronActivityQueries interface {
 type NeuronQueries interface {
 	// NeuronInsert stores a new neuron. ErrConflict names id when there is one already.
 	NeuronInsert(ctx context.Context, arg NeuronInsertParams) (Neuron, error)
-	// NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
-	// that has the id; its state stays. It was new if created_at equals updated_at.
-	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)
 	// NeuronUpdate replaces layer, prompt and settings of a neuron, whatever version it
 	// has or only at if_version; its state stays. ErrNotFound if there is none such.
 	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
@@ -468,7 +465,7 @@ type MetricsAggregate struct {
 	Timestamp  time.Time
 }
 
-// Neuron is a row that NeuronInsert, NeuronUpsert and 5 more queries return.
+// Neuron is a row that NeuronInsert, NeuronUpdate and 4 more queries return.
 type Neuron struct {
 	ID           string
 	Layer        string
@@ -1658,37 +1655,6 @@ func (p *NeuronInsertParams) Normalize() error {
 	return nil
 }
 
-// NeuronUpsertParams are the parameters of NeuronUpsert.
-type NeuronUpsertParams struct {
-	ID           string
-	Layer        string
-	SystemPrompt string
-	Settings     JSON
-	UpdatedAt    time.Time
-}
-
-// Normalize refuses what the engines would answer differently, naming the field,
-// and brings moments to the form that both store. The adapters call it.
-func (p *NeuronUpsertParams) Normalize() error {
-	if err := CheckText("neuron", "id", p.ID); err != nil {
-		return err
-	}
-	if err := CheckText("neuron", "layer", p.Layer); err != nil {
-		return err
-	}
-	if err := CheckText("neuron", "system_prompt", p.SystemPrompt); err != nil {
-		return err
-	}
-	if err := CheckJSON("neuron", "settings", p.Settings); err != nil {
-		return err
-	}
-	if err := CheckTime("neuron", "updated_at", p.UpdatedAt); err != nil {
-		return err
-	}
-	p.UpdatedAt = NormalTime(p.UpdatedAt)
-	return nil
-}
-
 // NeuronUpdateParams are the parameters of NeuronUpdate.
 type NeuronUpdateParams struct {
 	Layer        string
@@ -2773,7 +2739,6 @@ func EntityOf(query string) string {
 		"NeuronActivityRecount":
 		return "neuron_activity"
 	case "NeuronInsert",
-		"NeuronUpsert",
 		"NeuronUpdate",
 		"NeuronImport",
 		"NeuronGet",

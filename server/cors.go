@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/hal9-ai/hal9/auth"
 )
 
 // What pages of allowed origins may use. Credentials come in headers that a page
@@ -38,6 +40,11 @@ func (s *Server) cors(c *gin.Context) {
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		h.Set("Access-Control-Expose-Headers", corsExposed)
 		c.Next()
+		return
+	}
+	// It has no credential, whatever the page's request will have.
+	if limited := s.limits.take(c, &auth.Principal{}, s.now()); limited != nil {
+		limited.abort(c)
 		return
 	}
 	h.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")

@@ -46,6 +46,8 @@ type deadlineWatch struct {
 	unread *atomic.Int64
 	// hurry is closed when none is to be left unread any longer.
 	hurry chan struct{}
+	// refuse makes an answer of a refusal of net/http, nil of what is none; nil lets all pass.
+	refuse func(on net.Conn, said []byte) []byte
 
 	mu    sync.Mutex
 	conns map[*deadlineConn]struct{}
@@ -133,6 +135,8 @@ type deadlineConn struct {
 	// Since the watch began: until when it is left unread, 0 if it is not; and since when it
 	// is read again, 0 if it always was.
 	unreadUntil, readSince atomic.Int64
+	// Of HTTP/1: bytes of a request came, it is with the handler, it was refused without.
+	begun, taken, refused atomic.Bool
 }
 
 // deadline is one of a connection.

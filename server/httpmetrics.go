@@ -39,11 +39,14 @@ type statusMetric struct {
 // client's choice, and there must not be a series for each.
 const unmatched = "unmatched"
 
+// otherMethod is the method's label of those, and of methods that no route has.
+const otherMethod = "OTHER"
+
 func newHTTPMetrics(set *metrics.Set, routes gin.RoutesInfo) *httpMetrics {
 	m := &httpMetrics{
 		set:    set,
 		routes: make(map[routeKey]*routeMetrics, len(routes)),
-		other:  &routeMetrics{key: routeKey{"OTHER", unmatched}},
+		other:  &routeMetrics{key: routeKey{otherMethod, unmatched}},
 	}
 	for _, r := range routes {
 		key := routeKey{r.Method, r.Path}
@@ -57,18 +60,25 @@ func (m *httpMetrics) observe(method, route string, status int, took time.Durati
 	if !ok {
 		r = m.other
 	}
+	r.add(m, status).duration.Update(took.Seconds())
+}
+
+// count counts an answer to what could not be read, so that it has no time.
+func (m *httpMetrics) count(status int) { m.other.add(m, status) }
+
+// add counts an answer.
+func (r *routeMetrics) add(m *httpMetrics, status int) *statusMetric {
 	v, ok := r.statuses.Load(status)
 	if !ok {
 		v, _ = r.statuses.LoadOrStore(status, m.newStatus(r.key, status))
 	}
-	if metric, ok := v.(*statusMetric); ok {
-		metric.requests.Inc()
-		metric.duration.Update(took.Seconds())
-	}
+	metric := v.(*statusMetric) //nolint:forcetypeassert // nothing else is in it
+	metric.requests.Inc()
 	m.requests.Add(1)
 	if status >= http.StatusInternalServerError {
 		m.failures.Add(1)
 	}
+	return metric
 }
 
 func (m *httpMetrics) newStatus(key routeKey, status int) *statusMetric {
@@ -93,7 +103,7 @@ func methodLabel(method string) string {
 	if slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodHead, http.MethodOptions, http.MethodPatch}, method) {
 		return method
 	}
-	return "OTHER"
+	return otherMethod
 }
 
 func routeLabel(route string) string {

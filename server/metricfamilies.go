@@ -99,6 +99,8 @@ func serviceFamilies() []MetricFamily {
 		{Name: "hal9_http_request_duration_seconds", Kind: histogram, Labels: "method, route, status", Help: "Time from a request's headers to the end of its answer."},
 		{Name: "hal9_http_requests_in_flight", Kind: gauge, Labels: "lane", Help: "Requests that are worked on at this moment: of administration and /metrics (admin), and all others but probes and streams (general). A body that is still being sent does not count."},
 		{Name: "hal9_http_connections_unread", Kind: gauge, Help: "Connections that are left unread until the Retry-After of a refused request is over, by limits.refusal_pause."},
+		{Name: "hal9_http_unreadable_total", Kind: counter, Labels: "status", Help: "What could not be read as a request of HTTP/1.1, by the answer's status: 400 malformed or, with TLS, sent without, 417 an unknown Expect, 431 headers too large, 501 an unknown Transfer-Encoding, 505 another version; they count in hal9_http_requests_total too, as OTHER and unmatched, and in no histogram."},
+		{Name: "hal9_http_incomplete_total", Kind: counter, Help: "Connections of HTTP/1.1 that ended within a request's line or headers, by server.read_header_timeout or because they broke; nothing was answered."},
 		{Name: "hal9_http_requests_limit", Kind: gauge, Labels: "lane", Help: "Requests that may be worked on at a time, by the rate at which the server answered when it was last near the limit; 0 is no limit."},
 		{Name: "hal9_http_shed_total", Kind: counter, Labels: "lane", Help: "Requests answered 503 at once because too many were under way; they count in hal9_http_requests_total too."},
 		{Name: "hal9_errors_total", Kind: counter, Labels: "error_type", When: "after the first failure", Help: "Failures answered, by kind."},
@@ -164,6 +166,7 @@ func serviceFamilies() []MetricFamily {
 		{Name: "hal9_partition_failures_total", Kind: counter, Help: "Runs of this server on the partitions of signals that failed."},
 		{Name: "hal9_partition_last_run_timestamp_seconds", Kind: gauge, Help: "When this server last worked on the partitions of signals, 0 if never."},
 		{Name: "hal9_tracing_spans_total", Kind: counter, Labels: "status", When: "with tracing.endpoint", Help: "Spans handed to the collector: exported, or failed and dropped."},
+		{Name: "hal9_tls_handshake_failures_total", Kind: counter, When: "with server.tls_cert", Help: "Connections whose TLS handshake failed, by their client, by its version or protocol, or by server.read_header_timeout."},
 		{Name: "hal9_tls_certificate_expiry_timestamp_seconds", Kind: gauge, When: "with server.tls_cert", Help: "When the certificate in service expires, in seconds since 1970."},
 	}
 }

@@ -58,7 +58,7 @@ func (s *Server) logAccess(c *gin.Context, info *requestInfo, status int, took t
 		level = slog.LevelError
 	case status > http.StatusInternalServerError:
 		level = slog.LevelWarn // not now, or not in time
-	case s.cfg.AccessSample < 1 && rand.Float64() >= s.cfg.AccessSample: //nolint:gosec // a sample, not a secret
+	case !s.sampled():
 		return
 	}
 	ctx := c.Request.Context()
@@ -79,6 +79,11 @@ func (s *Server) logAccess(c *gin.Context, info *requestInfo, status int, took t
 		slog.String("remote", c.Request.RemoteAddr),
 		slog.String("client", clientOf(ctx).IP),
 	)
+}
+
+// sampled tells whether a request is of the sample that is logged.
+func (s *Server) sampled() bool {
+	return s.cfg.AccessSample >= 1 || rand.Float64() < s.cfg.AccessSample //nolint:gosec // a sample, not a secret
 }
 
 // requestIDOf is the id that a client gave its request, or a new one.

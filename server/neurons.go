@@ -238,17 +238,43 @@ func (s *Server) neuronPut(ctx context.Context, in *neuronPutInput) (*answer[neu
 	case in.given():
 		return s.neuronPutVersion(ctx, in, layer)
 	}
-	n, err := s.store.NeuronUpsert(ctx, model.NeuronUpsertParams{
-		ID: in.ID, Layer: layer,
-		SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(), UpdatedAt: s.now(),
+	return s.neuronPutAny(ctx, in, layer)
+}
+
+// putAttempts bounds how often a PUT meets a neuron that others delete and create meanwhile.
+const putAttempts = 10
+
+// neuronPutAny is PUT without a condition. Whether a neuron was new is told by which statement
+// wrote it: a row's times say nothing where the clock stood still or went back.
+func (s *Server) neuronPutAny(ctx context.Context, in *neuronPutInput, layer string) (*answer[neuron], error) {
+	var err error
+	for range putAttempts {
+		var n model.Neuron
+		n, err = s.store.NeuronUpdate(ctx, model.NeuronUpdateParams{
+			ID: in.ID, Layer: layer, SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(), UpdatedAt: s.now(),
+		})
+		if err == nil {
+			return s.neuronAnswer(ctx, n)
+		}
+		if !errors.Is(err, model.ErrNotFound) {
+			return nil, err
+		}
+		n, err = s.neuronInsert(ctx, in, layer)
+		if err == nil {
+			return s.neuronCreated(n), nil
+		}
+		if !errors.Is(err, model.ErrConflict) {
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+func (s *Server) neuronInsert(ctx context.Context, in *neuronPutInput, layer string) (model.Neuron, error) {
+	return s.store.NeuronInsert(ctx, model.NeuronInsertParams{
+		ID: in.ID, Layer: layer, SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(),
+		State: model.StateIdle, Condition: model.ConditionOf(model.StateIdle), CreatedAt: s.now(),
 	})
-	if err != nil {
-		return nil, err
-	}
-	if n.CreatedAt.Equal(n.UpdatedAt) {
-		return s.neuronCreated(n), nil
-	}
-	return s.neuronAnswer(ctx, n)
 }
 
 // newNeuronPath refuses to create what the body of NeuronCreate would not name; neurons of
@@ -266,10 +292,7 @@ func (s *Server) newNeuronPath(ctx context.Context, id string) error {
 
 // neuronPutNew is PUT with If-None-Match: *.
 func (s *Server) neuronPutNew(ctx context.Context, in *neuronPutInput, layer string) (*answer[neuron], error) {
-	n, err := s.store.NeuronInsert(ctx, model.NeuronInsertParams{
-		ID: in.ID, Layer: layer, SystemPrompt: string(in.Body.SystemPrompt), Settings: in.Body.Settings.value(),
-		State: model.StateIdle, Condition: model.ConditionOf(model.StateIdle), CreatedAt: s.now(),
-	})
+	n, err := s.neuronInsert(ctx, in, layer)
 	switch {
 	case errors.Is(err, model.ErrConflict):
 		return nil, changedSince(headerIfNoneMatch, "there is a neuron with this id already")

@@ -43,7 +43,13 @@ func TestNeuronLife(t *testing.T) {
 		}
 		s.ask("POST", "/api/v1/neurons", `{"id":"strategic-planner","layer":"L1"}`).problem(409, "neuron.id", "already exists")
 
-		s.clock.advance(time.Second)
+		// Replacing is no creating, also at the very moment of that.
+		s.ask("PUT", path, `{"layer":"L2"}`).want(200)
+		s.clock.advance(-time.Hour)
+		s.ask("PUT", path, `{"layer":"L2"}`).want(200)
+		s.ask("PUT", "/api/v1/neurons/fresh", `{"layer":"L2"}`).want(201, `"state":"idle"`)
+		s.ask("PUT", "/api/v1/neurons/fresh", `{"layer":"L2"}`).want(200)
+		s.clock.advance(time.Hour + time.Second)
 		put := data[neuron](s.ask("PUT", path, `{"layer":"L3","system_prompt":"You plan."}`).want(200))
 		if put.Layer != "L3" || put.SystemPrompt != "You plan." || len(put.Settings) != 0 || put.Version <= n.Version || !put.UpdatedAt.After(n.UpdatedAt) {
 			t.Errorf("put %+v", put)

@@ -38,6 +38,9 @@ func (s *Server) apiConfig() huma.Config {
 					"Successful answers under /api/v1 carry `success`, `data` and `error` (null); lists carry `next_cursor` as well. " +
 					"Failures are problem documents (RFC 9457) that carry `success` (false) and `error` too. " +
 					"Every answer has an `X-Request-Id`, the client's own if it sent a sane one.\n\n" +
+					"What cannot be read as a request of HTTP/1.1 is answered likewise, with an id of the server's, and the connection closes: " +
+					"400 malformed, 417 an `Expect` other than 100-continue, 431 a line and headers above 64 KiB, 501 a `Transfer-Encoding` other than chunked, 505 another version. " +
+					"Over HTTP/2 such a stream is reset.\n\n" +
 					"Credentials are sent as `Authorization: Bearer` or `X-API-Key`; one that is shown to a route that looks at it must be good.",
 				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},

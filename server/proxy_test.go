@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/server"
@@ -154,4 +155,27 @@ func TestCORS(t *testing.T) {
 	if r := off.ask("OPTIONS", "/api/v1/signal", "", "Origin", appOrigin, "Access-Control-Request-Method", "POST"); r.status != 405 || r.header.Get("Access-Control-Allow-Origin") != "" || r.header.Get("Vary") != "" {
 		t.Errorf("off by default: %d %v", r.status, r.header)
 	}
+}
+
+// What browsers ask beforehand has no credential: it counts for its address, as all other
+// requests of strangers do, and pages can read the refusal.
+func TestPreflightsCount(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine, inMode(server.AuthRequired), func(d *server.Deps) {
+		d.Config.CORSOrigins = []string{appOrigin}
+		d.Config.Limits = server.Limits{PerAddress: 2, Window: time.Minute}
+	})
+	preflight := func() response {
+		return s.ask("OPTIONS", "/api/v1/signal", "", "Origin", appOrigin, "Access-Control-Request-Method", "POST")
+	}
+	preflight().want(204)
+	if left := preflight().want(204).header.Get("Ratelimit"); !strings.Contains(left, "r=0") {
+		t.Errorf("RateLimit %q", left)
+	}
+	if r := preflight().problem(429, "too many requests"); r.header.Get("Retry-After") == "" || r.header.Get("Access-Control-Allow-Origin") != appOrigin {
+		t.Errorf("headers of the refusal %v", r.header)
+	}
+	s.ask("GET", "/api/v1/neurons", "").problem(429)
+	s.clock.advance(time.Minute)
+	preflight().want(204)
 }

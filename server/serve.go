@@ -41,6 +41,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		ConnState: func(conn net.Conn, state http.ConnState) {
 			s.countConn(conn, state)
+			s.noteState(conn, state)
 			if !s.ready.Load() {
 				late.note(conn, state)
 			}
@@ -54,20 +55,22 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	watch := newDeadlineWatch(&s.unread, server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout, server.IdleTimeout, s.cfg.BulkIdleTimeout)
 	watchEnded, stopWatch := make(chan struct{}), make(chan struct{})
+	watch.refuse = s.refusal
 	go func() { defer close(watchEnded); watch.run(stopWatch) }()
 	defer func() { close(stopWatch); <-watchEnded }()
 	ln = &deadlineListener{ln, watch}
-	served := make(chan error, 1)
-	if s.certs == nil {
-		go func() { served <- server.Serve(ln) }()
-	} else {
+	if s.certs != nil {
 		watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 		watched := make(chan struct{})
 		go func() { defer close(watched); s.certs.watch(watching, s.cfg.TLSReload) }()
 		defer func() { stop(); <-watched }()
 		server.TLSConfig = s.certs.config()
-		go func() { served <- server.ServeTLS(ln, "", "") }()
+		shaking := newHandshakeListener(ctx, s, ln, server.TLSConfig, s.cfg.ReadHeaderTimeout)
+		defer shaking.stop()
+		ln = shaking
 	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
 	select {
 	case err := <-served:
 		s.ready.Store(false)

@@ -155,8 +155,9 @@ type Server struct {
 	access     map[routeKey]*access
 	loopback   atomic.Pointer[string] // the Host that was last found to be a loopback name
 	limits     rateLimits
-	conns      atomic.Int64  // open connections
-	unread     atomic.Int64  // of them those left unread
+	conns      atomic.Int64 // open connections
+	unread     atomic.Int64 // of them those left unread
+	unreadable *unreadable
 	general    *admission    // counts most requests
 	admins     *admission    // counts those of laneAdmin
 	shedBody   []byte        // the answer to who is not let in
@@ -187,6 +188,7 @@ func New(d Deps) (*Server, error) {
 		direct: map[string]direct{}, access: map[routeKey]*access{}, limits: newRateLimits(d.Config.Limits, d.Metrics),
 		secureHeaders: secureHeaders(), shared: newSharedValues(), shedBody: shedBody(),
 	}
+	s.unreadable = newUnreadable(d.Metrics, d.Config.TLSCert != "")
 	d.Metrics.NewGauge("hal9_http_connections_unread", func() float64 { return float64(s.unread.Load()) })
 	asks := func() int64 { return s.conns.Load() - s.unread.Load() }
 	s.general = newAdmission("general", d.Config.Limits.Requests, d.Config.Limits.RequestsDelay, asks, d.Metrics)
@@ -274,6 +276,7 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveHTTP) }
 // serveHTTP answers HEAD as GET; net/http leaves the body out by itself, since it
 // looks at its own request.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	taken(r.Context())
 	if !s.ready.Load() {
 		// Clients leave between two requests: a connection that is idle when the server
 		// goes is closed just as the next request comes on it.

@@ -44,12 +44,26 @@ func loadCertificates(certFile, keyFile string, log *slog.Logger, now func() tim
 	return c, nil
 }
 
+// CertificateExpiry reads the pair that a server would take, and tells when its certificate
+// expires. Its errors begin with the setting.
+func CertificateExpiry(certFile, keyFile string) (time.Time, error) {
+	c := &certificates{certFile: certFile, keyFile: keyFile, log: slog.New(slog.DiscardHandler), now: time.Now}
+	cert, key, err := c.readFiles()
+	if err == nil {
+		err = c.use(cert, key)
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return c.leaf().NotAfter, nil
+}
+
 func (c *certificates) readFiles() (cert, key []byte, err error) {
 	if cert, err = os.ReadFile(c.certFile); err != nil {
-		return nil, nil, fmt.Errorf("server.tls_cert: %w", err)
+		return nil, nil, fmt.Errorf("server.tls_cert: %w; name a PEM file that this user may read", err)
 	}
 	if key, err = os.ReadFile(c.keyFile); err != nil {
-		return nil, nil, fmt.Errorf("server.tls_key: %w", err)
+		return nil, nil, fmt.Errorf("server.tls_key: %w; name a PEM file that this user may read", err)
 	}
 	return cert, key, nil
 }
@@ -58,14 +72,14 @@ func (c *certificates) readFiles() (cert, key []byte, err error) {
 func (c *certificates) use(cert, key []byte) error {
 	c.seen = digest(cert, key)
 	if !bytes.Contains(key, []byte("PRIVATE KEY-----")) {
-		return fmt.Errorf("server.tls_key: %s holds no private key in PEM", c.keyFile)
+		return fmt.Errorf("server.tls_key: %s holds no private key in PEM; name the file of the key", c.keyFile)
 	}
 	if !bytes.Contains(cert, []byte("-----BEGIN CERTIFICATE-----")) {
-		return fmt.Errorf("server.tls_cert: %s holds no certificate in PEM", c.certFile)
+		return fmt.Errorf("server.tls_cert: %s holds no certificate in PEM; name the file of the certificate with its chain", c.certFile)
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return fmt.Errorf("server.tls_cert (%s) and server.tls_key (%s) make no pair: %w", c.certFile, c.keyFile, err)
+		return fmt.Errorf("server.tls_cert: %s and server.tls_key, %s, make no pair: %w; name the key that the certificate was made for", c.certFile, c.keyFile, err)
 	}
 	c.current.Store(&pair)
 	if leaf := pair.Leaf; leaf != nil && c.now().After(leaf.NotAfter) {
@@ -124,10 +138,11 @@ func (c *certificates) watch(ctx context.Context, every time.Duration) {
 func (c *certificates) leaf() *x509.Certificate { return c.current.Load().Leaf }
 
 // config is how connections are made: TLS 1.2 or 1.3, with the library's choice of
-// ciphers. net/http adds HTTP/2.
+// ciphers.
 func (c *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{protocolHTTP2, protocolHTTP1},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 	}
 }

@@ -130,7 +130,7 @@ func TestTLS(t *testing.T) {
 		}
 	}
 	// Without TLS nothing is served, and no header tells of it.
-	if got := s.raw("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.0 400 ") {
+	if got := s.raw("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
 		t.Errorf("without TLS: %q", got)
 	}
 	if got := newServer(t, sqliteEngine).ask("GET", "/livez", "").header.Get("Strict-Transport-Security"); got != "" {

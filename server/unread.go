@@ -68,11 +68,17 @@ func (s *Server) ofProxy(r *http.Request) bool {
 
 // watchedConn is the connection below a request's, if it can be left unread; else nil.
 func watchedConn(c net.Conn) *deadlineConn {
-	if secured, ok := c.(*tls.Conn); ok {
-		c = secured.NetConn()
+	switch c := c.(type) {
+	case *deadlineConn:
+		return c
+	case *securedConn:
+		return c.watched
+	case *tls.Conn:
+		watched, _ := c.NetConn().(*deadlineConn)
+		return watched
+	default:
+		return nil
 	}
-	watched, _ := c.(*deadlineConn)
-	return watched
 }
 
 // answered says that net/http has sent an answer and goes on to the next request: during a

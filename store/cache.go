@@ -71,7 +71,7 @@ func withCache(ctx context.Context, st model.Store, cfg Cache) (*cached, error) 
 	}
 	m, err := cacheutil.Open(ctx, cfg.Config)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the cache: %w", err), st.Close())
+		return nil, errors.Join(err, st.Close())
 	}
 	c, err := cachedstore.New(st, m, cfg.Settings)
 	if err != nil {

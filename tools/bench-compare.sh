@@ -31,4 +31,8 @@ while [ "$round" -le "$COUNT" ]; do
 	measure . "$work/this.txt"
 	round=$((round + 1))
 done
+if ! grep -q '^Benchmark' "$work/this.txt"; then
+	echo "bench-compare: no benchmark of PKG=$PKG is called BENCH=$BENCH; the names are told by: go test -list '^Benchmark' $PKG" >&2
+	exit 2
+fi
 CGO_ENABLED=0 go tool -modfile=tools/go.mod benchstat "$base=$work/base.txt" "work tree=$work/this.txt"

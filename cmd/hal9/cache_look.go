@@ -36,6 +36,7 @@ type cacheStats struct {
 	Epoch    int64             `json:"epoch"`
 	Prefix   string            `json:"key_prefix"`
 	Server   string            `json:"cache_server"` // off, up or down
+	Why      string            `json:"cache_server_fault,omitempty"`
 	Info     map[string]string `json:"cache_server_info,omitempty"`
 	Entities []cacheStatsEntry `json:"entities"`
 }
@@ -57,7 +58,8 @@ func (c *CacheStatsCmd) Run(g *Globals) error {
 		if err != nil {
 			return storeError(err)
 		}
-		stats := cacheStats{Epoch: epoch, Prefix: cfg.Cache.KeyPrefix, Server: m.State().Valkey, Info: serverInfo(ctx, cfg, m)}
+		state := m.State()
+		stats := cacheStats{Epoch: epoch, Prefix: cfg.Cache.KeyPrefix, Server: state.Valkey, Why: state.Why, Info: serverInfo(ctx, cfg, m)}
 		for _, e := range cachedstore.Entities() {
 			set := cfg.Cache.Entity(e.Name)
 			stats.Entities = append(stats.Entities, cacheStatsEntry{
@@ -93,7 +95,11 @@ func serverInfo(ctx context.Context, cfg *config.Config, m *cacheutil.Manager) m
 }
 
 func (s cacheStats) text(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "epoch         %d\nkeys begin    %s\ncache server  %s\n", s.Epoch, s.Prefix, s.Server)
+	server := s.Server
+	if s.Why != "" {
+		server += ": " + s.Why
+	}
+	_, err := fmt.Fprintf(w, "epoch         %d\nkeys begin    %s\ncache server  %s\n", s.Epoch, s.Prefix, server)
 	if err != nil {
 		return err //nolint:wrapcheck // print wraps it
 	}

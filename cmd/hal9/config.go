@@ -51,7 +51,7 @@ type ConfigCheckCmd struct {
 
 // Help describes the command.
 func (*ConfigCheckCmd) Help() string {
-	return `Checks every value and how the values agree, without connecting to anything. Exits with 0 if all is well and with 2 if not; each fault names the key, the place where the value stands and what to do.
+	return `Checks every value, how the values agree, and the files that they name, such as certificates, without connecting to anything. Run it as the user that serves: what that one may not read is a fault. Exits with 0 if all is well and with 2 if not; each fault names the key, the place where the value stands and what to do.
 
 Example:
 
@@ -67,10 +67,15 @@ func (c *ConfigCheckCmd) Run(g *Globals) error {
 	if err := g.warn(loaded); err != nil {
 		return err
 	}
-	warnings := loaded.Warnings()
-	if warnings == nil {
-		warnings = []string{}
+	ofFiles, err := checkFiles(loaded)
+	if err != nil {
+		return err
 	}
+	if err := g.warnOf(ofFiles); err != nil {
+		return err
+	}
+	warnings := append([]string{}, loaded.Warnings()...)
+	warnings = append(warnings, ofFiles...)
 	return c.line(g.Stdout, map[string]any{"valid": true, "warnings": warnings}, "The configuration is valid.")
 }
 
@@ -92,8 +97,10 @@ func (*ConfigReferenceCmd) Run(g *Globals) error {
 }
 
 // warn writes the warnings of a configuration to the standard error.
-func (g *Globals) warn(c *config.Config) error {
-	for _, w := range c.Warnings() {
+func (g *Globals) warn(c *config.Config) error { return g.warnOf(c.Warnings()) }
+
+func (g *Globals) warnOf(warnings []string) error {
+	for _, w := range warnings {
 		if _, err := fmt.Fprintln(g.Stderr, "hal9: warning:", w); err != nil {
 			return fmt.Errorf("write a warning: %w", err)
 		}

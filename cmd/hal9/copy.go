@@ -1,9 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/hal9-ai/hal9/internal/config"
@@ -61,15 +61,14 @@ func (c *CopyCmd) Run(g *Globals) error {
 		return err
 	}
 	progress := showCopying(g.Stderr)
+	refused := &refusedFile{name: c.Refused}
 	report, err := copydb.Copy(g.Context, copydb.Options{
 		From: c.From, To: c.To, FromName: config.MaskURL(c.From), ToName: config.MaskURL(c.To),
 		Follow: c.Follow, Clean: c.Clean, SkipComparison: c.NoCompare, CompareOnly: c.CompareOnly,
-		Progress: progress.update, Tell: progress.tell,
+		Progress: progress.update, Tell: progress.tell, Refused: refused.add,
 	})
 	progress.stop()
-	if writeErr := writeRefused(c.Refused, report.Refused); writeErr != nil {
-		err = errors.Join(err, writeErr)
-	}
+	err = errors.Join(err, refused.close())
 	if err != nil {
 		return copyError(err, report)
 	}
@@ -159,28 +158,49 @@ func copyError(err error, report *copydb.Report) error {
 	return exit
 }
 
-// writeRefused writes the refused rows into a file for its owner alone.
-func writeRefused(file string, refused []copydb.Refused) error {
-	if file == "" {
-		return nil
-	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // the file that the operator named
-	if err != nil {
+// refusedFile is where the refused rows are written, for its owner alone. Without a name it
+// takes them nowhere.
+type refusedFile struct {
+	name  string
+	file  *os.File
+	lines *json.Encoder
+}
+
+func (f *refusedFile) open() (err error) {
+	if f.file, err = os.OpenFile(f.name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
 		return fmt.Errorf("write the refused rows: %w", err)
 	}
-	err = writeLines(f, refused)
-	if err := errors.Join(err, f.Close()); err != nil {
+	f.lines = newLineEncoder(f.file)
+	return nil
+}
+
+func (f *refusedFile) add(r copydb.Refused) error {
+	if f.name == "" {
+		return nil
+	}
+	if f.file == nil {
+		if err := f.open(); err != nil {
+			return err
+		}
+	}
+	if err := f.lines.Encode(r); err != nil {
 		return fmt.Errorf("write the refused rows: %w", err)
 	}
 	return nil
 }
 
-func writeLines(w io.Writer, refused []copydb.Refused) error {
-	e := newLineEncoder(w)
-	for i := range refused {
-		if err := e.Encode(refused[i]); err != nil {
-			return err //nolint:wrapcheck // wrapped above
+// close leaves an empty file where no row was refused.
+func (f *refusedFile) close() error {
+	if f.name != "" && f.file == nil {
+		if err := f.open(); err != nil {
+			return err
 		}
+	}
+	if f.file == nil {
+		return nil
+	}
+	if err := f.file.Close(); err != nil {
+		return fmt.Errorf("write the refused rows: %w", err)
 	}
 	return nil
 }

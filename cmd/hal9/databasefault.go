@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
+	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/internal/config"
 	"github.com/hal9-ai/hal9/internal/dburl"
 	"github.com/hal9-ai/hal9/internal/pgurl"
@@ -55,6 +57,9 @@ func migrateError(err error, c *config.Config) error {
 func refusedError(err error, c *config.Config, owner bool) error {
 	if _, ok := errors.AsType[*pgurl.Fault](err); ok {
 		return &ExitError{Code: exitUsage, Err: err}
+	}
+	if errors.Is(err, cacheutil.ErrURL) {
+		return &ExitError{Code: exitUsage, Err: fmt.Errorf("cache.url cannot be used: %w", err)}
 	}
 	if c == nil || !schema.NoPrivilege(err) {
 		return err

@@ -70,9 +70,9 @@ func (c *ExportCmd) Run(g *Globals) error {
 		out = g.Stderr
 	}
 	err = c.line(out, report, "wrote %d rows in %.1f s, sha256 %s", rows, report.Seconds, report.SHA256)
-	if n := len(report.Refused); err == nil && n > 0 {
+	if n := report.RefusedRows; err == nil && n > 0 {
 		first := report.Refused[0]
-		err = &ExitError{Code: exitFailure, Err: fmt.Errorf("%d rows could not be written, the first one %s %s: %s", n, first.Table, first.Key, first.Reason), Hint: "--json lists them all."}
+		err = &ExitError{Code: exitFailure, Err: fmt.Errorf("%d rows could not be written, the first one %s %s: %s", n, first.Table, first.Key, first.Reason), Hint: "--json lists the first thousand."}
 	}
 	return err
 }

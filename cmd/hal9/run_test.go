@@ -2,14 +2,21 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hal9-ai/hal9/internal/config"
 )
@@ -156,6 +163,70 @@ func TestConfigCheck(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, got.errors)
 		}
 	}
+}
+
+// What the configuration names is looked at as well, and each fault names its key.
+func TestConfigCheckFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	garbage, missing := write("garbage.pem", "x"), filepath.Join(dir, "missing.pem")
+	cert, key := selfSigned(t, time.Now().Add(time.Hour))
+	good, goodKey := write("cert.pem", cert), write("key.pem", key)
+	old, oldKey := selfSigned(t, time.Now().Add(-time.Hour))
+	expired, expiredKey := write("old.pem", old), write("oldkey.pem", old+oldKey)
+	tls := func(cert, key string) []string { return []string{"--server-tls-cert", cert, "--server-tls-key", key} }
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{tls(missing, goodKey), "hal9: server.tls_cert (--server-tls-cert): open " + missing + ": no such file or directory; name a PEM file that this user may read\n"},
+		{tls(good, missing), "hal9: server.tls_key (--server-tls-key): open " + missing},
+		{tls(garbage, goodKey), garbage + " holds no certificate in PEM; name the file of the certificate"},
+		{tls(good, garbage), "server.tls_key (--server-tls-key): " + garbage + " holds no private key in PEM; name the file of the key"},
+		{tls(good, expiredKey), "make no pair"},
+		{[]string{"--database-url", "sqlite://" + dir}, "hal9: database.url (--database-url): " + dir + " is a folder: name a file in it\n"},
+		{[]string{"--database-url", "sqlite://" + missing + "/hal9.db"}, "does not exist: make it, or name another file"},
+		{[]string{"--database-url", "postgres://u:s3cret@h/d?sslmode=verify-full&sslrootcert=" + missing}, "database.url (--database-url): it names the file " + missing + ", which cannot be read"},
+		{[]string{"--database-url", "postgres://u@h/d", "--database-admin-url", "postgres://u:s3cret@h/d?sslmode=verify-full&sslrootcert=" + garbage}, "database.admin_url (--database-admin-url): its sslrootcert"},
+		{[]string{"--database-url", "postgres://u@h/d", "--database-replica-urls", "postgres://h1/d,postgres://u:s3cret@h2/d?sslmode=verify-full&sslrootcert=" + garbage}, "database.replica_urls (--database-replica-urls): its sslrootcert"},
+		{[]string{"--cache-url", "rediss://:s3cret@h?tls_ca=" + missing}, "cache.url (--cache-url): parameter tls_ca: open " + missing},
+		{append(tls(missing, goodKey), "--cache-url", "rediss://h?tls_ca="+garbage), "hal9: the configuration has 2 faults:\n"},
+	} {
+		got := hal9(t, nil, append([]string{"config", "check"}, c.args...)...)
+		got.want(t, exitUsage, "", c.want)
+		if strings.Contains(got.errors, "s3cret") {
+			t.Errorf("a password is told:\n%s", got.errors)
+		}
+	}
+	hal9(t, nil, append([]string{"config", "check"}, tls(good, goodKey)...)...).want(t, exitOK, "The configuration is valid.", "")
+	got := hal9(t, nil, append([]string{"config", "check", "--json"}, tls(expired, expiredKey)...)...)
+	got.want(t, exitOK, `"server.tls_cert: the certificate has expired, on `, "hal9: warning: server.tls_cert: the certificate has expired")
+}
+
+// selfSigned is a certificate for localhost and its key, in PEM.
+func selfSigned(t *testing.T, until time.Time) (cert, key string) {
+	t.Helper()
+	secret, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: until.Add(-24 * time.Hour), NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, secret.Public(), secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secretDER, err := x509.MarshalPKCS8PrivateKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secretDER}))
 }
 
 // TestEverySettingHasAFlag gives every flag at once and asks for the sources. The

@@ -45,43 +45,6 @@ func afterNeuronInsert(c *changes, arg *model.NeuronInsertParams, row *model.Neu
 	stale(c, c.s.neuronState, keyNeuronState(row.ID), row.Version)
 }
 
-// NeuronUpsert answers model.Queries, and drops what it makes stale.
-func (s *Store) NeuronUpsert(ctx context.Context, arg model.NeuronUpsertParams) (model.Neuron, error) {
-	out, err := s.Store.NeuronUpsert(ctx, arg)
-	switch {
-	case err == nil:
-		c := changes{s: s}
-		afterNeuronUpsert(&c, &arg, &out)
-		c.apply(ctx, true)
-	case uncertain(err):
-		c := changes{s: s}
-		afterNeuronUpsert(&c, &arg, nil)
-		c.apply(ctx, false)
-	}
-	return out, err
-}
-
-// NeuronUpsert answers model.Queries, and notes what it makes stale.
-func (t *Tx) NeuronUpsert(ctx context.Context, arg model.NeuronUpsertParams) (model.Neuron, error) {
-	out, err := t.Tx.NeuronUpsert(ctx, arg)
-	if err == nil {
-		afterNeuronUpsert(t.c, &arg, &out)
-	}
-	return out, err
-}
-
-// afterNeuronUpsert notes what NeuronUpsert makes stale.
-func afterNeuronUpsert(c *changes, arg *model.NeuronUpsertParams, row *model.Neuron) {
-	stale(c, c.s.neuron, keyNeuron(arg.ID), 0)
-	stale(c, c.s.neuronState, keyNeuronState(arg.ID), 0)
-	c.group("neurons")
-	if row == nil {
-		return
-	}
-	fresh(c, c.s.neuron, keyNeuron(row.ID), *row, row.Version)
-	stale(c, c.s.neuronState, keyNeuronState(row.ID), row.Version)
-}
-
 // NeuronUpdate answers model.Queries, and drops what it makes stale.
 func (s *Store) NeuronUpdate(ctx context.Context, arg model.NeuronUpdateParams) (model.Neuron, error) {
 	out, err := s.Store.NeuronUpdate(ctx, arg)

@@ -439,52 +439,6 @@ func (q *Queries) NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neu
 	return i, err
 }
 
-const neuronUpsert = `-- name: NeuronUpsert :one
-INSERT INTO neurons (id, layer, system_prompt, settings, running_since, created_at, updated_at, version)
-VALUES ($1, $2, $3, $4, $5, $5, $5, nextval('row_version_seq'))
-ON CONFLICT (id) DO UPDATE
-SET layer = excluded.layer, system_prompt = excluded.system_prompt, settings = excluded.settings,
-    updated_at = excluded.updated_at, version = nextval('row_version_seq')
-RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version
-`
-
-type NeuronUpsertParams struct {
-	ID           string
-	Layer        string
-	SystemPrompt string
-	Settings     model.JSON
-	UpdatedAt    time.Time
-}
-
-// NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
-// that has the id; its state stays. It was new if created_at equals updated_at.
-// invalidates: neuron:{id}, neuron:{id}:state, group neurons
-func (q *Queries) NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error) {
-	row := q.db.QueryRow(ctx, neuronUpsert,
-		arg.ID,
-		arg.Layer,
-		arg.SystemPrompt,
-		arg.Settings,
-		arg.UpdatedAt,
-	)
-	var i Neuron
-	err := row.Scan(
-		&i.ID,
-		&i.Layer,
-		&i.SystemPrompt,
-		&i.Settings,
-		&i.State,
-		&i.Condition,
-		&i.StateSetAt,
-		&i.RunningSince,
-		&i.ErrorsCount,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.Version,
-	)
-	return i, err
-}
-
 const neuronVersionNext = `-- name: NeuronVersionNext :one
 SELECT nextval('row_version_seq')::bigint AS version
 `

@@ -209,10 +209,6 @@ type Querier interface {
 	// has or only at if_version; its state stays. ErrNotFound if there is none such.
 	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
-	// NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
-	// that has the id; its state stays. It was new if created_at equals updated_at.
-	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
-	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)
 	// NeuronVersionNext takes the version of a change that is stored later.
 	NeuronVersionNext(ctx context.Context) (int64, error)
 	// RefreshTokenDeleteExpired removes up to page_limit tokens past the given moment.

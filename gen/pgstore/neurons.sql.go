@@ -27,24 +27,6 @@ func (s *Store) NeuronInsert(ctx context.Context, arg model.NeuronInsertParams) 
 	return model.Neuron(row), nil
 }
 
-// NeuronUpsert answers model.Queries.
-func (s *Store) NeuronUpsert(ctx context.Context, arg model.NeuronUpsertParams) (model.Neuron, error) {
-	if err := arg.Normalize(); err != nil {
-		return model.Neuron{}, err
-	}
-	params := pgdb.NeuronUpsertParams(arg)
-	var row pgdb.Neuron
-	err := s.db.Write(ctx, "NeuronUpsert", func(ctx context.Context, q *pgdb.Queries) error {
-		var err error
-		row, err = q.NeuronUpsert(ctx, params)
-		return err
-	})
-	if err != nil {
-		return model.Neuron{}, s.translate("NeuronUpsert", err)
-	}
-	return model.Neuron(row), nil
-}
-
 // NeuronUpdate answers model.Queries.
 func (s *Store) NeuronUpdate(ctx context.Context, arg model.NeuronUpdateParams) (model.Neuron, error) {
 	if err := arg.Normalize(); err != nil {

@@ -186,9 +186,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.neuronUpdateStmt, err = db.PrepareContext(ctx, neuronUpdate); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronUpdate: %w", err)
 	}
-	if q.neuronUpsertStmt, err = db.PrepareContext(ctx, neuronUpsert); err != nil {
-		return nil, fmt.Errorf("error preparing query NeuronUpsert: %w", err)
-	}
 	if q.neuronVersionNextStmt, err = db.PrepareContext(ctx, neuronVersionNext); err != nil {
 		return nil, fmt.Errorf("error preparing query NeuronVersionNext: %w", err)
 	}
@@ -602,11 +599,6 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing neuronUpdateStmt: %w", cerr)
 		}
 	}
-	if q.neuronUpsertStmt != nil {
-		if cerr := q.neuronUpsertStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing neuronUpsertStmt: %w", cerr)
-		}
-	}
 	if q.neuronVersionNextStmt != nil {
 		if cerr := q.neuronVersionNextStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing neuronVersionNextStmt: %w", cerr)
@@ -930,7 +922,6 @@ type Queries struct {
 	neuronListStmt                  *sql.Stmt
 	neuronSetStateStmt              *sql.Stmt
 	neuronUpdateStmt                *sql.Stmt
-	neuronUpsertStmt                *sql.Stmt
 	neuronVersionNextStmt           *sql.Stmt
 	refreshTokenDeleteExpiredStmt   *sql.Stmt
 	refreshTokenGetByHashStmt       *sql.Stmt
@@ -1037,7 +1028,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		neuronListStmt:                  q.neuronListStmt,
 		neuronSetStateStmt:              q.neuronSetStateStmt,
 		neuronUpdateStmt:                q.neuronUpdateStmt,
-		neuronUpsertStmt:                q.neuronUpsertStmt,
 		neuronVersionNextStmt:           q.neuronVersionNextStmt,
 		refreshTokenDeleteExpiredStmt:   q.refreshTokenDeleteExpiredStmt,
 		refreshTokenGetByHashStmt:       q.refreshTokenGetByHashStmt,

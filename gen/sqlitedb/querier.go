@@ -107,8 +107,6 @@ type Querier interface {
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
 	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
-	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
-	NeuronUpsert(ctx context.Context, arg NeuronUpsertParams) (Neuron, error)
 	NeuronVersionNext(ctx context.Context) (int64, error)
 	RefreshTokenDeleteExpired(ctx context.Context, arg RefreshTokenDeleteExpiredParams) (int64, error)
 	RefreshTokenGetByHash(ctx context.Context, arg RefreshTokenGetByHashParams) (RefreshToken, error)

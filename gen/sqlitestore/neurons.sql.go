@@ -27,24 +27,6 @@ func (s *Store) NeuronInsert(ctx context.Context, arg model.NeuronInsertParams) 
 	return model.Neuron(row), nil
 }
 
-// NeuronUpsert answers model.Queries.
-func (s *Store) NeuronUpsert(ctx context.Context, arg model.NeuronUpsertParams) (model.Neuron, error) {
-	if err := arg.Normalize(); err != nil {
-		return model.Neuron{}, err
-	}
-	params := sqlitedb.NeuronUpsertParams(arg)
-	var row sqlitedb.Neuron
-	err := s.db.Write(ctx, "NeuronUpsert", func(ctx context.Context, q *sqlitedb.Queries) error {
-		var err error
-		row, err = q.NeuronUpsert(ctx, params)
-		return err
-	})
-	if err != nil {
-		return model.Neuron{}, s.translate("NeuronUpsert", err)
-	}
-	return model.Neuron(row), nil
-}
-
 // NeuronUpdate answers model.Queries.
 func (s *Store) NeuronUpdate(ctx context.Context, arg model.NeuronUpdateParams) (model.Neuron, error) {
 	if err := arg.Normalize(); err != nil {

@@ -86,6 +86,8 @@ func TestBadValues(t *testing.T) {
 		{"cache.local_max_ttl", "2h", "more than cache.default_ttl"},
 		{"cache.url", "http://h", "names no cache server"},
 		{"cache.url", "h:6379", "no valid URL"},
+		{"cache.url", "redis://h/hal9", "is no number; write /0"},
+		{"cache.url", "redis://h?pool=3", "parameter pool is unknown; remove it"},
 		{"cache.strategy", "aside", "use one of cache_aside, write_through, write_behind"},
 		{"cache.key_prefix", "a b", "cannot be used"},
 		{"cache.key_prefix", "", "cannot be used"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/internal/dburl"
 	"github.com/hal9-ai/hal9/internal/pgurl"
 )
@@ -82,6 +83,17 @@ func replicaURLs() check {
 	}}
 }
 
+// cacheFault says what is wrong with the URL of a cache server, the files that it names
+// apart. The parser is the one that opens the cache.
+func cacheFault(raw string) *fault {
+	_, err := cacheutil.ParseURL(raw)
+	if err == nil || errors.Is(err, cacheutil.ErrURLFile) {
+		return nil
+	}
+	problem, mend, _ := strings.Cut(strings.TrimPrefix(err.Error(), cacheutil.ErrURL.Error()+": "), ": ")
+	return &fault{problem, mend}
+}
+
 func cacheURL() check {
 	return check{"redis://…, rediss://…, valkey://…, valkeys://… or unix://…", func(v any) *fault {
 		s := format(v)
@@ -94,7 +106,7 @@ func cacheURL() check {
 		}
 		switch u.scheme {
 		case "redis", "rediss", "valkey", "valkeys", "unix":
-			return nil
+			return cacheFault(s)
 		default:
 			return &fault{"the URL names no cache server", "begin it with redis:// or, for TLS, rediss://"}
 		}

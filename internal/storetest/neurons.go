@@ -27,12 +27,13 @@ func testNeurons(t *testing.T, b *bench) {
 	wantError(t, err, model.ErrNotFound, "neuron", "")
 
 	later := b.now.Add(time.Second)
-	changed := n(b.NeuronUpsert(ctx, model.NeuronUpsertParams{ID: "strategic-planner", Layer: "L3", Settings: model.EmptyObject(), UpdatedAt: later}))
-	equal(t, "layer after upsert", changed.Layer, "L3")
+	changed := n(b.NeuronUpdate(ctx, model.NeuronUpdateParams{ID: "strategic-planner", Layer: "L3", Settings: model.EmptyObject(), UpdatedAt: later}))
+	equal(t, "layer after update", changed.Layer, "L3")
 	equal(t, "created stays", changed.CreatedAt, b.now)
 	equal(t, "updated moves", changed.UpdatedAt, later)
-	fresh := n(b.NeuronUpsert(ctx, model.NeuronUpsertParams{ID: "fresh", Layer: "L1", Settings: model.EmptyObject(), UpdatedAt: later}))
-	equal(t, "a new one is idle", fresh.State, "idle")
+	_, err = b.NeuronUpdate(ctx, model.NeuronUpdateParams{ID: "fresh", Layer: "L1", Settings: model.EmptyObject(), UpdatedAt: later})
+	wantError(t, err, model.ErrNotFound, "neuron", "")
+	fresh := n(b.NeuronInsert(ctx, b.neuron("fresh")))
 	equal(t, "a new one was created now", fresh.CreatedAt, fresh.UpdatedAt)
 
 	equal(t, "deleted", must[model.NeuronDeleteRow](t)(b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "fresh"})).Version, fresh.Version)

@@ -88,7 +88,6 @@ func testVersionsGrow(t *testing.T, b *bench) {
 	}
 	n := must[model.Neuron](t)
 	grew("NeuronInsert", n(b.NeuronInsert(ctx, b.neuron("a"))).Version)
-	grew("NeuronUpsert", n(b.NeuronUpsert(ctx, model.NeuronUpsertParams{ID: "a", Layer: "L2", Settings: model.EmptyObject(), UpdatedAt: b.now})).Version)
 	grew("NeuronUpdate", n(b.NeuronUpdate(ctx, model.NeuronUpdateParams{ID: "a", Layer: "L3", Settings: model.EmptyObject(), UpdatedAt: b.now})).Version)
 	grew("NeuronSetState", n(b.NeuronSetState(ctx, model.NeuronSetStateParams{ID: "a", State: "busy", Condition: model.ConditionRunning, UpdatedAt: b.now})).Version)
 	must[model.NeuronDeleteRow](t)(b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "a"}))

@@ -5,17 +5,6 @@ INSERT INTO neurons (id, layer, system_prompt, settings, state, condition, runni
 VALUES (@id, @layer, @system_prompt, @settings, @state, @condition, @created_at, @created_at, @created_at, nextval('row_version_seq'))
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
--- name: NeuronUpsert :one
--- NeuronUpsert stores a neuron, or replaces layer, prompt and settings of the one
--- that has the id; its state stays. It was new if created_at equals updated_at.
--- invalidates: neuron:{id}, neuron:{id}:state, group neurons
-INSERT INTO neurons (id, layer, system_prompt, settings, running_since, created_at, updated_at, version)
-VALUES (@id, @layer, @system_prompt, @settings, @updated_at, @updated_at, @updated_at, nextval('row_version_seq'))
-ON CONFLICT (id) DO UPDATE
-SET layer = excluded.layer, system_prompt = excluded.system_prompt, settings = excluded.settings,
-    updated_at = excluded.updated_at, version = nextval('row_version_seq')
-RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
-
 -- name: NeuronUpdate :one
 -- NeuronUpdate replaces layer, prompt and settings of a neuron, whatever version it
 -- has or only at if_version; its state stays. ErrNotFound if there is none such.

@@ -4,15 +4,6 @@ INSERT INTO neurons (id, layer, system_prompt, settings, state, condition, runni
 VALUES (@id, @layer, @system_prompt, @settings, @state, @condition, @created_at, @created_at, @created_at, (SELECT value + 1 FROM row_version))
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
--- name: NeuronUpsert :one
--- invalidates: neuron:{id}, neuron:{id}:state, group neurons
-INSERT INTO neurons (id, layer, system_prompt, settings, running_since, created_at, updated_at, version)
-VALUES (@id, @layer, @system_prompt, @settings, @updated_at, @updated_at, @updated_at, (SELECT value + 1 FROM row_version))
-ON CONFLICT (id) DO UPDATE
-SET layer = excluded.layer, system_prompt = excluded.system_prompt, settings = excluded.settings,
-    updated_at = excluded.updated_at, version = (SELECT value + 1 FROM row_version)
-RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
-
 -- name: NeuronUpdate :one
 -- invalidates: neuron:{id}, neuron:{id}:state, group neurons
 UPDATE neurons

@@ -80,7 +80,7 @@ func TestPromotion(t *testing.T) {
 	}
 	execAt(t, r.Replica.URL("postgres"), "SELECT pg_promote(true, 60)")
 	wait("a write", func() bool {
-		_, err := st.NeuronUpsert(t.Context(), model.NeuronUpsertParams{ID: "after", Layer: "L1", Settings: model.EmptyObject(), UpdatedAt: time.Now()})
+		_, err := st.NeuronInsert(t.Context(), model.NeuronInsertParams{ID: "after", Layer: "L1", Settings: model.EmptyObject(), State: model.StateIdle, Condition: model.ConditionRunning, CreatedAt: time.Now()})
 		return err == nil
 	})
 	for _, id := range []string{"before", "after"} {

@@ -32,15 +32,17 @@ type RestoreReport struct {
 // The caller holds the migrators' lock (schema.HoldSQLite), which keeps servers from
 // starting meanwhile.
 func Restore(ctx context.Context, backup, target string, now time.Time) (report RestoreReport, err error) {
-	if err := checkBackup(backup, target); err != nil {
+	src, err := openBackup(backup, target)
+	if err != nil {
 		return report, err
 	}
+	defer func() { err = errors.Join(err, src.Close()) }()
 	temp, err := tempBeside(target)
 	if err != nil {
 		return report, err
 	}
 	defer removeTemp(temp)
-	if err := copyFile(ctx, backup, temp); err != nil {
+	if err := copyFile(ctx, src, temp); err != nil {
 		return report, fmt.Errorf("copy the backup: %w", err)
 	}
 	if report.BackupReport, err = verify(ctx, temp); err != nil {
@@ -77,11 +79,32 @@ func Restore(ctx context.Context, backup, target string, now time.Time) (report 
 	return report, giveName(temp, target, true)
 }
 
-func checkBackup(backup, target string) error {
-	from, err := os.Stat(backup)
+// openBackup opens a backup, looks at what was opened, and is the last to ask for its name.
+func openBackup(backup, target string) (_ *os.File, err error) {
+	named, err := os.Stat(backup)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s", ErrNoFile, backup)
+		return nil, fmt.Errorf("%w: %s", ErrNoFile, backup)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("look at the backup: %w", err)
+	}
+	if !named.Mode().IsRegular() { // opening a pipe would wait for who writes to it
+		return nil, fmt.Errorf("%w: %s is no file", ErrNotWhole, backup)
+	}
+	src, err := os.Open(backup) //nolint:gosec // the file that the operator named
+	if err != nil {
+		return nil, fmt.Errorf("open the backup: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = src.Close() // it was only looked at
+		}
+	}()
+	return src, checkBackup(src, backup, target)
+}
+
+func checkBackup(src *os.File, backup, target string) error {
+	from, err := src.Stat()
 	if err != nil {
 		return fmt.Errorf("look at the backup: %w", err)
 	}
@@ -97,12 +120,7 @@ func checkBackup(backup, target string) error {
 	return nil
 }
 
-func copyFile(ctx context.Context, from, to string) (err error) {
-	src, err := os.Open(from) //nolint:gosec // the file that the operator named
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, src.Close()) }()
+func copyFile(ctx context.Context, src io.Reader, to string) (err error) {
 	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // made by tempBeside
 	if err != nil {
 		return err

@@ -45,8 +45,8 @@ func OpenHandle(ctx context.Context, cfg Config) (*Handle, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	if err := checkFolder(cfg.Path); err != nil {
-		return nil, err
+	if err := CheckFile(cfg.Path); err != nil {
+		return nil, fmt.Errorf("database.url: %w", err)
 	}
 	if cfg.Path != MemoryPath {
 		schema.MakePrivate(cfg.Path)
@@ -73,8 +73,8 @@ func (h *Handle) DB() *sql.DB { return h.writeDB }
 // Close closes a handle that no store was made of.
 func (h *Handle) Close() error { return h.writeDB.Close() }
 
-// checkFolder says in plain words what SQLite calls "unable to open database file".
-func checkFolder(path string) error {
+// CheckFile says in plain words what SQLite calls "unable to open database file".
+func CheckFile(path string) error {
 	if path == MemoryPath {
 		return nil
 	}
@@ -82,14 +82,14 @@ func checkFolder(path string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("database.url: the folder %s does not exist: make it, or name another file", dir)
+		return fmt.Errorf("the folder %s does not exist: make it, or name another file", dir)
 	case err != nil:
-		return fmt.Errorf("database.url: the folder %s cannot be looked at: %w", dir, err)
+		return fmt.Errorf("the folder %s cannot be looked at: %w", dir, err)
 	case !info.IsDir():
-		return fmt.Errorf("database.url: %s is no folder", dir)
+		return fmt.Errorf("%s is no folder", dir)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("database.url: %s is a folder: name a file in it", path)
+		return fmt.Errorf("%s is a folder: name a file in it", path)
 	}
 	return nil
 }

@@ -30,9 +30,14 @@ type Options struct {
 	// Tell is called with what happens, in sentences for who watches.
 	Tell func(string)
 
+	// Refused is called with each row that the target refused, in the order of tables and
+	// keys, before the copy is complete; its error ends the copy, which can go on later.
+	Refused func(Refused) error
+
 	// For tests.
 	afterChunk func() error
 	chunkRows  int
+	listed     int // rows in Report.Refused
 }
 
 // What Copy refuses. Test with errors.Is.
@@ -71,6 +76,9 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 	began := time.Now()
 	if o.chunkRows == 0 {
 		o.chunkRows = chunkRows
+	}
+	if o.listed == 0 {
+		o.listed = mostRefused
 	}
 	report = &Report{From: o.FromName, To: o.ToName, Tables: []TableReport{}, Refused: []Refused{}, Differences: []Difference{}}
 	c := &copier{options: o, report: report}
@@ -395,15 +403,15 @@ func (c *copier) finish(ctx context.Context) error {
 // complete raises the target's counters beyond those of the source, so that no cache
 // takes an old row for a new one, and takes the marks of the copy away.
 func (c *copier) complete(ctx context.Context, counter, epoch int64) error {
-	var err error
-	if c.report.Refused, err = c.notes.refused(ctx); err != nil {
+	counts, err := c.notes.refusedCounts(ctx)
+	if err != nil {
 		return err
 	}
 	for i := range c.tables {
-		c.report.table(&c.tables[i]).Refused = 0
+		c.report.table(&c.tables[i]).Refused = counts[c.tables[i].Name]
 	}
-	for _, r := range c.report.Refused {
-		c.report.table(&Table{Name: r.Table}).Refused++
+	if err := c.tellRefused(ctx); err != nil {
+		return err
 	}
 	return inTx(ctx, c.target, func() error {
 		if err := c.target.raiseVersionCounter(ctx, counter); err != nil {
@@ -433,6 +441,20 @@ func (c *copier) complete(ctx context.Context, counter, epoch int64) error {
 			return err
 		}
 		c.report.Complete = true
+		return nil
+	})
+}
+
+// tellRefused lists the first rows that were refused in the report, and hands out all.
+func (c *copier) tellRefused(ctx context.Context) error {
+	c.report.Refused = []Refused{}
+	return c.notes.eachRefused(ctx, func(r Refused) error {
+		if len(c.report.Refused) < c.options.listed {
+			c.report.Refused = append(c.report.Refused, r)
+		}
+		if c.options.Refused != nil {
+			return c.options.Refused(r)
+		}
 		return nil
 	})
 }

@@ -48,14 +48,16 @@ type ExportOptions struct {
 // ExportReport tells what an export holds.
 type ExportReport struct {
 	Rows    map[string]int64 `json:"rows"`
-	Refused []Refused        `json:"refused"` // rows that JSON cannot hold
+	Refused []Refused        `json:"refused"` // the first thousand rows that JSON cannot hold
+	// RefusedRows counts all of them.
+	RefusedRows int64 `json:"refused_rows"`
 	SHA256  string           `json:"sha256"`
 	Seconds float64          `json:"seconds"`
 }
 
 // Export writes one moment of a database as NDJSON: a header, a line for each row, and
 // a trailer with the counts and a checksum. Rows whose text is no UTF-8 cannot be
-// written; the report lists them.
+// written; the report counts them, and lists the first thousand.
 func Export(ctx context.Context, o ExportOptions, w io.Writer) (report *ExportReport, err error) {
 	began := time.Now()
 	report = &ExportReport{Rows: map[string]int64{}, Refused: []Refused{}}
@@ -146,7 +148,9 @@ func (e *exporter) row(t *Table, r Row) error {
 		b = append(b, ':')
 		var reason string
 		if b, reason = r[i].appendJSON(b, c.Kind); reason != "" {
-			e.report.Refused = append(e.report.Refused, Refused{t.Name, plain(t.keyText(t.keyOf(r))), c.Name + " " + reason})
+			if e.report.RefusedRows++; e.report.RefusedRows <= mostRefused {
+				e.report.Refused = append(e.report.Refused, Refused{t.Name, plain(t.keyText(t.keyOf(r))), c.Name + " " + reason})
+			}
 			return nil
 		}
 	}

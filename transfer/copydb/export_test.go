@@ -5,3 +5,9 @@ func WithChunks(o Options, rows int, after func() error) Options {
 	o.chunkRows, o.afterChunk = rows, after
 	return o
 }
+
+// WithListed bounds how many refused rows a report lists.
+func WithListed(o Options, rows int) Options {
+	o.listed = rows
+	return o
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -99,6 +101,31 @@ func TestRestoreRefusesDamagedFiles(t *testing.T) {
 	report, err := copydb.Restore(t.Context(), copydb.RestoreOptions{File: write(t, whole), To: to, ToName: to})
 	must(t, err)
 	wantSame(t, report)
+}
+
+// TestRestoreReadsOneFile: what is restored, and compared with, is what was checked, whatever
+// becomes of the file or its name meanwhile.
+func TestRestoreReadsOneFile(t *testing.T) {
+	t.Parallel()
+	from := newDatabase(t, "sqlite")
+	fill(t, from, 300)
+	whole := export(t, from)
+	changed := bytes.Replace(whole, []byte("number7,"), []byte("number8,"), 1)
+	restore := func(meanwhile func(file string)) (*copydb.Report, error) {
+		to, file, once := newDatabase(t, "sqlite"), write(t, whole), sync.Once{}
+		return copydb.Restore(t.Context(), copydb.RestoreOptions{File: file, To: to, ToName: to, Progress: func(p copydb.Progress) {
+			if p.Phase != "checking" {
+				once.Do(func() { meanwhile(file) })
+			}
+		}})
+	}
+	report, err := restore(func(file string) { must(t, os.Rename(write(t, changed), file)) })
+	must(t, err)
+	wantSame(t, report)
+	_, err = restore(func(file string) { must(t, os.WriteFile(file, changed, 0o600)) })
+	if !errors.Is(err, copydb.ErrNoExport) || !strings.Contains(err.Error(), "was changed while it was restored") {
+		t.Errorf("a file that was written to: %v", err)
+	}
 }
 
 func read(t *testing.T, file string) []byte {

@@ -3,6 +3,7 @@ package copydb
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -122,14 +123,39 @@ type Refused struct {
 	Reason string `json:"reason"`
 }
 
-func (n notes) refused(ctx context.Context) ([]Refused, error) {
-	rows, err := n.db.ask(ctx, "SELECT table_name, row_key, reason FROM "+refusedTable+" ORDER BY table_name, row_key")
+// refusedCounts counts the rows that were refused, by table.
+func (n notes) refusedCounts(ctx context.Context) (map[string]int64, error) {
+	rows, err := n.db.ask(ctx, "SELECT table_name, count(*) FROM "+refusedTable+" GROUP BY table_name")
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Refused, len(rows))
-	for i, r := range rows {
-		list[i] = Refused{r[0], r[1], r[2]}
+	counts := make(map[string]int64, len(rows))
+	for _, r := range rows {
+		if counts[r[0]], err = strconv.ParseInt(r[1], 10, 64); err != nil {
+			return nil, fmt.Errorf("count the refused rows: %w", err)
+		}
 	}
-	return list, nil
+	return counts, nil
+}
+
+// eachRefused hands out the rows that were refused, a page of them at a time.
+func (n notes) eachRefused(ctx context.Context, each func(Refused) error) error {
+	const page = 1000
+	var last Refused
+	for {
+		rows, err := n.db.ask(ctx, "SELECT table_name, row_key, reason FROM "+refusedTable+
+			" WHERE (table_name, row_key) > (?, ?) ORDER BY table_name, row_key LIMIT "+strconv.Itoa(page), last.Table, last.Key)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			last = Refused{r[0], r[1], r[2]}
+			if err := each(last); err != nil {
+				return err
+			}
+		}
+		if len(rows) < page {
+			return nil
+		}
+	}
 }

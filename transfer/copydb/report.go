@@ -41,8 +41,8 @@ type Difference struct {
 	Columns []string `json:"columns,omitempty"`
 }
 
-// Report tells what a copy did. Rows are listed in full under Refused, and the first
-// thousand under Differences; the counts of the tables count all.
+// Report tells what a copy did. Under Refused and Differences the first thousand rows are
+// listed; the counts of the tables count all.
 type Report struct {
 	From           string        `json:"from"`
 	To             string        `json:"to"`
@@ -68,8 +68,11 @@ type Report struct {
 	Seconds        float64 `json:"seconds"`
 }
 
-// mostDifferences bounds how many differences are listed.
-const mostDifferences = 1000
+// How many rows a report lists: a database can refuse all of another one's.
+const (
+	mostDifferences = 1000
+	mostRefused     = 1000
+)
 
 func (r *Report) table(t *Table) *TableReport {
 	for i := range r.Tables {
@@ -125,7 +128,8 @@ func (r *Report) rest(w io.Writer) error {
 	const shown = 20
 	for i, f := range r.Refused {
 		if i == shown {
-			p("… and %d more refused rows: --json or --refused lists them all", len(r.Refused)-shown)
+			refused, _ := r.Faults()
+			p("… and %d more refused rows: --json lists the first %d, --refused of hal9 copy writes them all", refused-shown, mostRefused)
 			break
 		}
 		p("refused: %s %s: %s", f.Table, f.Key, f.Reason)

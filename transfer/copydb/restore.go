@@ -50,13 +50,18 @@ func Restore(ctx context.Context, o RestoreOptions) (report *Report, err error) 
 	}
 	defer func() { err = errors.Join(err, target.close()) }()
 	c := &copier{
-		options: Options{ToName: o.ToName, Clean: o.Clean, SkipComparison: o.SkipComparison, Progress: o.Progress, Tell: o.Tell, chunkRows: chunkRows},
+		options: Options{ToName: o.ToName, Clean: o.Clean, SkipComparison: o.SkipComparison, Progress: o.Progress, Tell: o.Tell, chunkRows: chunkRows, listed: mostRefused},
 		target:  target, notes: notes{target}, report: report, phase: "checking",
 	}
 	if c.tables, err = target.describe(ctx); err != nil {
 		return report, err
 	}
-	found, err := c.check(ctx, o.File)
+	file, err := os.Open(o.File)
+	if err != nil {
+		return report, fmt.Errorf("open the export: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	found, err := c.check(ctx, file)
 	if err != nil {
 		return report, err
 	}
@@ -67,7 +72,7 @@ func Restore(ctx context.Context, o RestoreOptions) (report *Report, err error) 
 	if err := c.begin(ctx); err != nil {
 		return report, err
 	}
-	if err := c.restoreRows(ctx, o.File, found); err != nil {
+	if err := c.restoreRows(ctx, file, found); err != nil {
 		return report, err
 	}
 	if err := c.complete(ctx, found.header.Version, found.header.Epoch); err != nil {
@@ -76,10 +81,10 @@ func Restore(ctx context.Context, o RestoreOptions) (report *Report, err error) 
 	if o.SkipComparison {
 		return report, nil
 	}
-	return report, c.compareFile(ctx, o.File)
+	return report, c.compareFile(ctx, file, found)
 }
 
-func (c *copier) restoreRows(ctx context.Context, file string, found *checked) error {
+func (c *copier) restoreRows(ctx context.Context, file *os.File, found *checked) error {
 	began := time.Now()
 	c.phase, c.done = "copying", 0
 	var err error
@@ -96,12 +101,15 @@ func (c *copier) restoreRows(ctx context.Context, file string, found *checked) e
 			return err
 		}
 	}
+	if err := f.endsAs(found); err != nil {
+		return err
+	}
 	c.report.CopySeconds = time.Since(began).Seconds()
 	c.report.RowsPerSecond = float64(c.copied) / max(c.report.CopySeconds, 1e-6)
 	return c.target.settle(ctx)
 }
 
-func (c *copier) compareFile(ctx context.Context, file string) error {
+func (c *copier) compareFile(ctx context.Context, file *os.File, found *checked) error {
 	began := time.Now()
 	c.phase, c.done = "comparing", 0
 	f, err := openExport(file)
@@ -111,6 +119,9 @@ func (c *copier) compareFile(ctx context.Context, file string) error {
 	defer f.close()
 	err = compareTables(ctx, c.tables, f.rows, fromDatabase(c.target), c.report, c.step)
 	c.report.CompareSeconds = time.Since(began).Seconds()
+	if err == nil {
+		err = f.endsAs(found)
+	}
 	return err
 }
 
@@ -122,7 +133,7 @@ type checked struct {
 }
 
 // check reads the whole file: every row, the counts and the checksum.
-func (c *copier) check(ctx context.Context, file string) (*checked, error) {
+func (c *copier) check(ctx context.Context, file *os.File) (*checked, error) {
 	f, err := openExport(file)
 	if err != nil {
 		return nil, err
@@ -172,7 +183,6 @@ func (c *copier) check(ctx context.Context, file string) (*checked, error) {
 
 // exportFile is an export that is read from its beginning to its end.
 type exportFile struct {
-	file   *os.File
 	unzip  *zstd.Decoder // nil: it is not compressed
 	lines  *bufio.Reader
 	sum    interface{ Sum(b []byte) []byte }
@@ -187,14 +197,14 @@ type exportFile struct {
 	sumAt   string // of all lines before it
 }
 
-// openExport opens a file and reads its header.
-func openExport(name string) (_ *exportFile, err error) {
-	file, err := os.Open(name) //nolint:gosec // the file that the operator named
-	if err != nil {
+// openExport begins to read a file, and reads its header. The file is read several times,
+// and opened once: its name may mean another one meanwhile.
+func openExport(file *os.File) (_ *exportFile, err error) {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("open the export: %w", err)
 	}
 	sum := sha256.New()
-	f := &exportFile{file: file, sum: sum, digest: sum}
+	f := &exportFile{sum: sum, digest: sum}
 	defer func() {
 		if err != nil {
 			f.close()
@@ -227,7 +237,6 @@ func (f *exportFile) close() {
 	if f.unzip != nil {
 		f.unzip.Close()
 	}
-	_ = f.file.Close() // it was only read
 }
 
 // longestLine bounds a line: a row is far shorter.
@@ -281,6 +290,18 @@ func (f *exportFile) end() (exportTrailer, error) {
 		return exportTrailer{}, fmt.Errorf("%w: something stands behind its last line", ErrNoExport)
 	}
 	return *f.trailer, nil
+}
+
+// endsAs tells whether what was read is what was checked: a file may be written to.
+func (f *exportFile) endsAs(found *checked) error {
+	end, err := f.end()
+	if err == nil && end.SHA256 != found.end.SHA256 {
+		err = fmt.Errorf("%w: it is another one than was checked", ErrNoExport)
+	}
+	if err != nil {
+		return fmt.Errorf("the file was changed while it was restored, give it again: %w", err)
+	}
+	return nil
 }
 
 // rows hands out the rows of a table, which come in the order of the tables.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,10 +115,18 @@ func TestCopyReportsRefusedRows(t *testing.T) {
 		"UPDATE memories SET content = CAST(x'ff41' AS TEXT) WHERE row_id = 7",
 		"UPDATE signals SET id = 'not-a-uuid-but-thirty-six-long-12345' WHERE rowid = 12",
 	)
-	report, err := copydb.Copy(t.Context(), copydb.WithChunks(options(from, to), 64, nil))
+	const listed = 3
+	var all []copydb.Refused
+	o := copydb.WithListed(copydb.WithChunks(options(from, to), 64, nil), listed)
+	o.Refused = func(r copydb.Refused) error { all = append(all, r); return nil }
+	report, err := copydb.Copy(t.Context(), o)
 	must(t, err)
 	refused := map[string]int{}
-	for _, r := range report.Refused {
+	// The report holds the first ones: there may be as many as rows in the source.
+	if len(report.Refused) != listed || !slices.Equal(report.Refused, all[:listed]) {
+		t.Errorf("listed %v of %v", report.Refused, all)
+	}
+	for _, r := range all {
 		refused[r.Table]++
 		if r.Key == "" || r.Reason == "" {
 			t.Errorf("%+v", r)
@@ -125,7 +134,7 @@ func TestCopyReportsRefusedRows(t *testing.T) {
 	}
 	want := map[string]int{"users": 1, "sessions": 1, "refresh_tokens": 1, "api_keys": 1, "legacy_details": 1, "memories": 1, "signals": 1}
 	if len(refused) != len(want) {
-		t.Errorf("refused %v", report.Refused)
+		t.Errorf("refused %v", all)
 	}
 	for _, table := range report.Tables {
 		if n := int64(want[table.Table]); table.Refused != n || table.Missing != n || table.Equal != table.SourceRows-n || table.Extra+table.Different != 0 {

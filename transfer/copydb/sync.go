@@ -95,7 +95,7 @@ type syncer struct {
 	size    int   // of rows, in bytes
 	gone    []Row // keys of rows to be deleted
 	before  Row   // the source's key before the first one wanted, or nil
-	refused []Row // rows that could not be stored at once
+	refused []Row // keys of rows that could not be stored at once
 }
 
 // keyOf returns the key of a row as it is read here.
@@ -249,7 +249,7 @@ func (s *syncer) write(ctx context.Context) error {
 		}
 		refused, err := place(ctx, s.target, s.rows, func(rows []Row) error { return s.target.upsert(ctx, s.t, rows) })
 		for _, r := range refused {
-			s.refused = append(s.refused, r.row)
+			s.refused = append(s.refused, slices.Clone(s.t.keyOf(r.row)))
 		}
 		return err
 	})
@@ -321,32 +321,49 @@ func (s *syncer) take(r Row) error {
 
 // settleRefused tries rows again that stood in each other's way: two that exchanged a
 // unique value can only be stored when neither is there. What hung on them is
-// deleted with them and comes again when its own table is caught up with.
+// deleted with them and comes again when its own table is caught up with. Between the two
+// only their keys are kept: a target may refuse all that there is.
 func (s *syncer) settleRefused(ctx context.Context) error {
 	if len(s.refused) == 0 {
 		return nil
 	}
-	keys := make([]Row, len(s.refused))
-	for i, r := range s.refused {
-		keys[i] = s.t.keyOf(r)
-	}
 	err := inTx(ctx, s.target, func() error {
-		if err := s.target.remove(ctx, s.t, keys); err != nil {
-			return err
-		}
-		refused, err := place(ctx, s.target, s.refused, func(rows []Row) error { return s.target.insert(ctx, s.t, rows) })
-		if err != nil || !s.final {
-			return err
-		}
-		for _, r := range refused {
-			if err := s.notes.refuse(ctx, s.t, s.t.keyOf(r.row), r.reason); err != nil {
+		for keys := range slices.Chunk(s.refused, syncRows) {
+			if err := s.target.remove(ctx, s.t, keys); err != nil {
 				return err
 			}
 		}
-		return nil
+		for _, key := range s.refused {
+			// One that is gone by now is as it should be.
+			if err := s.source.read(ctx, query{table: s.t, columns: s.t.all(), after: key, only: true}, s.take); err != nil {
+				return err
+			}
+			if len(s.rows) >= syncRows || s.size >= chunkBytes {
+				if err := s.insertAgain(ctx); err != nil {
+					return err
+				}
+			}
+		}
+		return s.insertAgain(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("catch up with %s: %w", s.t.Name, err)
+	}
+	s.refused = nil
+	return nil
+}
+
+// insertAgain stores the rows at hand, and notes those that the target still refuses.
+func (s *syncer) insertAgain(ctx context.Context) error {
+	refused, err := place(ctx, s.target, s.rows, func(rows []Row) error { return s.target.insert(ctx, s.t, rows) })
+	s.rows, s.size = nil, 0
+	if err != nil || !s.final {
+		return err
+	}
+	for _, r := range refused {
+		if err := s.notes.refuse(ctx, s.t, s.t.keyOf(r.row), r.reason); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -227,3 +227,24 @@ func listens(t *testing.T, server string) bool {
 	_ = conn.Close()
 	return true
 }
+
+// A name that no benchmark has is a mistake, and no success.
+func TestBenchmarksThatAreNone(t *testing.T) {
+	t.Parallel()
+	bench := func(name string) (int, string) {
+		cmd := exec.CommandContext(t.Context(), "sh", "tools/bench.sh")
+		cmd.Dir = filepath.Join("..", "..", "..", "..")
+		cmd.Env = append(os.Environ(), "PKG=./internal/searchtext", "BENCHTIME=1x", "BENCH="+name)
+		out, err := cmd.CombinedOutput()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		return cmd.ProcessState.ExitCode(), string(out)
+	}
+	if code, out := bench("^BenchmarkParseQuery"); code != 0 || !strings.Contains(out, "BenchmarkParseQuery") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if code, out := bench("NoSuchBenchmark"); code != 2 || !strings.Contains(out, "is called BENCH=NoSuchBenchmark; the names are told by: go test -list") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}

@@ -1,0 +1,78 @@
+package cacheutil
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+// The first word of an error of Valkey's is its code. A replica says the first of these.
+const (
+	codeReadOnly    = "READONLY"
+	codeNoAuth      = "NOAUTH"
+	codeWrongPass   = "WRONGPASS"
+	codeNoPerm      = "NOPERM"
+	codeClusterOnly = "MOVED"
+)
+
+// why says why Valkey is of no use, and what mends it where that is known. Its words hold
+// no password. What Valkey says names commands, and at most the cache's own keys.
+func why(err error) string {
+	if refusal, ok := errors.AsType[*valkey.ValkeyError](err); ok {
+		return whyRefused(refusal.Error())
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		if dns.IsNotFound {
+			return "no host of this name is known"
+		}
+		return "the host's name cannot be looked up"
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nobody listens there"
+	case errors.Is(err, syscall.ENOENT):
+		return "there is no such socket"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return "nobody answered in time; a server without TLS says nothing to rediss:// and valkeys://"
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return "the connection was closed: is it Valkey that listens there, and with TLS if the URL is rediss:// or valkeys://, without if not?"
+	default:
+		return err.Error()
+	}
+}
+
+func whyRefused(text string) string {
+	code, _, _ := strings.Cut(text, " ")
+	switch code {
+	case codeWrongPass, codeNoAuth:
+		return "the user or the password was refused"
+	case codeReadOnly:
+		return "it is a replica, which takes no writes: name its primary in the URL, or Sentinels, who know it"
+	case codeNoPerm:
+		return "the user lacks a right that the cache needs: " + text
+	case codeClusterOnly:
+		return "it is a node of a cluster: add cluster=true to the URL"
+	default:
+		return text
+	}
+}
+
+// refused records that Valkey answers, and not what it is asked for, and says so once.
+func (k *keeper) refused(ctx context.Context, err error) {
+	if _, ok := errors.AsType[*valkey.ValkeyError](err); !ok {
+		return // it did not answer, which the breaker judges
+	}
+	because := why(err)
+	if before := k.trouble.Swap(&because); before == nil || *before != because {
+		k.log.WarnContext(ctx, "Valkey refuses what the cache needs; the cache works without it", "address", k.address(), "error", because)
+	}
+}
+
+// address is where the URL leads to.
+func (k *keeper) address() string { return strings.Join(k.option.InitAddress, ", ") }
