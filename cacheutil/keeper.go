@@ -62,7 +62,7 @@ func (r *remote) keep(ctx context.Context, option valkey.ClientOption) {
 	}
 	r.unlink(nil)
 	if client := r.client.Load(); client != nil {
-		k.depart(*client)
+		k.depart(ctx, *client)
 		(*client).Close()
 	}
 }

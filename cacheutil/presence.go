@@ -36,11 +36,11 @@ func (k *keeper) presence(now time.Time) string {
 
 // depart says that this process ends, unless it goes with something untold: then the others
 // are to find it silent. The keeper's own context has ended.
-func (k *keeper) depart(client valkey.Client) {
+func (k *keeper) depart(ctx context.Context, client valkey.Client) {
 	if k.journal.length() > 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), departTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), departTimeout)
 	defer cancel()
 	// Where it fails, the others find this process silent.
 	_ = runScript(ctx, client, scriptCall{k.scripts.depart, eraKeys(k.cfg.Prefix)[2:], []string{k.name}}).Error()

@@ -307,7 +307,7 @@ func faults() []mutation {
 		},
 		{
 			"a process that ends is taken for one that was killed", "cacheutil/keeper.go",
-			"\t\tk.depart(*client)\n", "\t\t_ = k.depart\n",
+			"\t\tk.depart(ctx, *client)\n", "\t\t_ = k.depart\n",
 			[]string{"cacheutil.TestProcessThatEnds"},
 		},
 		{
