@@ -134,7 +134,7 @@ func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *
 		Pooled:      d.Pooler == config.PoolerTransaction,
 		ReplicaURLs: replicas, ReplicaMaxLag: d.ReplicaMaxLag, ReplicaTimeout: d.ReplicaTimeout,
 		Migrate: migrate || d.Engine() == dburl.SQLite,
-		Cache:   cache, Observer: observer, ReadOnly: readOnly,
+		Cache:   cache, Observer: observer, ReadOnly: readOnly, Logger: cache.Logger,
 		Serves: readOnly != nil && !readOnly(),
 	})
 	switch {
