@@ -53,10 +53,16 @@ type Listener struct {
 	next   uint64 // in the ring
 	past   *past  // what is to be read from the database first; nil: nothing
 	// told are ids that came from the database and may come from the ring too, until
-	// event toldUntil.
-	told      map[uuid.UUID]struct{}
+	// event toldUntil; nil: there are none.
+	told      *recent
 	toldUntil uint64
 }
+
+// toldIDs is how many ids a listener knows at least that came from the database, and half of
+// how many at the most, which take 32 KiB. Thousands of listeners come back at once when a
+// server was restarted; what was in the ring when they came, or comes into it while they are
+// told of the past, none of them has to remember.
+const toldIDs = 1 << 10
 
 // past is a reading of the database, from the cursor on.
 type past struct {
@@ -97,7 +103,8 @@ func (l *Listener) replay(since time.Time) {
 		since = floor
 	}
 	l.past = &past{cursor: model.NormalTime(since), until: now.Add(ahead), began: now}
-	l.told = map[uuid.UUID]struct{}{}
+	told := newRecent(toldIDs)
+	l.told = &told
 	l.feed.figures.resumedDatabase.Inc()
 }
 
@@ -179,8 +186,7 @@ func (l *Listener) known(e *Event) bool {
 		l.told = nil
 		return false
 	}
-	_, told := l.told[e.Signal.ID]
-	return told
+	return l.told.knows(e.Signal.ID)
 }
 
 // place is where a listener that leaves now would begin again.
@@ -205,10 +211,13 @@ func (l *Listener) pollPast(ctx context.Context) (Batch, error) {
 		return Batch{}, err
 	}
 	var b Batch
+	comes := l.remember(rows)
 	for i := range rows {
 		row := &rows[i]
 		p.cursor, p.id = row.Timestamp, row.ID
-		l.told[row.ID] = struct{}{}
+		if comes[i] {
+			continue
+		}
 		if l.filter.Wants(row) {
 			b.Events = append(b.Events, &Event{Signal: *row, Position: Position{At: p.place()}})
 		}
@@ -229,6 +238,25 @@ func (l *Listener) pollPast(ctx context.Context) (Batch, error) {
 		f.mu.RUnlock()
 	}
 	return b, err
+}
+
+// remember tells which rows the ring is going to tell anyway, and notes those of which the
+// feed does not know: they may be in a transaction that ended a moment ago, of which a
+// notice is on its way.
+func (l *Listener) remember(rows []model.Signal) (comes []bool) {
+	f := l.feed
+	comes = make([]bool, len(rows))
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for i := range rows {
+		id := rows[i].ID
+		if number, held := f.ring.numbers[id]; held {
+			comes[i] = number >= l.next
+		} else if !f.recent.knows(id) {
+			l.told.add(id)
+		}
+	}
+	return comes
 }
 
 // page reads signals after a cursor, the oldest first.
