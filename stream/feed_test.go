@@ -348,8 +348,10 @@ func TestBusAwayForLong(t *testing.T) {
 	testenv.Eventually(t, "the bus to be found", func() bool { return b.figure("bus_up") == 1 && b.figure("catch_ups_total") > asked })
 	a.submit(a.signal("end"))
 	wantHeard(t, l, "end")
-	if n := b.figure("rows_read_total") - read; n > signals/2 {
-		t.Errorf("%d rows were read once more when the bus was back", n)
+	n := b.figure("rows_read_total") - read
+	t.Logf("%d rows were read when the bus was back, of which one was new", n)
+	if n > signals/2 {
+		t.Error("what was looked at before is looked for again")
 	}
 }
 

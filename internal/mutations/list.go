@@ -301,6 +301,16 @@ func faults() []mutation {
 			[]string{"stream.TestServerThatFellSilent"},
 		},
 		{
+			"a listener remembers all that it is told of the past", "stream/listener.go",
+			"const toldIDs = 1 << 10", "const toldIDs = 1 << 20",
+			[]string{"stream.TestListenersRememberLittle"},
+		},
+		{
+			"a bus that was away for long has all looked for again", "stream/follow.go",
+			"if now.Sub(in.lost) >= f.cfg.Overlap {", "if false {",
+			[]string{"stream.TestBusAwayForLong"},
+		},
+		{
 			"a server that ends tells nothing any more", "stream/notice.go",
 			"\t\t\tf.leave(context.WithoutCancel(ctx))\n", "\t\t\t_ = f.leave\n",
 			[]string{"stream.TestServerThatEnds"},
