@@ -170,7 +170,7 @@ type Server struct {
 	started time.Time
 	// pageBytes bounds the texts of one answer.
 	pageBytes int
-	ready   atomic.Bool
+	ready     atomic.Bool
 	// newcomerTimeout is that of newcomers.
 	newcomerTimeout time.Duration
 	// stopping ends when streams, which may have no end of their own, are to stop.

@@ -59,7 +59,7 @@ func newIDSet(most int) idSet {
 
 // find returns the slot of a hash, or the free one in which it would be.
 func (s *idSet) find(h uint64) *uint64 {
-	last := uint64(len(s.slots) - 1)
+	last := uint64(len(s.slots) - 1) //nolint:gosec // there are some
 	for at := h & last; ; at = (at + 1) & last {
 		if s.slots[at] == h || s.slots[at] == 0 {
 			return &s.slots[at]

@@ -306,6 +306,11 @@ func faults() []mutation {
 			[]string{"stream.TestListenersRememberLittle"},
 		},
 		{
+			"what the ring will tell is told from the database too", "stream/listener.go",
+			"comes[i] = number >= l.next", "comes[i] = number == 0",
+			[]string{"stream.TestPast", "stream.TestListenersRememberLittle"},
+		},
+		{
 			"a bus that was away for long has all looked for again", "stream/follow.go",
 			"if now.Sub(in.lost) >= f.cfg.Overlap {", "if false {",
 			[]string{"stream.TestBusAwayForLong"},

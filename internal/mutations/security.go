@@ -119,6 +119,11 @@ func security() []mutation {
 			[]string{"server.TestUnreadableRequests", "server.TestOddRequests"},
 		},
 		{
+			"requests that break off are not counted", "server/unreadable.go",
+			"\t\t\ts.unreadable.incomplete.Inc()\n", "",
+			[]string{"server.TestIncompleteRequests"},
+		},
+		{
 			"preflights count for no limit", "server/cors.go",
 			"limited != nil {", "limited != nil && false {",
 			[]string{"server.TestPreflightsCount"},
