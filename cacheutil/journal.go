@@ -72,6 +72,13 @@ func (j *journal) length() int {
 	return len(j.pending)
 }
 
+// deferred is how many invalidations came so far.
+func (j *journal) deferred() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.serial + j.missed
+}
+
 func (j *journal) has(s subject) bool {
 	if j.count.Load() == 0 {
 		return false

@@ -29,14 +29,17 @@ type keeper struct {
 	nextTry   time.Time
 	nextEra   time.Time
 	nextNodes time.Time
-	answered  int // pings in a row while the breaker is open
+	// name is what this process is called among those that are there.
+	name         string
+	nextPresence time.Time
+	answered     int // pings in a row while the breaker is open
 	// replicas are the nodes of a cluster that last said they were.
 	replicas map[string]bool
 }
 
 // keep runs until the context ends, then closes what it has opened.
 func (r *remote) keep(ctx context.Context, option valkey.ClientOption) {
-	k := &keeper{remote: r, option: option, backoff: minBackoff, replicas: map[string]bool{}}
+	k := &keeper{remote: r, option: option, backoff: minBackoff, name: newName(), replicas: map[string]bool{}}
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -59,6 +62,7 @@ func (r *remote) keep(ctx context.Context, option valkey.ClientOption) {
 	}
 	r.unlink(nil)
 	if client := r.client.Load(); client != nil {
+		k.depart(ctx, *client)
 		(*client).Close()
 	}
 }
@@ -153,15 +157,26 @@ func (k *keeper) askEra(ctx context.Context, client valkey.Client, not string) (
 	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, k.patience())
 	defer cancel()
-	answer, err := runScript(limited, client, scriptCall{k.scripts.era, eraKeys(k.cfg.Prefix), []string{newName(), not}}).ToString()
+	args := []string{newName(), not, k.presence(began), millis(presenceTimeout), millis(presenceGap)}
+	answer, err := runScript(limited, client, scriptCall{k.scripts.era, eraKeys(k.cfg.Prefix), args}).ToArray()
 	if !answered(err) || time.Since(began) <= k.cfg.CallTimeout {
 		k.observe(ctx, began, k.patience(), err)
 	}
 	if err != nil {
 		return "", "", fmt.Errorf("ask Valkey for the era: %w", err)
 	}
-	name := min(len(newName()), len(answer))
-	return answer[:name], answer[name:], nil
+	if len(answer) != 2 {
+		return "", "", fmt.Errorf("ask Valkey for the era: %d fields", len(answer))
+	}
+	era, err = answer[0].ToString()
+	if err != nil {
+		return "", "", fmt.Errorf("read Valkey's answer: %w", err)
+	}
+	if silent, _ := answer[1].AsInt64(); silent > 0 {
+		k.log.WarnContext(ctx, "another process fell silent and may not have told what it changed: the cache begins anew", "processes", silent)
+	}
+	name := min(len(newName()), len(era))
+	return era[:name], era[name:], nil
 }
 
 // newEra puts everything out of reach, because more invalidations were missed
@@ -249,7 +264,7 @@ func (r *remote) dropped(s subject) {
 func (r *remote) state() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := State{Valkey: stateDown, Tracking: r.local.usable.Load(), BreakerOpen: r.breaker.open(), Pending: r.journal.length()}
+	s := State{Valkey: stateDown, Tracking: r.local.usable.Load(), BreakerOpen: r.breaker.open(), Pending: r.journal.length(), Deferred: r.journal.deferred()}
 	if _, _, err := r.usable(); err == nil { // connected, and it is known to be the same as before
 		s.Valkey = stateUp
 	} else if because := r.trouble.Load(); because != nil {

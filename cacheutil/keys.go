@@ -32,9 +32,10 @@ func (k *keyspace) group(group string) []string {
 	return []string{k.prefix + "g:" + tail, k.prefix + kindGroup + tail}
 }
 
-// eraKeys are the era's own key and the one that tells of its change.
+// eraKeys are the era's own key, the one that tells of its change, and the one that
+// holds who is there.
 func eraKeys(prefix string) []string {
-	return []string{prefix + "e:{era}", prefix + kindEra + "{era}"}
+	return []string{prefix + "e:{era}", prefix + kindEra + "{era}", prefix + "p:{era}"}
 }
 
 // What follows the prefix in the keys that clients track, whatever the epoch and

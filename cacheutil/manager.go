@@ -61,6 +61,8 @@ type State struct {
 	// Pending is the number of invalidations that Valkey has yet to take, at the most
 	// Config.MaxPending: when more were missed everything is put out of reach.
 	Pending int
+	// Deferred is how many invalidations Valkey did not take at once, since Open.
+	Deferred int64
 }
 
 // Open starts the caches' common parts. It fails only on a configuration that

@@ -17,8 +17,9 @@ const roleVariable = "CACHEUTIL_TEST_ROLE"
 
 func TestMain(m *testing.M) {
 	roles := map[string]func(*conversation) error{
-		"racer":  race,
-		"reader": readTogether,
+		"racer":    race,
+		"reader":   readTogether,
+		"stand-by": standBy,
 	}
 	role, ok := roles[os.Getenv(roleVariable)]
 	if !ok {
@@ -36,6 +37,7 @@ type conversation struct {
 	in   *json.Decoder
 	out  *json.Encoder
 	kill func() // ends the other process at once
+	end  func() // ends its input, and so itself
 }
 
 func newConversation(in io.Reader, out io.Writer) *conversation {
@@ -68,6 +70,7 @@ func startProcess(t *testing.T, role string) *conversation {
 		}
 	})
 	c := newConversation(stdout, stdin)
+	c.end = func() { _ = stdin.Close() } // the process may have ended
 	c.kill = func() {
 		killed = true
 		if err := cmd.Process.Kill(); err != nil {

@@ -10,7 +10,7 @@ package cacheutil
 // someone waits for it. When memory is full, Valkey refuses SET, but not in a
 // script that has written already: what must not fail begins with a DEL.
 type scripts struct {
-	take, store, release, discard, put, invalidate, generation, regenerate, era script
+	take, store, release, discard, put, invalidate, generation, regenerate, era, depart script
 }
 
 func newScripts() scripts {
@@ -23,7 +23,8 @@ func newScripts() scripts {
 		invalidate: newScript(luaKnown + invalidateScript),
 		generation: newScript(generationScript),
 		regenerate: newScript(regenerateScript),
-		era:        newScript(eraScript),
+		era:        newScript(luaSilent + eraScript),
+		depart:     newScript(departScript),
 	}
 }
 
@@ -165,23 +166,60 @@ redis.call('DEL', KEYS[2])
 return ARGV[1]
 `
 
-// KEYS: 1 the era, 2 its tracked key. ARGV: a new name, and the era that is not to
-// go on: empty none, * any. An era belongs to one server process. One that was
-// started again has read old data from its disk, and a replica that was promoted
-// lacks the last writes: either may hold values whose invalidation was
-// acknowledged, so that a new era begins. The answer is the era's name and which
-// process gave it.
+// luaSilent notes that a process is there and returns how many are so no more. What a
+// hash of them holds: of each the moment at which it was heard, the clock of these moments
+// (c), and Valkey's time when that was set last (t). The clock stands still while nobody is
+// heard: who falls silent together with all others, because Valkey did, is not taken for
+// dead. What must not fail when memory is full begins with an HDEL; that Valkey cannot
+// write is no matter here.
+const luaSilent = `
+local function silent(key, me, patience, gap)
+  local all = redis.pcall('HGETALL', key)
+  if all.err or type(redis.pcall('HDEL', key, '')) == 'table' then return 0 end
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local heard, clock, last, gone = {}, 0, now, 0
+  for i = 1, #all, 2 do
+    if all[i] == 'c' then clock = tonumber(all[i+1]) or 0
+    elseif all[i] == 't' then last = tonumber(all[i+1]) or now
+    else heard[all[i]] = tonumber(all[i+1]) or 0 end
+  end
+  clock = clock + math.max(0, math.min(now - last, gap))
+  for name, at in pairs(heard) do
+    if name ~= me and clock - at > patience then
+      redis.call('HDEL', key, name)
+      gone = gone + 1
+    end
+  end
+  redis.call('HSET', key, 't', now, 'c', clock, me, clock)
+  return gone
+end
+`
+
+// KEYS: 1 the era, 2 its tracked key, 3 the processes. ARGV: a new name, the era that is
+// not to go on: empty none, * any; the name of this process if it is to be noted, else
+// empty; for how long one may be silent, and how much of a time in which all were counts,
+// both in ms. An era belongs to one server process. One that was started again has read
+// old data from its disk, and a replica that was promoted lacks the last writes: either may
+// hold values whose invalidation was acknowledged, so that a new era begins; as it does
+// when a process fell silent, which may not have told what it committed. The answer is the
+// era's name and which process of Valkey's gave it, and how many fell silent.
 const eraScript = `
+local gone = 0
+if ARGV[3] ~= '' then gone = silent(KEYS[3], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])) end
 local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
 local era = redis.pcall('GET', KEYS[1])
-if type(era) == 'string' and #era >= 16 and string.sub(era,17) == run and ARGV[2] ~= '*' then
+if type(era) == 'string' and #era >= 16 and string.sub(era,17) == run and ARGV[2] ~= '*' and gone == 0 then
   local name = string.sub(era,1,16)
-  if name ~= ARGV[2] then return name..run end
+  if name ~= ARGV[2] then return {name..run, 0} end
 end
 redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1]..run)
 redis.call('SET', KEYS[2], '', 'PX', 1000)
 redis.call('DEL', KEYS[2])
-return ARGV[1]..run
+return {ARGV[1]..run, gone}
 `
+
+// KEYS: 1 the processes. ARGV: the name of one that ends and has told everything.
+const departScript = `return redis.call('HDEL', KEYS[1], ARGV[1])`

@@ -28,6 +28,9 @@ var (
 var (
 	// ErrUnreachable says that the database could not be opened at all.
 	ErrUnreachable = errors.New("database cannot be reached")
+	// ErrPooled says that the URL leads through a pooler, which gives a session's locks and
+	// statements to others.
+	ErrPooled = errors.New("this needs a connection of its own")
 	// ErrURL says that the URL names no database that can be migrated.
 	ErrURL = errors.New("database URL")
 	// ErrVersion says that the version asked for does not exist.

@@ -61,12 +61,15 @@ func checkSchema(ctx context.Context, db *sql.DB, config *pgx.ConnConfig) error 
 	var name sql.NullString
 	err := db.QueryRowContext(ctx, "SELECT current_schema()").Scan(&name)
 	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	mend, pooled := pgurl.Pooler(err)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: connect to %s: %w", ErrUnreachable, pgurl.Target(&config.Config), context.Cause(ctx))
 	case connecting:
 		return fmt.Errorf("%w: connect to %s: %s", ErrUnreachable, pgurl.Target(&config.Config), pgurl.Why(err))
+	case pooled:
+		return fmt.Errorf("%w: %s", ErrPooled, mend)
 	default:
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,23 @@ func TestStreamTellsWhatIsCommitted(t *testing.T) {
 		s.send("seven")
 		all.wantContents("seven")
 	}, streaming())
+}
+
+// TestStreamTellsAllOfABurst: what comes at once in greater number than a listener is handed
+// at a time follows, and does not wait for the next signal.
+func TestStreamTellsAllOfABurst(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sqliteEngine, streaming(func(_ *stream.Config, d *server.Deps) { d.Config.StreamHeartbeat, d.Config.StreamRenew = time.Hour, time.Hour }))
+	const count = 3000
+	l := s.listen("")
+	var lines strings.Builder
+	for i := range count {
+		fmt.Fprintf(&lines, "{\"content\":\"%d\",\"layer_to\":\"L1\"}\n", i)
+	}
+	s.bulk(strings.NewReader(lines.String())).want(200)
+	for i := range count {
+		l.wantContents(strconv.Itoa(i))
+	}
 }
 
 func TestStreamResumes(t *testing.T) {

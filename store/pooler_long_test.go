@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/hal9-ai/hal9/internal/storetest"
 	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
+	"github.com/hal9-ai/hal9/schema"
 	"github.com/hal9-ai/hal9/store/postgres"
 )
 
@@ -85,4 +87,29 @@ func TestLongPgBouncerEndsStatements(t *testing.T) {
 		}
 		return waiting == 0
 	})
+}
+
+// TestLongPgBouncerForgotten: who forgets the settings for a pooler is told of them.
+func TestLongPgBouncerForgotten(t *testing.T) {
+	direct := testenv.PostgresDatabase(t)
+	url := through(t, testenv.StartPgBouncer(t).URL(), direct)
+	_ = pooled(t, url, direct)
+	const mend = "set database.pooler to transaction"
+	st, err := postgres.Open(t.Context(), postgres.Config{URL: url})
+	if err == nil {
+		t.Error(errors.Join(errors.New("a server that prepares statements was opened"), st.Close()))
+	} else if !strings.Contains(err.Error(), mend) {
+		t.Errorf("a server is told %q, want %q", err, mend)
+	}
+	// The first leaves its statement behind, on one of three connections.
+	for range 8 {
+		m, openErr := schema.Open(t.Context(), url, schema.Options{})
+		if err = openErr; err != nil {
+			break
+		}
+		defer func() { _ = m.Close() }()
+	}
+	if !errors.Is(err, schema.ErrPooled) || !strings.Contains(err.Error(), mend) {
+		t.Errorf("a migrator is told %v, want %q", err, mend)
+	}
 }

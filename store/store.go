@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/hal9-ai/hal9/cacheutil"
@@ -57,6 +58,8 @@ type Config struct {
 	Serves bool
 	// ReadOnly tells at each write whether it is refused with ErrReadOnly. Never.
 	ReadOnly func() bool
+	// Logger is told when a replica cannot be asked, and when it can be again. Discards.
+	Logger *slog.Logger
 	// Observer is told of every query that the engine runs. Nobody.
 	Observer model.QueryObserver
 	// Cache says how the store is cached; without it every call asks the engine.
@@ -134,6 +137,7 @@ func openPostgres(ctx context.Context, cfg Config) (model.Store, error) {
 		ReplicaMaxLag:            cfg.ReplicaMaxLag,
 		ReplicaTimeout:           cfg.ReplicaTimeout,
 		Observer:                 cfg.Observer,
+		Logger:                   cfg.Logger,
 		ReadOnly:                 cfg.ReadOnly,
 	})
 	if err != nil {

@@ -146,8 +146,8 @@ func (f *Feed) place(next uint64) Position {
 	return p
 }
 
-// Poll returns what has come, without waiting for more: where it is nothing, wake is
-// closed when there may be something. ErrSlow says that events were overwritten; any
+// Poll returns what has come, without waiting for more. wake is nil if there is more to be
+// had at once, a batch being bounded, and else closed when more comes. ErrSlow says that events were overwritten; any
 // other error comes from the database.
 func (l *Listener) Poll(ctx context.Context) (b Batch, wake <-chan struct{}, err error) {
 	if l.past != nil {
@@ -169,6 +169,9 @@ func (l *Listener) Poll(ctx context.Context) (b Batch, wake <-chan struct{}, err
 			b.Events = append(b.Events, e)
 			bytes += e.size()
 		}
+	}
+	if l.next < f.ring.next {
+		wake = nil
 	}
 	if l.next >= l.toldUntil {
 		l.told = nil // not only with the next event, which may be hours away

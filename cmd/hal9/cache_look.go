@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -267,60 +266,4 @@ func (g *Globals) cacheServer(s Settings, fn func(context.Context, *config.Confi
 
 func cacheAway(cfg *config.Config) error {
 	return &ExitError{Code: exitUnreachable, Err: errors.New("the cache server does not answer"), Hint: "Is cache.url (" + config.MaskURL(cfg.Cache.URL) + ") right?"}
-}
-
-// tellServers makes sure that the servers hear of what a command wrote. Where the
-// cache server cannot be told, the epoch in the database is raised, which every
-// server looks at.
-func (g *Globals) tellServers(ctx context.Context, cfg *config.Config, st model.Store) error {
-	m := store.CacheOf(st)
-	if m == nil || cfg.Cache.URL == "" || m.State().Pending == 0 {
-		return nil
-	}
-	if err := raiseEpoch(ctx, st); err != nil {
-		return err
-	}
-	_, _ = fmt.Fprintf(g.Stderr, "hal9: warning: the cache server does not answer; the servers forget what they cached within cache.epoch_interval (%s)\n", cfg.Cache.EpochInterval)
-	return nil
-}
-
-// tellOthers does so for a server that ends: what it still keeps for a cache server that
-// was away nobody repeats after it. That is given a moment, since to raise the epoch costs all
-// servers all that they have cached.
-func tellOthers(ctx context.Context, cfg *config.Config, st model.Store, log *slog.Logger) error {
-	const (
-		patience = time.Second
-		within   = 5 * time.Second
-	)
-	m := store.CacheOf(st)
-	if m == nil || cfg.Cache.URL == "" {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within) // that of the command has ended
-	defer cancel()
-	tick := time.NewTicker(patience / 50)
-	defer tick.Stop()
-	for until := time.Now().Add(patience); m.State().Pending > 0 && time.Now().Before(until); {
-		<-tick.C
-	}
-	pending := m.State().Pending
-	if pending == 0 {
-		return nil
-	}
-	if err := raiseEpoch(ctx, st); err != nil {
-		return &ExitError{
-			Code: exitFailure, Err: fmt.Errorf("tell the other servers of %d writes, which the cache server did not take: %w", pending, err),
-			Hint: "When the database answers, run: hal9 cache invalidate",
-		}
-	}
-	log.WarnContext(ctx, "the cache server did not take invalidations; the other servers forget what they cached within cache.epoch_interval",
-		slog.Int("pending", pending), slog.Duration("epoch_interval", cfg.Cache.EpochInterval))
-	return nil
-}
-
-func raiseEpoch(ctx context.Context, st model.Store) error {
-	if _, err := st.DatabaseEpochBump(ctx, model.DatabaseEpochBumpParams{UpdatedAt: time.Now()}); err != nil {
-		return fmt.Errorf("raise the epoch, since the cache server does not answer: %w", err)
-	}
-	return nil
 }

@@ -45,7 +45,7 @@ func migrateError(err error, c *config.Config) error {
 	switch {
 	case errors.Is(err, schema.ErrUnreachable):
 		return &ExitError{Code: exitUnreachable, Err: err, Hint: isItRight(c, true)}
-	case errors.Is(err, schema.ErrURL), errors.Is(err, schema.ErrVersion):
+	case errors.Is(err, schema.ErrURL), errors.Is(err, schema.ErrVersion), errors.Is(err, schema.ErrPooled):
 		return &ExitError{Code: exitUsage, Err: err}
 	default:
 		return refusedError(err, c, true)

@@ -134,7 +134,7 @@ func openStoreFor(ctx context.Context, cfg *config.Config, migrate bool, cache *
 		Pooled:      d.Pooler == config.PoolerTransaction,
 		ReplicaURLs: replicas, ReplicaMaxLag: d.ReplicaMaxLag, ReplicaTimeout: d.ReplicaTimeout,
 		Migrate: migrate || d.Engine() == dburl.SQLite,
-		Cache:   cache, Observer: observer, ReadOnly: readOnly,
+		Cache:   cache, Observer: observer, ReadOnly: readOnly, Logger: cache.Logger,
 		Serves: readOnly != nil && !readOnly(),
 	})
 	switch {
@@ -197,6 +197,7 @@ func serve(g *Globals, cfg *config.Config, seen *observation, st model.Store, ln
 	group.Go(func() error { return feed.Run(beside) })
 	group.Go(func() error { return keeper.Run(beside) })
 	group.Go(func() error { return accounts.Run(beside) })
+	group.Go(func() error { return tellMeanwhile(beside, cfg, st, log) })
 	group.Go(func() error { return runLater(beside, later, cfg.Server.ShutdownTimeout) })
 	group.Go(func() error { return reloadAtHangup(beside, cfg, srv, log, reload) })
 	if err := g.announce(log, cfg, st, ln.Addr()); err != nil {

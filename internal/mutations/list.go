@@ -296,6 +296,26 @@ func faults() []mutation {
 			[]string{"cmd/hal9.TestServerEndsWithoutTheCacheServer"},
 		},
 		{
+			"a server that cannot reach the cache server tells nobody while it runs", "cmd/hal9/serve.go",
+			"\tgroup.Go(func() error { return tellMeanwhile(beside, cfg, st, log) })\n", "\t_ = tellMeanwhile\n",
+			[]string{"cmd/hal9.TestServerCutOffFromTheCacheServer"},
+		},
+		{
+			"the cache lives on when a process falls silent", "cacheutil/scripts.go",
+			"ARGV[2] ~= '*' and gone == 0 then", "ARGV[2] ~= '*' then",
+			[]string{"cacheutil.TestProcessKilledBeforeItsInvalidation"},
+		},
+		{
+			"a process that ends is taken for one that was killed", "cacheutil/keeper.go",
+			"\t\tk.depart(ctx, *client)\n", "\t\t_ = k.depart\n",
+			[]string{"cacheutil.TestProcessThatEnds"},
+		},
+		{
+			"the time that Valkey stood still is everybody's silence", "cacheutil/scripts.go",
+			"math.min(now - last, gap)", "now - last",
+			[]string{"cacheutil.TestValkeyStoodStill"},
+		},
+		{
 			"a server that is heard no more is not looked into", "stream/presence.go",
 			"\t\tin.owe(at.Add(-f.cfg.Overlap))\n", "",
 			[]string{"stream.TestServerThatFellSilent"},

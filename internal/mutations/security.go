@@ -44,6 +44,11 @@ func security() []mutation {
 			[]string{"auth.TestFailuresPerAddress"},
 		},
 		{
+			"who finds the queue of hashes full is looked up all the same", "auth/login.go",
+			"\tif err := s.hashes.crowded(); err != nil {\n", "\tif err := s.hashes.crowded(); err != nil && tries < 0 {\n",
+			[]string{"auth.TestFullQueueCostsNoLookup"},
+		},
+		{
 			"the process that hashes has the server's priority", "cmd/hal9/hashworker.go",
 			"subprocess.Lower(hashNice)", "subprocess.Lower(0)",
 			[]string{"cmd/hal9.TestHashProcess"},

@@ -52,8 +52,9 @@ func saidNo(pg *pgconn.PgError) string {
 	case "57P03":
 		return "the server is starting, stopping or recovering"
 	case "08P01":
-		return "the server did not take the first message; a pooler does so with a parameter that it does not know: " +
-			"set database.pooler to transaction, or the pooler's ignore_startup_parameters"
+		// PgBouncer says this of all that it does not like.
+		return "a pooler refused the connection: it does not know the user, the password or the database, or not a parameter " +
+			"of the session; in transaction mode set database.pooler to transaction"
 	}
 	switch {
 	case strings.HasPrefix(pg.Code, "28"):
@@ -105,6 +106,16 @@ func byCertificate(err error) string {
 		return "the server's certificate is not valid"
 	}
 	return ""
+}
+
+// Pooler tells whether a statement failed because each one, or each transaction, is given
+// another connection, and the mend.
+func Pooler(err error) (mend string, found bool) {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || pg.Code != "42P05" && pg.Code != "26000" { // a prepared statement is there already, or is not
+		return "", false
+	}
+	return "a pooler in transaction mode stands between: set database.pooler to transaction, and database.admin_url to the URL of PostgreSQL itself", true
 }
 
 // demandsTLS tells whether no attempt was allowed without TLS.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strconv"
 	"time"
@@ -51,6 +52,8 @@ type Config struct {
 	ReplicaTimeout time.Duration
 	// ReadOnly tells at each write whether writes are refused. Never.
 	ReadOnly func() bool
+	// Logger is told when a replica cannot be asked, and when it can be again. Discards.
+	Logger *slog.Logger
 	// Observer is told of every query. Nobody.
 	Observer model.QueryObserver
 }
@@ -73,6 +76,9 @@ func (c Config) WithDefaults() Config {
 	c.StatementTimeout = min(c.StatementTimeout, longestLimit)
 	def(&c.ReplicaMaxLag, 5*time.Second)
 	def(&c.ReplicaTimeout, time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
 	return c
 }
 

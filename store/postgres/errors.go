@@ -50,6 +50,9 @@ func translate(query string, err error) error {
 		out.Kind = model.ErrInterrupted
 	case errors.As(err, &pg):
 		classify(out, pg)
+		if mend, found := pgurl.Pooler(err); found {
+			out.Reason = mend
+		}
 	case errors.Is(err, context.Canceled):
 		out.Kind = context.Canceled
 	case errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):

@@ -1,8 +1,13 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,7 +54,11 @@ func TestPromotion(t *testing.T) {
 	execAt(t, r.Primary.URL("postgres"), "CREATE DATABASE hal9")
 	migrate(t, r.Primary.URL("hal9"))
 	url := fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/hal9?sslmode=disable&target_session_attrs=read-write", r.Primary.Port, r.Replica.Port)
-	st, err := postgres.Open(t.Context(), postgres.Config{URL: url, ReplicaURLs: []string{r.Replica.URL("hal9")}, ReplicaMaxLag: time.Minute})
+	var log told
+	st, err := postgres.Open(t.Context(), postgres.Config{
+		URL: url, ReplicaURLs: []string{r.Replica.URL("hal9"), "postgres://hal9:s3cret@127.0.0.1:1/hal9"}, ReplicaMaxLag: time.Minute,
+		Logger: slog.New(slog.NewJSONHandler(&log, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +83,10 @@ func TestPromotion(t *testing.T) {
 		return len(rows)
 	}
 	wait("the replica answers", func() bool { list(before); return st.ReplicaStats().Replicas[0].Reads > 0 })
+	wait("the other is told of", func() bool { return strings.Contains(log.String(), "nobody listens there") })
+	if strings.Contains(log.String(), strconv.Itoa(r.Replica.Port)) {
+		t.Errorf("a replica that answers is warned of: %s", log.String())
+	}
 
 	if err := r.Primary.Kill(); err != nil {
 		t.Fatal(err)
@@ -96,5 +109,27 @@ func TestPromotion(t *testing.T) {
 		t.Errorf("timeline %d after the promotion, %d before", after.Timeline, before.Timeline)
 	}
 	wait("the promoted replica is left out", func() bool { return !st.ReplicaStats().Replicas[0].Usable })
+	wait("that is told", func() bool { return strings.Contains(log.String(), "the server is no replica: it takes writes") })
+	if n := strings.Count(log.String(), "nobody listens there"); n != 1 || strings.Contains(log.String(), "s3cret") {
+		t.Errorf("it is told %d times that nobody listens, or with the password: %s", n, log.String())
+	}
 	list(after)
+}
+
+// told is a log that may be read while it is written.
+type told struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *told) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *told) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

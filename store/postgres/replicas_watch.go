@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -91,6 +92,7 @@ func (rs *replicas) samplePrimary(ctx context.Context, cfg *pgx.ConnConfig) {
 func (rs *replicas) watch(ctx context.Context, r *replica) {
 	look := looker{cfg: r.pool.Config().ConnConfig}
 	defer look.close(ctx)
+	said := ""
 	rs.repeat(ctx, func() {
 		err := look.at(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 			p, life, err := askReplicaPosition(ctx, conn, rs.identity)
@@ -106,7 +108,38 @@ func (rs *replicas) watch(ctx context.Context, r *replica) {
 			last := r.state.Load()
 			r.state.Store(&replicaState{covered: last.covered, err: err})
 		}
+		if ctx.Err() == nil {
+			said = rs.tell(ctx, r, err, said)
+		}
 	})
+}
+
+// tell logs why a replica cannot be asked, once while that is so, and that it can be again.
+// It returns what it said last.
+func (rs *replicas) tell(ctx context.Context, r *replica, err error, said string) string {
+	why := whyNoReplica(err)
+	at := slog.String("replica", r.name)
+	switch {
+	case why == said:
+	case why == "":
+		rs.cfg.Logger.InfoContext(ctx, "the replica can be asked again", at)
+	default:
+		rs.cfg.Logger.WarnContext(ctx, "a replica of database.replica_urls cannot be asked; others, or the primary, are in its place",
+			at, slog.String("error", why))
+	}
+	return why
+}
+
+// whyNoReplica says in our own words why a look failed, "" if it did not.
+func whyNoReplica(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, errNoReplica), errors.Is(err, errStranger):
+		return err.Error()
+	default:
+		return translate("", err).Error()
+	}
 }
 
 // repeat looks once at once, and then at each interval.
