@@ -263,7 +263,7 @@ func (f *Feed) catchUp(ctx context.Context, since time.Time) error {
 	f.figures.caughtUp.Inc()
 	cursor, id := model.NormalTime(since), uuid.UUID{}
 	for {
-		rows, err := f.page(ctx, cursor, id, now.Add(ahead))
+		rows, err := f.page(ctx, cursor, id, now.Add(ahead), replayPage)
 		if err != nil {
 			return err
 		}

@@ -18,9 +18,12 @@ const (
 	// pollEvents and pollBytes bound what one Poll returns.
 	pollEvents = 512
 	pollBytes  = 1 << 20
-	// replayPage is how many rows are read from the database at once: with contents of
-	// 1 MiB, what one listener can make a server hold.
+	// replayPage is how many rows are read from the database at once, by maxReplays listeners
+	// at a time; of long ones fewer, as soon as they are met.
 	replayPage = 100
+	// replayBytes bounds what of that a listener holds, but for one row, while its client takes
+	// it, as slowly as it may: thousands do so at once. It is counted as in the ring.
+	replayBytes = 512 << 10
 	// ahead is how far the time of a signal may lie in the future.
 	ahead = time.Minute + time.Second
 )
@@ -71,6 +74,7 @@ type past struct {
 	until  time.Time
 	began  time.Time
 	rows   int
+	page   int // how many are read next
 }
 
 // Listen begins to listen. After a place of this server's that the ring still holds
@@ -102,7 +106,7 @@ func (l *Listener) replay(since time.Time) {
 	if floor := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC); since.Before(floor) {
 		since = floor
 	}
-	l.past = &past{cursor: model.NormalTime(since), until: now.Add(ahead), began: now}
+	l.past = &past{cursor: model.NormalTime(since), until: now.Add(ahead), began: now, page: replayPage}
 	told := newRecent(toldIDs)
 	l.told = &told
 	l.feed.figures.resumedDatabase.Inc()
@@ -209,9 +213,15 @@ func (l *Listener) pollPast(ctx context.Context) (Batch, error) {
 	case <-ctx.Done():
 		return Batch{}, ctx.Err()
 	}
-	rows, err := f.page(ctx, p.cursor, p.id, p.until)
+	rows, err := f.page(ctx, p.cursor, p.id, p.until, p.page)
 	if err != nil {
 		return Batch{}, err
+	}
+	more := len(rows) == p.page
+	if fit := l.fitting(rows); fit < len(rows) {
+		rows, more, p.page = rows[:fit], true, fit
+	} else {
+		p.page = min(2*p.page, replayPage)
 	}
 	var b Batch
 	comes := l.remember(rows)
@@ -227,11 +237,11 @@ func (l *Listener) pollPast(ctx context.Context) (Batch, error) {
 	}
 	p.rows += len(rows)
 	b.Position = Position{At: p.place()}
-	full := p.rows >= f.cfg.ReplayRows && len(rows) == replayPage
+	full := p.rows >= f.cfg.ReplayRows && more
 	if full {
 		b.Gap = &Gap{Since: p.cursor, Until: p.began}
 	}
-	if full || len(rows) < replayPage {
+	if full || !more {
 		l.past = nil
 		f.mu.RLock()
 		l.toldUntil = f.ring.next
@@ -241,6 +251,22 @@ func (l *Listener) pollPast(ctx context.Context) (Batch, error) {
 		f.mu.RUnlock()
 	}
 	return b, err
+}
+
+// fitting is how many of the rows a listener is given at once, one at least: what is left is
+// read again.
+func (l *Listener) fitting(rows []model.Signal) int {
+	bytes := 0
+	for i := range rows {
+		if !l.filter.Wants(&rows[i]) {
+			continue
+		}
+		e := Event{Signal: rows[i]}
+		if bytes += e.size(); bytes > replayBytes && i > 0 {
+			return i
+		}
+	}
+	return len(rows)
 }
 
 // remember tells which rows the ring is going to tell anyway, and notes those of which the
@@ -262,13 +288,13 @@ func (l *Listener) remember(rows []model.Signal) (comes []bool) {
 	return comes
 }
 
-// page reads signals after a cursor, the oldest first.
-func (f *Feed) page(ctx context.Context, cursor time.Time, id uuid.UUID, until time.Time) ([]model.Signal, error) {
+// page reads up to so many signals after a cursor, the oldest first.
+func (f *Feed) page(ctx context.Context, cursor time.Time, id uuid.UUID, until time.Time, most int) ([]model.Signal, error) {
 	if latest := model.MaxTime(); until.After(latest) {
 		until = latest
 	}
 	rows, err := f.cfg.Store.SignalListAfter(ctx, model.SignalListAfterParams{
-		CursorTimestamp: cursor, CursorID: id, Until: model.NormalTime(until), PageLimit: replayPage,
+		CursorTimestamp: cursor, CursorID: id, Until: model.NormalTime(until), PageLimit: int64(most),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read signals for the stream: %w", err)

@@ -326,6 +326,11 @@ func faults() []mutation {
 			[]string{"stream.TestListenersRememberLittle"},
 		},
 		{
+			"a page of the past has a hundred signals, however long", "stream/listener.go",
+			"bytes > replayBytes && i > 0", "false",
+			[]string{"stream.TestPagesOfThePast"},
+		},
+		{
 			"what the ring will tell is told from the database too", "stream/listener.go",
 			"comes[i] = number >= l.next", "comes[i] = number == 0",
 			[]string{"stream.TestPast", "stream.TestListenersRememberLittle"},
