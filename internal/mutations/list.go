@@ -326,6 +326,26 @@ func faults() []mutation {
 			[]string{"stream.TestServerThatFellSilent"},
 		},
 		{
+			"a listener remembers all that it is told of the past", "stream/listener.go",
+			"const toldIDs = 1 << 10", "const toldIDs = 1 << 20",
+			[]string{"stream.TestListenersRememberLittle"},
+		},
+		{
+			"a page of the past has a hundred signals, however long", "stream/listener.go",
+			"bytes > replayBytes && i > 0", "false",
+			[]string{"stream.TestPagesOfThePast"},
+		},
+		{
+			"what the ring will tell is told from the database too", "stream/listener.go",
+			"comes[i] = number >= l.next", "comes[i] = number == 0",
+			[]string{"stream.TestPast", "stream.TestListenersRememberLittle"},
+		},
+		{
+			"a bus that was away for long has all looked for again", "stream/follow.go",
+			"if now.Sub(in.lost) >= f.cfg.Overlap {", "if false {",
+			[]string{"stream.TestBusAwayForLong"},
+		},
+		{
 			"a server that ends tells nothing any more", "stream/notice.go",
 			"\t\t\tf.leave(context.WithoutCancel(ctx))\n", "\t\t\t_ = f.leave\n",
 			[]string{"stream.TestServerThatEnds"},

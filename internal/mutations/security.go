@@ -110,13 +110,28 @@ func security() []mutation {
 		},
 		{
 			"a search reads whatever it finds", "server/memorysearch.go",
-			"PageBytes: maxPageBytes,", "PageBytes: 1 << 40,",
+			"PageBytes: int64(s.pageBytes),", "PageBytes: 1 << 40,",
 			[]string{"server.TestSearchReadsOnePage"},
 		},
 		{
 			"what follows a request of HTTP/1.0 is the next one", "server/server.go",
 			"if r.ProtoMajor == 1 && r.ProtoMinor == 0 {", "if false {",
 			[]string{"server.TestOddRequests"},
+		},
+		{
+			"what cannot be read is left to net/http", "server/serve.go",
+			"\twatch.refuse = s.refusal\n", "",
+			[]string{"server.TestUnreadableRequests", "server.TestOddRequests"},
+		},
+		{
+			"requests that break off are not counted", "server/unreadable.go",
+			"\t\t\ts.unreadable.incomplete.Inc()\n", "",
+			[]string{"server.TestIncompleteRequests"},
+		},
+		{
+			"preflights count for no limit", "server/cors.go",
+			"limited != nil {", "limited != nil && false {",
+			[]string{"server.TestPreflightsCount"},
 		},
 		{
 			"one route is in no document", "server/server.go",
