@@ -183,6 +183,8 @@ func (b *bench) noted(action string) int {
 // counter reads one series of the metrics.
 func (b *bench) counter(series string) uint64 { return b.metrics.GetOrCreateCounter(series).Get() }
 
+func (b *bench) gauge(series string) float64 { return b.metrics.GetOrCreateGauge(series, nil).Get() }
+
 func (b *bench) hashes() (argon2, bcrypt uint64) {
 	return b.counter(`hal9_auth_hashes_total{algorithm="argon2id"}`), b.counter(`hal9_auth_hashes_total{algorithm="bcrypt"}`)
 }

@@ -70,6 +70,16 @@ func (g *hashGate) hopeless() bool {
 	return ahead > g.timeout
 }
 
+// crowded refuses, before anything is looked up for it, whoever would be refused by do as
+// soon as that was done: under a flood of logins these are all but a few.
+func (g *hashGate) crowded() error {
+	if len(g.places) < cap(g.places) || !g.hopeless() && len(g.waiting) < cap(g.waiting) {
+		return nil
+	}
+	g.refused.Inc()
+	return &BusyError{RetryAfter: g.timeout}
+}
+
 func (g *hashGate) wait(ctx context.Context) error {
 	if g.hopeless() {
 		g.refused.Inc()

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
 // limited demands *LimitedError and returns when to come back.
@@ -182,6 +184,41 @@ func TestTooManyHashes(t *testing.T) {
 	equal(t, "hashes", b.counter(`hal9_auth_hashes_total{algorithm="argon2id"}`), uint64(8-busy))
 	// What found no room was no failure: the budgets are whole.
 	equal(t, "failures", b.counter(`hal9_auth_attempts_total{status="failure"}`), uint64(8-busy))
+}
+
+// Who finds the queue full is told so before anything is looked up for him: a flood of
+// logins costs the database no query each.
+func TestFullQueueCostsNoLookup(t *testing.T) {
+	t.Parallel()
+	full, release := false, make(chan struct{})
+	b := onSQLite(t, func(c *auth.Config) {
+		c.HashConcurrency, c.HashQueue = 1, 1
+		c.Hash = func(ctx context.Context, job auth.HashJob) (auth.HashResult, error) {
+			if full {
+				<-release
+			}
+			return auth.HashHere(ctx, job)
+		}
+	})
+	b.register("ann")
+	full = true
+	var logins sync.WaitGroup
+	for i := range 2 {
+		logins.Go(func() { _ = b.tryLogin("ann", password, home()) })
+		testenv.Eventually(t, "one to be hashed, another to wait", func() bool {
+			return b.gauge("hal9_auth_hash_running")+b.gauge("hal9_auth_hash_waiting") == float64(i+1)
+		})
+	}
+	left, cancel := context.WithCancel(t.Context())
+	cancel() // no query runs under it
+	_, err := b.Login(left, auth.LoginParams{Username: "ann", Password: password, Client: abroad()})
+	if _, busy := errors.AsType[*auth.BusyError](err); !busy {
+		t.Errorf("with a full queue: %v, a *BusyError wanted", err)
+	}
+	equal(t, "busy ones counted", b.counter(`hal9_auth_attempts_total{status="busy"}`), uint64(1))
+	close(release)
+	logins.Wait()
+	ok(t, b.tryLogin("ann", password, abroad()))
 }
 
 func TestCallerLeavesTheQueue(t *testing.T) {

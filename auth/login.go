@@ -43,6 +43,9 @@ func (s *Service) Login(ctx context.Context, arg LoginParams) (Grant, error) {
 		return Grant{}, s.counted(err)
 	}
 	const tries = 3 // logins of one user at once, of which the first renews the hash
+	if err := s.hashes.crowded(); err != nil {
+		return Grant{}, s.counted(err)
+	}
 	for try := 1; ; try++ {
 		user, err := s.userByName(ctx, arg.Username)
 		if err != nil {

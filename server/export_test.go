@@ -26,3 +26,6 @@ func (s *Server) RegisterSecret(path string, produce func() (string, error)) {
 // WaitForNewcomers lets a shutdown wait as long for the first request of a connection that
 // was made while it drained.
 func (s *Server) WaitForNewcomers(d time.Duration) { s.newcomerTimeout = d }
+
+// BoundPages sets how many bytes of text an answer has at the most, which is 8 MiB.
+func (s *Server) BoundPages(bytes int) { s.pageBytes = bytes }

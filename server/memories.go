@@ -127,7 +127,7 @@ func (s *Server) memoryList(ctx context.Context, in *memoryListInput) (*pageAnsw
 			return nil, err
 		}
 	}
-	rows, shown, err := readPage(in.Limit, memoryBytes, func(after *model.Memory, most int) ([]model.Memory, error) {
+	rows, shown, err := readPage(in.Limit, s.pageBytes, memoryBytes, func(after *model.Memory, most int) ([]model.Memory, error) {
 		if after != nil {
 			arg.CursorCreatedAt, arg.CursorID = after.CreatedAt, after.ID
 		}

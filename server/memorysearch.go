@@ -52,7 +52,7 @@ func (s *Server) memorySearch(ctx context.Context, in *memorySearchInput) (*page
 	var rows []model.MemorySearchRow
 	if !q.Empty() {
 		rows, err = s.store.MemorySearch(ctx, model.MemorySearchParams{
-			Match: q.Match(), Phrases: model.JSON(q.PhrasesJSON()), NeuronID: optional(in.Neuron), PageLimit: int64(in.Limit), PageBytes: maxPageBytes,
+			Match: q.Match(), Phrases: model.JSON(q.PhrasesJSON()), NeuronID: optional(in.Neuron), PageLimit: int64(in.Limit), PageBytes: int64(s.pageBytes),
 		})
 		if err != nil {
 			return nil, err

@@ -144,7 +144,7 @@ func (s *Server) neuronList(ctx context.Context, in *neuronListInput) (*pageAnsw
 			return nil, err
 		}
 	}
-	rows, shown, err := readPage(in.Limit, neuronBytes, func(last *model.Neuron, most int) ([]model.Neuron, error) {
+	rows, shown, err := readPage(in.Limit, s.pageBytes, neuronBytes, func(last *model.Neuron, most int) ([]model.Neuron, error) {
 		arg := model.NeuronListParams{AfterID: after, Layer: layer, State: optional(in.State), PageLimit: int64(most)}
 		if last != nil {
 			arg.AfterID = last.ID

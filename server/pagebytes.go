@@ -9,7 +9,8 @@ import (
 // Contents have up to 1 MiB, and a page up to a thousand rows: a page that is bounded by
 // rows alone would be a gigabyte, which any reader could ask for, several times at once.
 const (
-	// maxPageBytes bounds the texts of one page; the row that goes beyond begins the next.
+	// maxPageBytes is Server.pageBytes, which bounds the texts of one page; the row that goes
+	// beyond begins the next.
 	maxPageBytes = 8 << 20
 	// pageStep is how many rows are read at once. The default page takes one reading, and
 	// the longest one is in memory before its size is known.
@@ -17,9 +18,9 @@ const (
 )
 
 // readPage reads the rows of a page: up to limit, fewer where size tells that they are
-// long, and one more if there are more. It returns how many of them are the page. read
+// longer than mostBytes, and one more if there are more. It returns how many of them are the page. read
 // returns up to so many rows after a row, or from the beginning for nil.
-func readPage[R any](limit int, size func(*R) int, read func(after *R, most int) ([]R, error)) (rows []R, shown int, err error) {
+func readPage[R any](limit, mostBytes int, size func(*R) int, read func(after *R, most int) ([]R, error)) (rows []R, shown int, err error) {
 	bytes := 0
 	for {
 		most := min(limit+1-len(rows), pageStep+1)
@@ -31,7 +32,7 @@ func readPage[R any](limit int, size func(*R) int, read func(after *R, most int)
 		if err != nil {
 			return nil, 0, err
 		}
-		fit := fitting(step, size, &bytes)
+		fit := fitting(step, size, &bytes, mostBytes)
 		if fit == 0 && len(rows) == 0 {
 			fit = min(1, len(step)) // a row that is longer than a page has one to itself
 		}
@@ -52,10 +53,10 @@ func readPage[R any](limit int, size func(*R) int, read func(after *R, most int)
 	}
 }
 
-// fitting is how many of the rows fit into what bytes leaves of a page.
-func fitting[R any](rows []R, size func(*R) int, bytes *int) int {
+// fitting is how many of the rows fit into what bytes leaves of a page of most.
+func fitting[R any](rows []R, size func(*R) int, bytes *int, most int) int {
 	for i := range rows {
-		if *bytes += size(&rows[i]); *bytes > maxPageBytes {
+		if *bytes += size(&rows[i]); *bytes > most {
 			return i
 		}
 	}

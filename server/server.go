@@ -168,7 +168,9 @@ type Server struct {
 	shared        sharedValues
 
 	started time.Time
-	ready   atomic.Bool
+	// pageBytes bounds the texts of one answer.
+	pageBytes int
+	ready     atomic.Bool
 	// newcomerTimeout is that of newcomers.
 	newcomerTimeout time.Duration
 	// stopping ends when streams, which may have no end of their own, are to stop.
@@ -221,7 +223,7 @@ func New(d Deps) (*Server, error) {
 	}
 	s.finishDocument()
 	s.http = newHTTPMetrics(d.Metrics, s.router.Routes())
-	s.newcomerTimeout = newcomerTimeout
+	s.newcomerTimeout, s.pageBytes = newcomerTimeout, maxPageBytes
 	s.ready.Store(true)
 	return s, nil
 }

@@ -64,7 +64,7 @@ func (s *Server) signalList(ctx context.Context, in *signalListInput) (*pageAnsw
 	if err != nil {
 		return nil, err
 	}
-	rows, shown, err := readPage(in.Limit, signalBytes, func(after *model.Signal, most int) ([]model.Signal, error) {
+	rows, shown, err := readPage(in.Limit, s.pageBytes, signalBytes, func(after *model.Signal, most int) ([]model.Signal, error) {
 		if after != nil {
 			arg.after(after.Timestamp, after.ID)
 		}

@@ -79,34 +79,34 @@ func (s *Server) traceOf(ctx context.Context, in *UUIDPath) (model.Signal, Trace
 	if err != nil {
 		return model.Signal{}, Trace{}, err
 	}
-	signals, err := traceRows(func(r *model.Signal) int { return len(r.Content) }, func(most int64) ([]model.Signal, error) {
+	signals, err := traceRows(s.pageBytes, func(r *model.Signal) int { return len(r.Content) }, func(most int64) ([]model.Signal, error) {
 		return s.store.SignalListByReference(ctx, model.SignalListByReferenceParams{Reference: id, PageLimit: most})
 	})
 	if err != nil {
 		return model.Signal{}, Trace{}, err
 	}
-	memories, err := traceRows(func(r *model.Memory) int { return len(r.Content) }, func(most int64) ([]model.Memory, error) {
+	memories, err := traceRows(s.pageBytes, func(r *model.Memory) int { return len(r.Content) }, func(most int64) ([]model.Memory, error) {
 		return s.store.MemoryListByReference(ctx, model.MemoryListByReferenceParams{Reference: id, PageLimit: most})
 	})
 	if err != nil {
 		return model.Signal{}, Trace{}, err
 	}
-	return row, newTrace(row, signals, memories), nil
+	return row, newTrace(row, signals, memories, s.pageBytes), nil
 }
 
 // traceRows reads what may be in a trace: more than are told, unless the first are so long
 // already that they fill it. One more than fits tells whether there are more. Should a
 // signal name itself, it is one of them.
-func traceRows[R any](size func(*R) int, read func(most int64) ([]R, error)) ([]R, error) {
+func traceRows[R any](mostBytes int, size func(*R) int, read func(most int64) ([]R, error)) ([]R, error) {
 	rows, err := read(pageStep + 1)
 	bytes := 0
-	if err != nil || len(rows) <= pageStep || fitting(rows, size, &bytes) < len(rows) {
+	if err != nil || len(rows) <= pageStep || fitting(rows, size, &bytes, mostBytes) < len(rows) {
 		return rows, err
 	}
 	return read(maxTrace + 1)
 }
 
-func newTrace(of model.Signal, signals []model.Signal, memories []model.Memory) Trace {
+func newTrace(of model.Signal, signals []model.Signal, memories []model.Memory, mostBytes int) Trace {
 	entries := make([]traceEntry, 0, 1+len(signals)+len(memories))
 	entries = append(entries, traceEntry{
 		Timestamp: of.Timestamp, NeuronID: of.ToNeuron, Layer: of.LayerTo, Action: actionReceived, ID: of.ID,
@@ -139,6 +139,6 @@ func newTrace(of model.Signal, signals []model.Signal, memories []model.Memory) 
 			return 0
 		}
 		return len(*e.Response)
-	}, &bytes)
+	}, &bytes, mostBytes)
 	return Trace{Entries: entries[:told], Truncated: told < len(entries)}
 }

@@ -1,4 +1,9 @@
 package stream
 
 // Told is how many ids the listener keeps that came from the database.
-func (l *Listener) Told() int { return len(l.told) }
+func (l *Listener) Told() int {
+	if l.told == nil {
+		return 0
+	}
+	return l.told.len()
+}

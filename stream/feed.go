@@ -35,11 +35,11 @@ const (
 
 const (
 	// leastRecent and mostRecent bound how many ids are known at least, so that a signal
-	// that is learned of twice is told once. Of the most, twice as many take 9 MiB.
-	leastRecent, mostRecent = 1 << 14, 1 << 17
+	// that is learned of twice is told once. Of the most, twice as many take 8 MiB.
+	leastRecent, mostRecent = 1 << 14, 1 << 18
 	// recentShare is of how many bytes of the ring one id is known: a small ring would
 	// otherwise be the smaller part of the memory that it bounds.
-	recentShare = 512
+	recentShare = 256
 )
 
 // Store is what the feed asks of the database. Every model.Store is one.

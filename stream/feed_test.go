@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -316,6 +317,62 @@ func TestBusAway(t *testing.T) {
 	hear(t, there, "four")
 }
 
+// While the bus is away for long, what was committed late is looked for on the way, so that
+// in the end the database is asked for the last of it alone.
+func TestBusAwayForLong(t *testing.T) {
+	t.Parallel()
+	url := testenv.PostgresDatabase(t)
+	away := newLame(postgres.NewChannel(url, "committed"))
+	a := newNode(t, url, postgresBus(url), nil)
+	var ahead atomic.Int64
+	b := newNode(t, url, func(model.Store) stream.Bus { return away }, func(c *stream.Config) {
+		c.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	l := b.listen(stream.Start{})
+	away.set(true)
+	const signals = 150
+	for i := range signals {
+		a.submit(a.signal(strconv.Itoa(i)))
+	}
+	hearAll(t, l, signals)
+	// Twice as long as a commit may be late: the first look reads all of it once more, and
+	// the next one finds nothing to be read.
+	for range 2 {
+		read, asked := b.figure("rows_read_total"), b.figure("catch_ups_total")
+		ahead.Add(int64(3 * time.Minute))
+		testenv.Eventually(t, "the database to be asked", func() bool { return b.figure("catch_ups_total") > asked+1 })
+		t.Logf("%d rows were read", b.figure("rows_read_total")-read)
+	}
+	read, asked := b.figure("rows_read_total"), b.figure("catch_ups_total")
+	away.set(false)
+	testenv.Eventually(t, "the bus to be found", func() bool { return b.figure("bus_up") == 1 && b.figure("catch_ups_total") > asked })
+	a.submit(a.signal("end"))
+	wantHeard(t, l, "end")
+	n := b.figure("rows_read_total") - read
+	t.Logf("%d rows were read when the bus was back, of which one was new", n)
+	if n > signals/2 {
+		t.Error("what was looked at before is looked for again")
+	}
+}
+
+// figure is the value of a metric of the feed.
+func (n *node) figure(name string) int {
+	n.t.Helper()
+	var b strings.Builder
+	n.set.WritePrometheus(&b)
+	for line := range strings.Lines(b.String()) {
+		if rest, ok := strings.CutPrefix(line, "hal9_signal_stream_"+name+" "); ok {
+			v, err := strconv.Atoi(strings.TrimSpace(rest))
+			if err != nil {
+				n.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	n.t.Fatalf("no metric %s", name)
+	return 0
+}
+
 // Signals that were read from the database and come from the ring as well are told once,
 // and too many are a gap.
 func TestPast(t *testing.T) {
@@ -369,6 +426,103 @@ func TestPast(t *testing.T) {
 	}
 	send([]string{"end"})
 	wantHeard(t, l, "end")
+}
+
+// TestListenersRememberLittle: of what a listener is told from the database it keeps no more
+// than may come once more, and of that only so much, however much is stored.
+func TestListenersRememberLittle(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteURL(t), nil, nil)
+	const stored = 4000
+	send := func(from, to int) {
+		t.Helper()
+		var signals []model.SignalInsertParams
+		for i := from; i < to; i++ {
+			signals = append(signals, n.signal(strconv.Itoa(i)))
+		}
+		if _, err := n.ingest.SubmitMany(t.Context(), signals); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// replay hears all until the past is over; after the first page more comes.
+	replay := func(more func()) (heard []string, told int) {
+		t.Helper()
+		l := n.listen(stream.Start{Since: time.Now().Add(-time.Hour)})
+		for first := true; ; first = false {
+			b, wake, err := l.Poll(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range b.Events {
+				heard = append(heard, e.Signal.Content)
+			}
+			told = max(told, l.Told())
+			if first {
+				more()
+			}
+			if wake != nil && len(b.Events) == 0 {
+				return heard, told
+			}
+		}
+	}
+	send(0, stored)
+	n.listen(stream.Start{}) // of which the feed knows nothing, as after a restart
+	for round, c := range []struct{ unknown, more int }{{stored, 500}, {stored, 500}} {
+		last := stored + round*c.more
+		heard, told := replay(func() { send(last, last+c.more) })
+		var want []string
+		for i := range last + c.more {
+			want = append(want, strconv.Itoa(i))
+		}
+		if !slices.Equal(heard, want) {
+			t.Fatalf("round %d: %d heard, want %d, each once and in order", round, len(heard), len(want))
+		}
+		if told > 2048 {
+			t.Errorf("round %d: %d ids are kept", round, told)
+		}
+	}
+}
+
+// TestPagesOfThePast: what a listener is given of the past at once is bounded in bytes, so
+// that many who take long signals slowly hold little, and nothing is left out or told twice.
+func TestPagesOfThePast(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteURL(t), nil, nil)
+	text := strings.Repeat("x", 60<<10)
+	var signals []model.SignalInsertParams
+	var want []string
+	for i := range 240 {
+		content := strconv.Itoa(i)
+		if i >= 20 && i < 60 {
+			content += text
+		}
+		if i == 40 {
+			content += strings.Repeat(text, 15)
+		}
+		signals, want = append(signals, n.signal(content)), append(want, content)
+	}
+	if _, err := n.ingest.SubmitMany(t.Context(), signals); err != nil {
+		t.Fatal(err)
+	}
+	l := n.listen(stream.Start{Since: time.Now().Add(-time.Hour)})
+	var heard []string
+	for len(heard) < len(want) {
+		b, wake, err := l.Poll(t.Context())
+		if err != nil || wake != nil {
+			t.Fatalf("%d came, want %d: %v", len(heard), len(want), err)
+		}
+		bytes := 0
+		for _, e := range b.Events {
+			heard = append(heard, e.Signal.Content)
+			bytes += len(e.Signal.Content)
+		}
+		if bytes > 256<<10 && len(b.Events) > 1 {
+			t.Errorf("%d signals of %d bytes came at once", len(b.Events), bytes)
+		}
+	}
+	if !slices.Equal(heard, want) {
+		t.Error("other signals came than were stored, or in another order")
+	}
 }
 
 // TestListenerForgetsThePast: what a listener was told from the database is kept for as long

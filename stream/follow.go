@@ -35,9 +35,11 @@ type inbox struct {
 	// owed is the time from which on signals are to be looked for; zero: they are not.
 	owed time.Time
 	up   bool
-	// lost is when the bus was last known to work; asked when the database was last
-	// asked in its place.
+	// lost is when the bus was last known to work, or the database was last asked for all
+	// that might have been committed since; asked when it was last asked for the newest.
 	lost, asked time.Time
+	// swept is the moment that lost will be when what is owed was read; zero: it stays.
+	swept time.Time
 	// heard is when each of the other servers was heard last, by its origin.
 	heard map[string]time.Time
 }
@@ -178,11 +180,19 @@ func (f *Feed) ask() {
 	if in.up || !f.active.Load() {
 		return
 	}
+	now := f.now()
+	if now.Sub(in.lost) >= f.cfg.Overlap {
+		// What was committed late is looked for now and then, and not all of it in the end:
+		// the ids of an hour are not known any more.
+		in.owe(in.lost.Add(-f.cfg.Overlap))
+		in.asked, in.swept = now, now
+		return
+	}
 	since := in.lost
 	if in.asked.After(since) {
 		since = in.asked
 	}
-	in.asked = f.now()
+	in.asked = now
 	in.owe(since.Add(-pollOverlap))
 }
 
@@ -190,8 +200,8 @@ func (f *Feed) readAll(ctx context.Context) error {
 	in := f.in
 	for {
 		in.mu.Lock()
-		ids, since, until, owed := in.ids, in.since, in.until, in.owed
-		in.ids, in.owed = nil, time.Time{}
+		ids, since, until, owed, swept := in.ids, in.since, in.until, in.owed, in.swept
+		in.ids, in.owed, in.swept = nil, time.Time{}, time.Time{}
 		in.mu.Unlock()
 		if len(ids) == 0 && owed.IsZero() || !f.active.Load() {
 			return nil
@@ -210,6 +220,13 @@ func (f *Feed) readAll(ctx context.Context) error {
 			}
 			in.mu.Unlock()
 			return err
+		}
+		if !swept.IsZero() {
+			in.mu.Lock()
+			if swept.After(in.lost) {
+				in.lost = swept
+			}
+			in.mu.Unlock()
 		}
 	}
 }
@@ -246,7 +263,7 @@ func (f *Feed) catchUp(ctx context.Context, since time.Time) error {
 	f.figures.caughtUp.Inc()
 	cursor, id := model.NormalTime(since), uuid.UUID{}
 	for {
-		rows, err := f.page(ctx, cursor, id, now.Add(ahead))
+		rows, err := f.page(ctx, cursor, id, now.Add(ahead), replayPage)
 		if err != nil {
 			return err
 		}

@@ -18,9 +18,12 @@ const (
 	// pollEvents and pollBytes bound what one Poll returns.
 	pollEvents = 512
 	pollBytes  = 1 << 20
-	// replayPage is how many rows are read from the database at once: with contents of
-	// 1 MiB, what one listener can make a server hold.
+	// replayPage is how many rows are read from the database at once, by maxReplays listeners
+	// at a time; of long ones fewer, as soon as they are met.
 	replayPage = 100
+	// replayBytes bounds what of that a listener holds, but for one row, while its client takes
+	// it, as slowly as it may: thousands do so at once. It is counted as in the ring.
+	replayBytes = 512 << 10
 	// ahead is how far the time of a signal may lie in the future.
 	ahead = time.Minute + time.Second
 )
@@ -53,10 +56,16 @@ type Listener struct {
 	next   uint64 // in the ring
 	past   *past  // what is to be read from the database first; nil: nothing
 	// told are ids that came from the database and may come from the ring too, until
-	// event toldUntil.
-	told      map[uuid.UUID]struct{}
+	// event toldUntil; nil: there are none.
+	told      *recent
 	toldUntil uint64
 }
+
+// toldIDs is how many ids a listener knows at least that came from the database, and half of
+// how many at the most, which take 32 KiB. Thousands of listeners come back at once when a
+// server was restarted; what was in the ring when they came, or comes into it while they are
+// told of the past, none of them has to remember.
+const toldIDs = 1 << 10
 
 // past is a reading of the database, from the cursor on.
 type past struct {
@@ -65,6 +74,7 @@ type past struct {
 	until  time.Time
 	began  time.Time
 	rows   int
+	page   int // how many are read next
 }
 
 // Listen begins to listen. After a place of this server's that the ring still holds
@@ -96,8 +106,9 @@ func (l *Listener) replay(since time.Time) {
 	if floor := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC); since.Before(floor) {
 		since = floor
 	}
-	l.past = &past{cursor: model.NormalTime(since), until: now.Add(ahead), began: now}
-	l.told = map[uuid.UUID]struct{}{}
+	l.past = &past{cursor: model.NormalTime(since), until: now.Add(ahead), began: now, page: replayPage}
+	told := newRecent(toldIDs)
+	l.told = &told
 	l.feed.figures.resumedDatabase.Inc()
 }
 
@@ -182,8 +193,7 @@ func (l *Listener) known(e *Event) bool {
 		l.told = nil
 		return false
 	}
-	_, told := l.told[e.Signal.ID]
-	return told
+	return l.told.knows(e.Signal.ID)
 }
 
 // place is where a listener that leaves now would begin again.
@@ -203,26 +213,35 @@ func (l *Listener) pollPast(ctx context.Context) (Batch, error) {
 	case <-ctx.Done():
 		return Batch{}, ctx.Err()
 	}
-	rows, err := f.page(ctx, p.cursor, p.id, p.until)
+	rows, err := f.page(ctx, p.cursor, p.id, p.until, p.page)
 	if err != nil {
 		return Batch{}, err
 	}
+	more := len(rows) == p.page
+	if fit := l.fitting(rows); fit < len(rows) {
+		rows, more, p.page = rows[:fit], true, fit
+	} else {
+		p.page = min(2*p.page, replayPage)
+	}
 	var b Batch
+	comes := l.remember(rows)
 	for i := range rows {
 		row := &rows[i]
 		p.cursor, p.id = row.Timestamp, row.ID
-		l.told[row.ID] = struct{}{}
+		if comes[i] {
+			continue
+		}
 		if l.filter.Wants(row) {
 			b.Events = append(b.Events, &Event{Signal: *row, Position: Position{At: p.place()}})
 		}
 	}
 	p.rows += len(rows)
 	b.Position = Position{At: p.place()}
-	full := p.rows >= f.cfg.ReplayRows && len(rows) == replayPage
+	full := p.rows >= f.cfg.ReplayRows && more
 	if full {
 		b.Gap = &Gap{Since: p.cursor, Until: p.began}
 	}
-	if full || len(rows) < replayPage {
+	if full || !more {
 		l.past = nil
 		f.mu.RLock()
 		l.toldUntil = f.ring.next
@@ -234,13 +253,48 @@ func (l *Listener) pollPast(ctx context.Context) (Batch, error) {
 	return b, err
 }
 
-// page reads signals after a cursor, the oldest first.
-func (f *Feed) page(ctx context.Context, cursor time.Time, id uuid.UUID, until time.Time) ([]model.Signal, error) {
+// fitting is how many of the rows a listener is given at once, one at least: what is left is
+// read again.
+func (l *Listener) fitting(rows []model.Signal) int {
+	bytes := 0
+	for i := range rows {
+		if !l.filter.Wants(&rows[i]) {
+			continue
+		}
+		e := Event{Signal: rows[i]}
+		if bytes += e.size(); bytes > replayBytes && i > 0 {
+			return i
+		}
+	}
+	return len(rows)
+}
+
+// remember tells which rows the ring is going to tell anyway, and notes those of which the
+// feed does not know: they may be in a transaction that ended a moment ago, of which a
+// notice is on its way.
+func (l *Listener) remember(rows []model.Signal) (comes []bool) {
+	f := l.feed
+	comes = make([]bool, len(rows))
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for i := range rows {
+		id := rows[i].ID
+		if number, held := f.ring.numbers[id]; held {
+			comes[i] = number >= l.next
+		} else if !f.recent.knows(id) {
+			l.told.add(id)
+		}
+	}
+	return comes
+}
+
+// page reads up to so many signals after a cursor, the oldest first.
+func (f *Feed) page(ctx context.Context, cursor time.Time, id uuid.UUID, until time.Time, most int) ([]model.Signal, error) {
 	if latest := model.MaxTime(); until.After(latest) {
 		until = latest
 	}
 	rows, err := f.cfg.Store.SignalListAfter(ctx, model.SignalListAfterParams{
-		CursorTimestamp: cursor, CursorID: id, Until: model.NormalTime(until), PageLimit: replayPage,
+		CursorTimestamp: cursor, CursorID: id, Until: model.NormalTime(until), PageLimit: int64(most),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read signals for the stream: %w", err)

@@ -15,12 +15,13 @@ type ring struct {
 	next     uint64   // the one that comes
 	bytes    int
 	maxBytes int
+	numbers  map[uuid.UUID]uint64 // of the events that are held, by their signals' ids
 	// since is the moment from which on nothing is missing.
 	since time.Time
 }
 
 func newRing(maxEvents, maxBytes int, since time.Time) ring {
-	return ring{events: make([]*Event, maxEvents), first: 1, next: 1, maxBytes: maxBytes, since: since}
+	return ring{events: make([]*Event, maxEvents), first: 1, next: 1, maxBytes: maxBytes, since: since, numbers: map[uuid.UUID]uint64{}}
 }
 
 func (r *ring) push(e *Event) {
@@ -29,10 +30,12 @@ func (r *ring) push(e *Event) {
 		old := &r.events[r.first%size]
 		r.bytes -= (*old).size()
 		r.since = (*old).Position.At.Add(time.Microsecond)
+		delete(r.numbers, (*old).Signal.ID)
 		*old = nil
 		r.first++
 	}
 	r.events[r.next%size] = e
+	r.numbers[e.Signal.ID] = r.next
 	r.bytes += e.size()
 	r.next++
 }
@@ -45,27 +48,4 @@ func (r *ring) firstAt(t time.Time) uint64 {
 		return !r.at(r.first + uint64(i)).Position.At.Before(t) //nolint:gosec // not negative
 	})
 	return r.first + uint64(n) //nolint:gosec // not negative
-}
-
-// recent knows the ids of the last events: between size and twice as many.
-type recent struct {
-	size       int
-	young, old map[uuid.UUID]struct{}
-}
-
-func newRecent(size int) recent { return recent{size: size, young: map[uuid.UUID]struct{}{}} }
-
-// add notes an id, and tells whether it was not known.
-func (r *recent) add(id uuid.UUID) bool {
-	if _, known := r.young[id]; known {
-		return false
-	}
-	if _, known := r.old[id]; known {
-		return false
-	}
-	if len(r.young) >= r.size {
-		r.old, r.young = r.young, make(map[uuid.UUID]struct{}, r.size)
-	}
-	r.young[id] = struct{}{}
-	return true
 }

@@ -28,12 +28,13 @@ func (r *report) disturb(ctx context.Context, o options, progress io.Writer) (er
 		r.Disturb = append(r.Disturb, measure(ctx, s, "a quarter of the peak", l))
 		var logins figures
 		flooded := l
+		flooded.lead = lead
 		flooded.beside = func(ctx context.Context) {
 			deck := make([][]byte, accounts)
 			for n := range deck {
 				deck[n] = loginRequest(n)
 			}
-			logins = load{deck: deck, clients: 256, rate: 500, took: l.took, target: time.Minute}.run(ctx, s)
+			logins = load{deck: deck, clients: 256, rate: 500, took: lead + l.took, target: time.Minute}.run(ctx, s)
 		}
 		d := measure(ctx, s, "the same, 500 logins a second", flooded)
 		d.Beside = fmt.Sprintf("p99 %.2f times that without; logins: %.0f/s succeeded (p50 %.0f, p99 %.0f ms), %.0f/s refused (p50 %.1f, p99 %.1f ms), %d unsent, %d other, %d broken",
@@ -50,6 +51,7 @@ func (r *report) disturb(ctx context.Context, o options, progress io.Writer) (er
 		base.Beside = healthy.String()
 		r.Disturb = append(r.Disturb, base)
 		dripping := l
+		dripping.lead = lead
 		var drops drippers
 		var beset bulk
 		dripping.beside = func(ctx context.Context) {
@@ -64,6 +66,9 @@ func (r *report) disturb(ctx context.Context, o options, progress io.Writer) (er
 	}
 	return nil
 }
+
+// lead is for how long those who ask for much do so before the others are measured.
+const lead = time.Second
 
 // bulk is a healthy client that sends streams, one after the other.
 type bulk struct {

@@ -22,8 +22,10 @@ type load struct {
 	// patient clients wait after a refusal as long as Retry-After says, and send nothing
 	// meanwhile.
 	patient bool
-	// beside is run while the load is on.
+	// beside is run while the load is on, and for lead before: what is measured is not that
+	// a thousand connections are opened.
 	beside func(ctx context.Context)
+	lead   time.Duration
 }
 
 // figures are what became of the requests of a load.
@@ -92,6 +94,7 @@ func (l load) run(ctx context.Context, s *service) figures {
 	defer stop()
 
 	conns := l.connect(ctx, s)
+	rest(ctx, time.Now().Add(l.lead))
 	f := figures{}
 	serverCPU, own, begin := s.cpu(), ownCPU(), time.Now()
 	end := begin.Add(l.took)

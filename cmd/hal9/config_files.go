@@ -58,12 +58,12 @@ func checkDatabaseFiles(url string) error {
 	case dburl.SQLite:
 		path, err := dburl.SQLitePath(url)
 		if err != nil {
-			return err //nolint:wrapcheck // the caller names the key
+			return err
 		}
-		return sqlite.CheckFile(path) //nolint:wrapcheck // the caller names the key
+		return sqlite.CheckFile(path)
 	case dburl.Postgres:
 		_, err := pgurl.Parse(url)
-		return err //nolint:wrapcheck // the caller names the key
+		return err
 	default:
 		return nil
 	}

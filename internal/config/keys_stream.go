@@ -15,7 +15,7 @@ func streamKeys() []Key {
 		},
 		{
 			Name: "stream.buffer_bytes", Default: "64MiB", check: sizeBetween(MiB, GiB),
-			Help: "Memory for the last signals, of which each server keeps one copy for all its listeners. Their ids, by which each is told once, take up to 9 MiB more, and 1 MiB with 8MiB or less. A listener that falls behind them is ended, and resumes from the database.",
+			Help: "Memory for the last signals, of which each server keeps one copy for all its listeners. Their ids, by which each is told once, take up to 10 MiB more, and 3 MiB with 8MiB or less. A listener that falls behind them is ended, and resumes from the database.",
 		},
 	}
 }

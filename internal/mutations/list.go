@@ -301,6 +301,11 @@ func faults() []mutation {
 			[]string{"cmd/hal9.TestServerCutOffFromTheCacheServer"},
 		},
 		{
+			"PostgreSQL goes on with the statements of a server that was killed", "store/postgres/config.go",
+			"\"SET \"+clientCheck+\" = '1s'\"", "\"SET \"+clientCheck+\" = 0\"",
+			[]string{"store/postgres.TestStatementOfAKilledServer"},
+		},
+		{
 			"the cache lives on when a process falls silent", "cacheutil/scripts.go",
 			"ARGV[2] ~= '*' and gone == 0 then", "ARGV[2] ~= '*' then",
 			[]string{"cacheutil.TestProcessKilledBeforeItsInvalidation"},
@@ -319,6 +324,26 @@ func faults() []mutation {
 			"a server that is heard no more is not looked into", "stream/presence.go",
 			"\t\tin.owe(at.Add(-f.cfg.Overlap))\n", "",
 			[]string{"stream.TestServerThatFellSilent"},
+		},
+		{
+			"a listener remembers all that it is told of the past", "stream/listener.go",
+			"const toldIDs = 1 << 10", "const toldIDs = 1 << 20",
+			[]string{"stream.TestListenersRememberLittle"},
+		},
+		{
+			"a page of the past has a hundred signals, however long", "stream/listener.go",
+			"bytes > replayBytes && i > 0", "false",
+			[]string{"stream.TestPagesOfThePast"},
+		},
+		{
+			"what the ring will tell is told from the database too", "stream/listener.go",
+			"comes[i] = number >= l.next", "comes[i] = number == 0",
+			[]string{"stream.TestPast", "stream.TestListenersRememberLittle"},
+		},
+		{
+			"a bus that was away for long has all looked for again", "stream/follow.go",
+			"if now.Sub(in.lost) >= f.cfg.Overlap {", "if false {",
+			[]string{"stream.TestBusAwayForLong"},
 		},
 		{
 			"a server that ends tells nothing any more", "stream/notice.go",

@@ -44,6 +44,11 @@ func security() []mutation {
 			[]string{"auth.TestFailuresPerAddress"},
 		},
 		{
+			"who finds the queue of hashes full is looked up all the same", "auth/login.go",
+			"\tif err := s.hashes.crowded(); err != nil {\n", "\tif err := s.hashes.crowded(); err != nil && tries < 0 {\n",
+			[]string{"auth.TestFullQueueCostsNoLookup"},
+		},
+		{
 			"the process that hashes has the server's priority", "cmd/hal9/hashworker.go",
 			"subprocess.Lower(hashNice)", "subprocess.Lower(0)",
 			[]string{"cmd/hal9.TestHashProcess"},
@@ -105,13 +110,28 @@ func security() []mutation {
 		},
 		{
 			"a search reads whatever it finds", "server/memorysearch.go",
-			"PageBytes: maxPageBytes,", "PageBytes: 1 << 40,",
+			"PageBytes: int64(s.pageBytes),", "PageBytes: 1 << 40,",
 			[]string{"server.TestSearchReadsOnePage"},
 		},
 		{
 			"what follows a request of HTTP/1.0 is the next one", "server/server.go",
 			"if r.ProtoMajor == 1 && r.ProtoMinor == 0 {", "if false {",
 			[]string{"server.TestOddRequests"},
+		},
+		{
+			"what cannot be read is left to net/http", "server/serve.go",
+			"\twatch.refuse = s.refusal\n", "",
+			[]string{"server.TestUnreadableRequests", "server.TestOddRequests"},
+		},
+		{
+			"requests that break off are not counted", "server/unreadable.go",
+			"\t\t\ts.unreadable.incomplete.Inc()\n", "",
+			[]string{"server.TestIncompleteRequests"},
+		},
+		{
+			"preflights count for no limit", "server/cors.go",
+			"limited != nil {", "limited != nil && false {",
+			[]string{"server.TestPreflightsCount"},
 		},
 		{
 			"one route is in no document", "server/server.go",

@@ -53,6 +53,13 @@ func PartitionEnsure(ctx context.Context, db PartitionDB, moment time.Time) (mad
 		made, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool])
 		return err
 	})
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == codeDuplicateTable {
+		name := moment.UTC().Format("signals_y2006m01")
+		return false, &model.Error{
+			Kind: model.ErrConflict, Cause: err,
+			Reason: "a table called " + name + ", which is no partition of signals, is in the way: rename it, as by ALTER TABLE " + name + " RENAME TO other_name, or drop it",
+		}
+	}
 	if err != nil {
 		return false, fmt.Errorf("make the partition of %s: %w", moment.UTC().Format("2006-01"), err)
 	}
@@ -166,7 +173,10 @@ func patiently(ctx context.Context, attempt func() error) error {
 	}
 }
 
-const codeDeadlockDetected = "40P01"
+const (
+	codeDeadlockDetected = "40P01"
+	codeDuplicateTable   = "42P07"
+)
 
 // monthOf returns the first moment of a month, in UTC.
 func monthOf(moment time.Time) time.Time {

@@ -50,9 +50,9 @@ type ExportReport struct {
 	Rows    map[string]int64 `json:"rows"`
 	Refused []Refused        `json:"refused"` // the first thousand rows that JSON cannot hold
 	// RefusedRows counts all of them.
-	RefusedRows int64 `json:"refused_rows"`
-	SHA256  string           `json:"sha256"`
-	Seconds float64          `json:"seconds"`
+	RefusedRows int64   `json:"refused_rows"`
+	SHA256      string  `json:"sha256"`
+	Seconds     float64 `json:"seconds"`
 }
 
 // Export writes one moment of a database as NDJSON: a header, a line for each row, and
