@@ -55,7 +55,7 @@ func migrateError(err error, c *config.Config) error {
 // refusedError is for a database that answers: a URL that names what is not there, a role
 // without rights.
 func refusedError(err error, c *config.Config, owner bool) error {
-	if _, ok := errors.AsType[*pgurl.Fault](err); ok {
+	if _, ok := errors.AsType[*pgurl.URLError](err); ok {
 		return &ExitError{Code: exitUsage, Err: err}
 	}
 	if errors.Is(err, cacheutil.ErrURL) {

@@ -30,7 +30,7 @@ func postgresFault(raw string) *fault {
 		return bad
 	}
 	_, err := pgurl.Parse(raw)
-	if bad, ok := errors.AsType[*pgurl.Fault](err); ok && !bad.Here {
+	if bad, ok := errors.AsType[*pgurl.URLError](err); ok && !bad.Here {
 		return &fault{bad.Problem, bad.Mend}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,17 +15,17 @@ import (
 )
 
 // Parse reads a URL as libpq does, pgxpool's parameters (pool_max_conns …) included. Files
-// that it names, as by sslrootcert, are read. The error, a *Fault, does not hold the URL.
+// that it names, as by sslrootcert, are read. The error, a *URLError, does not hold the URL.
 func Parse(raw string) (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(raw)
 	if err != nil {
-		return nil, faultOf(raw, err)
+		return nil, errorOf(raw, err)
 	}
 	return c, nil
 }
 
-// Fault says what is wrong with a URL, and what to do about it.
-type Fault struct {
+// URLError says what is wrong with a URL, and what to do about it.
+type URLError struct {
 	Problem, Mend string
 	// Here says that a file of this machine is at fault, and not the URL: on another it
 	// may be well.
@@ -32,12 +33,12 @@ type Fault struct {
 }
 
 // Error implements error: problem; mend.
-func (f *Fault) Error() string { return f.Problem + "; " + f.Mend }
+func (f *URLError) Error() string { return f.Problem + "; " + f.Mend }
 
-// faultOf looks at what pgx found. Its own text may repeat the URL.
-func faultOf(raw string, err error) *Fault {
+// errorOf looks at what pgx found. Its own text may repeat the URL.
+func errorOf(raw string, err error) *URLError {
 	if file, ok := errors.AsType[*fs.PathError](err); ok && named(raw, file.Path) {
-		return &Fault{
+		return &URLError{
 			Problem: fmt.Sprintf("it names the file %s, which cannot be read: %v", file.Path, file.Err),
 			Mend:    "mend sslrootcert, sslcert, sslkey or passfile in the URL, or let this user read the file", Here: true,
 		}
@@ -46,15 +47,15 @@ func faultOf(raw string, err error) *Fault {
 	switch mode := query.Get("sslmode"); mode {
 	case "", "disable", "allow", "prefer", "require", "verify-ca", "verify-full":
 	default:
-		return &Fault{Problem: fmt.Sprintf("sslmode is %q", mode), Mend: "write sslmode=disable, prefer, require, verify-ca or verify-full"}
+		return &URLError{Problem: fmt.Sprintf("sslmode is %q", mode), Mend: "write sslmode=disable, prefer, require, verify-ca or verify-full"}
 	}
 	if query.Has("sslcert") != query.Has("sslkey") {
-		return &Fault{Problem: "it has one of sslcert and sslkey", Mend: "give both, or neither"}
+		return &URLError{Problem: "it has one of sslcert and sslkey", Mend: "give both, or neither"}
 	}
 	if query.Has("sslrootcert") || query.Has("sslcert") {
-		return &Fault{Problem: "its sslrootcert, sslcert or sslkey is no certificate or key in PEM form", Mend: "name files that are", Here: true}
+		return &URLError{Problem: "its sslrootcert, sslcert or sslkey is no certificate or key in PEM form", Mend: "name files that are", Here: true}
 	}
-	return &Fault{
+	return &URLError{
 		Problem: "it cannot be read as a PostgreSQL URL",
 		Mend:    "write postgres://user:password@host:port/database, with special characters of the password percent-encoded",
 	}
@@ -72,10 +73,8 @@ func query(raw string) url.Values {
 // named tells whether the URL names a file itself: libpq's own places are none of its faults.
 func named(raw, file string) bool {
 	for _, values := range query(raw) {
-		for _, v := range values {
-			if v == file {
-				return true
-			}
+		if slices.Contains(values, file) {
+			return true
 		}
 	}
 	return false

@@ -31,7 +31,7 @@ func TestFaultsOfURLs(t *testing.T) {
 		"@127.0.0.1:99999/x": {"cannot be read as a PostgreSQL URL", false},
 	} {
 		_, err := pgurl.Parse("postgres://u:" + password + end)
-		fault, ok := errors.AsType[*pgurl.Fault](err)
+		fault, ok := errors.AsType[*pgurl.URLError](err)
 		if !ok || !strings.Contains(err.Error(), want.text) || fault.Here != want.here {
 			t.Errorf("%s: got %v, want %q, of this machine: %v", end, err, want.text, want.here)
 		}

@@ -160,7 +160,7 @@ func (c Config) watched(cfg *pgx.ConnConfig) func(context.Context, *pgx.Conn) er
 		if _, refused := errors.AsType[*pgconn.PgError](err); refused {
 			return nil
 		}
-		return err //nolint:wrapcheck // as that of connecting
+		return err
 	}
 }
 

@@ -123,9 +123,9 @@ func (rs *replicas) watch(ctx context.Context, r *replica) {
 func (rs *replicas) tell(ctx context.Context, r *replica, err error, said string) string {
 	why := whyNoReplica(err)
 	at := slog.String("replica", r.name)
-	switch {
-	case why == said:
-	case why == "":
+	switch why {
+	case said:
+	case "":
 		rs.cfg.Logger.InfoContext(ctx, "the replica can be asked again", at)
 	default:
 		rs.cfg.Logger.WarnContext(ctx, "a replica of database.replica_urls cannot be asked; others, or the primary, are in its place",

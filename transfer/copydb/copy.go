@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -254,7 +253,7 @@ func (c *copier) refuseRows(ctx context.Context) error {
 			return err
 		}
 		if n > 0 {
-			return fmt.Errorf("%w: there are %s", ErrNotEmpty, strings.ReplaceAll(t.Name, "_", " "))
+			return fmt.Errorf("%w: it has rows in %s", ErrNotEmpty, t.Name)
 		}
 	}
 	return nil

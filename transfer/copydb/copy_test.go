@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,6 +117,29 @@ func TestCopyOrdersTextByBytes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCopyOfASchema: tables lie in the schema that search_path names, however it is written.
+func TestCopyOfASchema(t *testing.T) {
+	t.Parallel()
+	inSchema := func() string {
+		address := testenv.PostgresDatabase(t)
+		execOn(t, address, `CREATE SCHEMA "Hal9-data"`)
+		u, err := url.Parse(address)
+		must(t, err)
+		query := u.Query()
+		query.Set("search_path", `"Hal9-data"`)
+		u.RawQuery = query.Encode()
+		must(t, openStore(t, u.String()).Close())
+		return u.String()
+	}
+	first, second, third := inSchema(), newDatabase(t, "sqlite"), inSchema()
+	fill(t, first, 10)
+	for _, pair := range [][2]string{{first, second}, {second, third}} {
+		o := options(pair[0], pair[1])
+		o.Follow = pair[0] == first
+		copyAll(t, o)
 	}
 }
 

@@ -28,7 +28,7 @@ type pgDatabase struct {
 func openPostgres(ctx context.Context, url string) (database, error) {
 	pc, err := pgurl.Parse(url)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // whoever gave the URL names its place
+		return nil, err
 	}
 	c := pc.ConnConfig
 	maps.Copy(c.RuntimeParams, map[string]string{
@@ -125,12 +125,12 @@ const pgColumns = `SELECT c.relname, a.attname, format_type(a.atttypid, NULL), c
 	JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 	LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
 	LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
-	WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+	WHERE c.relnamespace = to_regnamespace(quote_ident(current_schema())) AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 	ORDER BY c.relname, a.attnum`
 
 const pgParents = `SELECT DISTINCT c.conrelid::regclass::text, c.confrelid::regclass::text
 	FROM pg_catalog.pg_constraint c
-	WHERE c.contype = 'f' AND c.conparentid = 0 AND c.connamespace = current_schema()::regnamespace ORDER BY 1, 2`
+	WHERE c.contype = 'f' AND c.conparentid = 0 AND c.connamespace = to_regnamespace(quote_ident(current_schema())) ORDER BY 1, 2`
 
 func (db *pgDatabase) describe(ctx context.Context) ([]Table, error) {
 	columns, err := db.ask(ctx, pgColumns)
