@@ -18,7 +18,7 @@ const deployDir = "../../deploy"
 
 // awaited are asked for by panels and alerts, and told by parts of the service that not
 // every deployment has.
-var awaited = []string{"hal9_database_replica_lag_seconds"}
+var awaited = []string{"hal9_database_replica_lag_seconds", "hal9_database_replica_usable"}
 
 // dashboard is what Grafana needs of one.
 type dashboard struct {

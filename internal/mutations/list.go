@@ -301,6 +301,11 @@ func faults() []mutation {
 			[]string{"cmd/hal9.TestServerCutOffFromTheCacheServer"},
 		},
 		{
+			"PostgreSQL goes on with the statements of a server that was killed", "store/postgres/config.go",
+			"\"SET \"+clientCheck+\" = '1s'\"", "\"SET \"+clientCheck+\" = 0\"",
+			[]string{"store/postgres.TestStatementOfAKilledServer"},
+		},
+		{
 			"the cache lives on when a process falls silent", "cacheutil/scripts.go",
 			"ARGV[2] ~= '*' and gone == 0 then", "ARGV[2] ~= '*' then",
 			[]string{"cacheutil.TestProcessKilledBeforeItsInvalidation"},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hal9-ai/hal9/internal/pgurl"
@@ -113,9 +114,10 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	pc.MaxConnIdleTime = c.ConnectionIdleTimeout
 	c.session(pc.ConnConfig)
 	c.resilient(pc)
-	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+	watch := c.watched(pc.ConnConfig)
+	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		registerTypes(conn.TypeMap())
-		return nil
+		return watch(ctx, conn)
 	}
 	return pc, nil
 }
@@ -140,6 +142,26 @@ func (c Config) session(conn *pgx.ConnConfig) {
 	setDefault(params, "jit", "off")
 	// A transaction that its owner forgot must not hold locks for ever.
 	setDefault(params, "idle_in_transaction_session_timeout", milliseconds(2*c.StatementTimeout))
+}
+
+// clientCheck is how often PostgreSQL looks whether who asked for a statement that runs is
+// still there.
+const clientCheck = "client_connection_check_interval"
+
+// watched has the engine give a statement up whose server was killed: one that waits for a
+// lock would be stored long after its server was taken for gone, and hold others up until
+// then. Not every system can watch a connection, nor may a pooler's be set.
+func (c Config) watched(cfg *pgx.ConnConfig) func(context.Context, *pgx.Conn) error {
+	if _, ok := cfg.RuntimeParams[clientCheck]; ok || c.Pooled {
+		return func(context.Context, *pgx.Conn) error { return nil }
+	}
+	return func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.PgConn().Exec(ctx, "SET "+clientCheck+" = '1s'").ReadAll()
+		if _, refused := errors.AsType[*pgconn.PgError](err); refused {
+			return nil
+		}
+		return err //nolint:wrapcheck // as that of connecting
+	}
 }
 
 // begin is how a transaction begins. Behind a pooler it brings its own limits along, in

@@ -116,6 +116,35 @@ func TestPromotion(t *testing.T) {
 	list(after)
 }
 
+// TestReplicaLagIsTold: a replica that stands still is told of by how long, well after that
+// is more than reads may miss.
+func TestReplicaLagIsTold(t *testing.T) {
+	t.Parallel()
+	r := testenv.StartReplication(t)
+	execAt(t, r.Primary.URL("postgres"), "CREATE DATABASE hal9")
+	migrate(t, r.Primary.URL("hal9"))
+	st, err := postgres.Open(t.Context(), postgres.Config{
+		URL: r.Primary.URL("hal9"), ReplicaURLs: []string{r.Replica.URL("hal9")}, ReplicaMaxLag: 200 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	replica := func() model.ReplicaStat { return st.ReplicaStats().Replicas[0] }
+	testenv.Eventually(t, "the replica answers", func() bool { return replica().Usable })
+	execAt(t, r.Replica.URL("postgres"), "SELECT pg_wal_replay_pause()")
+	began := time.Now()
+	if _, err := st.NeuronInsert(t.Context(), neuron("unseen")); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "a lag of 2 s", func() bool { return replica().Lag > 2*time.Second })
+	if now := replica(); now.Usable || !now.LagKnown || now.Lag > time.Since(began)+time.Second {
+		t.Errorf("it stands still for %s, and is told as %+v", time.Since(began), now)
+	}
+	execAt(t, r.Replica.URL("postgres"), "SELECT pg_wal_replay_resume()")
+	testenv.Eventually(t, "no lag", func() bool { return replica().Usable && replica().Lag == 0 })
+}
+
 // told is a log that may be read while it is written.
 type told struct {
 	mu   sync.Mutex

@@ -113,6 +113,9 @@ type replicaState struct {
 	position model.Position
 	// covered is the moment up to which it has all commits; zero if none is known.
 	covered time.Time
+	// had is covered where that is known, else what it last was: how far it lags is told long
+	// after what the primary's log was then is forgotten. No read depends on it.
+	had time.Time
 	// caughtUp says that it has all that was seen of the primary.
 	caughtUp bool
 	// err is why it cannot be asked.

@@ -37,9 +37,9 @@ func (s *Store) ReplicaStats() *model.ReplicaStats {
 	now := time.Now()
 	for _, r := range rs.list {
 		state := r.state.Load()
-		st := model.ReplicaStat{Name: r.name, Reads: r.reads.Load(), LagKnown: !state.covered.IsZero()}
+		st := model.ReplicaStat{Name: r.name, Reads: r.reads.Load(), LagKnown: !state.had.IsZero()}
 		if recent := state.err == nil && now.Sub(state.covered) < 3*rs.interval(); st.LagKnown && (!state.caughtUp || !recent) {
-			st.Lag = now.Sub(state.covered)
+			st.Lag = now.Sub(state.had)
 		}
 		st.Usable = state.err == nil && !r.held(now) && now.Sub(state.covered) <= rs.cfg.ReplicaMaxLag
 		out.Replicas = append(out.Replicas, st)

@@ -101,12 +101,16 @@ func (rs *replicas) watch(ctx context.Context, r *replica) {
 			}
 			next := &replicaState{life: life, position: p}
 			next.covered, next.caughtUp = rs.samples.covered(p)
+			next.had = next.covered
+			if last := r.state.Load(); next.had.IsZero() && p.Compare(last.position) >= 0 {
+				next.had = last.had
+			}
 			r.state.Store(next)
 			return nil
 		})
 		if err != nil {
 			last := r.state.Load()
-			r.state.Store(&replicaState{covered: last.covered, err: err})
+			r.state.Store(&replicaState{position: last.position, covered: last.covered, had: last.had, err: err})
 		}
 		if ctx.Err() == nil {
 			said = rs.tell(ctx, r, err, said)

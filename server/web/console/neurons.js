@@ -52,8 +52,8 @@ async function one({ main, id, signal }) {
   const memories = h('ul', { class: 'plain' });
   replace(main, heading(n.id, h('span', { class: 'layer' }, n.layer), health(n)),
     h('dl', { class: 'tiles' }, [
-      ['State', hl.state], ['Signals', number(hl.signals_processed)], ['Failures', number(hl.errors_count)],
-      ['Last signal', time(hl.last_signal)], ['Made', time(n.created_at)], ['Version', n.version],
+      ['State', hl.state], ['Received', number(hl.signals_processed)], ['Failures', number(hl.errors_count)],
+      ['Last sent', time(hl.last_signal)], ['Made', time(n.created_at)], ['Version', n.version],
     ].map(([k, v]) => h('div', {}, h('dt', {}, k), h('dd', {}, v)))),
     n.system_prompt && [h('h2', {}, 'System prompt'), h('p', { class: 'card text' }, n.system_prompt)],
     Object.keys(n.settings).length > 0 && [h('h2', {}, 'Settings'), json(n.settings)],
