@@ -74,7 +74,9 @@ func TestStreamTellsWhatIsCommitted(t *testing.T) {
 // at a time follows, and does not wait for the next signal.
 func TestStreamTellsAllOfABurst(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, sqliteEngine, streaming(func(_ *stream.Config, d *server.Deps) { d.Config.StreamHeartbeat, d.Config.StreamRenew = time.Hour, time.Hour }))
+	s := newServer(t, sqliteEngine, streaming(func(_ *stream.Config, d *server.Deps) {
+		d.Config.StreamHeartbeat, d.Config.StreamRenew = time.Hour, time.Hour
+	}))
 	const count = 3000
 	l := s.listen("")
 	var lines strings.Builder

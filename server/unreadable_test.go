@@ -129,6 +129,9 @@ func TestUnreadableRequests(t *testing.T) {
 					}
 				}
 			}
+			if strings.Contains(body, `hal9_http_request_duration_seconds_count{method="OTHER",route="unmatched"`) {
+				t.Error("what was never read has a duration")
+			}
 			if secured != strings.Contains(body, "hal9_tls_handshake_failures_total 1\n") {
 				t.Error("the handshakes that failed are not counted")
 			}
