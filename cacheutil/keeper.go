@@ -24,13 +24,11 @@ const (
 // keeper is the goroutine that connects, probes, tracks and repeats.
 type keeper struct {
 	*remote
-	option    valkey.ClientOption
-	backoff   time.Duration
-	nextTry   time.Time
-	nextEra   time.Time
-	nextNodes time.Time
-	// name is what this process is called among those that are there.
-	name         string
+	option       valkey.ClientOption
+	backoff      time.Duration
+	nextTry      time.Time
+	nextEra      time.Time
+	nextNodes    time.Time
 	nextPresence time.Time
 	answered     int // pings in a row while the breaker is open
 	// replicas are the nodes of a cluster that last said they were.
@@ -39,7 +37,7 @@ type keeper struct {
 
 // keep runs until the context ends, then closes what it has opened.
 func (r *remote) keep(ctx context.Context, option valkey.ClientOption) {
-	k := &keeper{remote: r, option: option, backoff: minBackoff, name: newName(), replicas: map[string]bool{}}
+	k := &keeper{remote: r, option: option, backoff: minBackoff, replicas: map[string]bool{}}
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)

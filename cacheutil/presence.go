@@ -2,6 +2,7 @@ package cacheutil
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -32,6 +33,31 @@ func (k *keeper) presence(now time.Time) string {
 	}
 	k.nextPresence = now.Add(presenceInterval)
 	return k.name
+}
+
+// Others is how many other processes said of late that they use the same Valkey under the
+// same prefix, those included that fell silent a moment ago. It is 0 without Valkey.
+func (m *Manager) Others(ctx context.Context) (int, error) {
+	if m.remote == nil {
+		return 0, nil
+	}
+	client, _, err := m.remote.usable()
+	if err != nil {
+		return 0, fmt.Errorf("ask Valkey who is there: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.CallTimeout)
+	defer cancel()
+	names, err := client.Do(ctx, client.B().Hkeys().Key(eraKeys(m.cfg.Prefix)[2]).Build()).AsStrSlice()
+	if err != nil {
+		return 0, fmt.Errorf("ask Valkey who is there: %w", err)
+	}
+	others := 0
+	for _, name := range names {
+		if len(name) > 1 && name != m.remote.name { // not the clock's fields
+			others++
+		}
+	}
+	return others, nil
 }
 
 // depart says that this process ends, unless it goes with something untold: then the others

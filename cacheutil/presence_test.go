@@ -97,6 +97,10 @@ func TestProcessThatEnds(t *testing.T) {
 	p := newPair(t, cacheutil.Config{})
 	third := p.standByProcess()
 	era := p.era()
+	testenv.Eventually(t, "a process to count the two others", func() bool {
+		others, err := p.ma.Others(t.Context())
+		return err == nil && others == 2
+	})
 	third.end()
 	testenv.Eventually(t, "the process takes its leave", func() bool { return p.noted() == 2 })
 	if p.era() != era {

@@ -31,7 +31,9 @@ var errAway = errors.New("valkey is away")
 
 // remote is the second tier.
 type remote struct {
-	cfg     Config
+	cfg Config
+	// name is what this process is called among those that are there.
+	name    string
 	local   *local
 	drop    func(group string)
 	scripts scripts
@@ -74,6 +76,7 @@ type remote struct {
 func newRemote(cfg Config, local *local, dropGroup func(string)) *remote {
 	r := &remote{
 		cfg:     cfg,
+		name:    newName(),
 		local:   local,
 		drop:    dropGroup,
 		scripts: newScripts(),

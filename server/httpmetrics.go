@@ -60,29 +60,36 @@ func (m *httpMetrics) observe(method, route string, status int, took time.Durati
 	if !ok {
 		r = m.other
 	}
-	r.add(m, status).duration.Update(took.Seconds())
-}
-
-// count counts an answer to what could not be read, so that it has no time.
-func (m *httpMetrics) count(status int) { m.other.add(m, status) }
-
-// add counts an answer.
-func (r *routeMetrics) add(m *httpMetrics, status int) *statusMetric {
 	v, ok := r.statuses.Load(status)
 	if !ok {
 		v, _ = r.statuses.LoadOrStore(status, m.newStatus(r.key, status))
 	}
-	metric := v.(*statusMetric) //nolint:forcetypeassert // nothing else is in it
-	metric.requests.Inc()
+	if metric, ok := v.(*statusMetric); ok {
+		metric.requests.Inc()
+		metric.duration.Update(took.Seconds())
+	}
+	m.total(status)
+}
+
+// count counts an answer to what could not be read, so that it has no time.
+func (m *httpMetrics) count(status int) {
+	m.set.GetOrCreateCounter("hal9_http_requests_total" + labelsOf(m.other.key, status)).Inc()
+	m.total(status)
+}
+
+func (m *httpMetrics) total(status int) {
 	m.requests.Add(1)
 	if status >= http.StatusInternalServerError {
 		m.failures.Add(1)
 	}
-	return metric
+}
+
+func labelsOf(key routeKey, status int) string {
+	return fmt.Sprintf(`{method=%q,route=%q,status="%d"}`, key.method, key.route, status)
 }
 
 func (m *httpMetrics) newStatus(key routeKey, status int) *statusMetric {
-	labels := fmt.Sprintf(`{method=%q,route=%q,status="%d"}`, key.method, key.route, status)
+	labels := labelsOf(key, status)
 	return &statusMetric{
 		requests: m.set.GetOrCreateCounter("hal9_http_requests_total" + labels),
 		duration: m.set.GetOrCreatePrometheusHistogramExt("hal9_http_request_duration_seconds"+labels, durationBounds()),

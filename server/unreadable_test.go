@@ -129,6 +129,9 @@ func TestUnreadableRequests(t *testing.T) {
 					}
 				}
 			}
+			if strings.Contains(body, `hal9_http_request_duration_seconds_count{method="OTHER",route="unmatched"`) {
+				t.Error("what was never read has a duration")
+			}
 			if secured != strings.Contains(body, "hal9_tls_handshake_failures_total 1\n") {
 				t.Error("the handshakes that failed are not counted")
 			}
@@ -208,5 +211,30 @@ func TestStopDuringHandshake(t *testing.T) {
 	}
 	if _, err := io.ReadAll(idle); err != nil && !strings.Contains(err.Error(), "reset") {
 		t.Errorf("the connection without a handshake: %v", err)
+	}
+}
+
+// A connection that was accepted, and makes its handshake when the server has stopped to
+// listen, is answered as others are that came while it drained.
+func TestHandshakeWhileStopping(t *testing.T) {
+	t.Parallel()
+	s, _ := serveTLS(t)
+	s.server.WaitForNewcomers(patience)
+	late := s.dial()
+	defer func() { _ = late.Close() }()
+	s.ask("GET", "/livez", "").want(200) // so that the connection before was accepted
+	s.client.CloseIdleConnections()
+	s.stop()
+	eventually(t, func() bool { // it listens no more
+		c, err := net.DialTimeout("tcp", s.listener.Addr().String(), time.Second)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil
+	})
+	c := tls.Client(late, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // the answer is looked at
+	say(t, c, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").want(200)
+	if err := <-s.ended; err != nil {
+		t.Error(err)
 	}
 }

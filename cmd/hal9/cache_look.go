@@ -25,7 +25,7 @@ type CacheStatsCmd struct {
 
 // Help describes the command.
 func (CacheStatsCmd) Help() string {
-	return `Tells what is cached, under which keys, how long and by which strategy; the epoch of the database; and what the cache server says of itself. A cache server that does not answer is down, which is no failure of this command. Hits and misses are counted by each server: /api/v1/metrics and /metrics have them.
+	return `Tells what is cached, under which keys, how long and by which strategy; the epoch of the database; what the cache server says of itself, and how many other processes use it under the same key prefix: servers that should share their cache and are not counted have another one. A cache server that does not answer is down, which is no failure of this command. Hits and misses are counted by each server: /api/v1/metrics and /metrics have them.
 
 Example:
 
@@ -36,6 +36,7 @@ type cacheStats struct {
 	Epoch    int64             `json:"epoch"`
 	Prefix   string            `json:"key_prefix"`
 	Server   string            `json:"cache_server"` // off, up or down
+	Others   int               `json:"other_processes"`
 	Why      string            `json:"cache_server_fault,omitempty"`
 	Info     map[string]string `json:"cache_server_info,omitempty"`
 	Entities []cacheStatsEntry `json:"entities"`
@@ -60,6 +61,9 @@ func (c *CacheStatsCmd) Run(g *Globals) error {
 		}
 		state := m.State()
 		stats := cacheStats{Epoch: epoch, Prefix: cfg.Cache.KeyPrefix, Server: state.Valkey, Why: state.Why, Info: serverInfo(ctx, cfg, m)}
+		if others, err := m.Others(ctx); err == nil { // its state tells of a failure
+			stats.Others = others
+		}
 		for _, e := range cachedstore.Entities() {
 			set := cfg.Cache.Entity(e.Name)
 			stats.Entities = append(stats.Entities, cacheStatsEntry{
@@ -94,6 +98,14 @@ func serverInfo(ctx context.Context, cfg *config.Config, m *cacheutil.Manager) m
 	return info
 }
 
+// countedProcesses is a number of other processes in words.
+func countedProcesses(n int) string {
+	if n == 1 {
+		return "1 other process"
+	}
+	return strconv.Itoa(n) + " other processes"
+}
+
 func (s cacheStats) text(w io.Writer) error {
 	server := s.Server
 	if s.Why != "" {
@@ -102,6 +114,9 @@ func (s cacheStats) text(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "epoch         %d\nkeys begin    %s\ncache server  %s\n", s.Epoch, s.Prefix, server)
 	if err != nil {
 		return err //nolint:wrapcheck // print wraps it
+	}
+	if s.Server == "up" {
+		_, _ = fmt.Fprintf(w, "shared with   %s\n", countedProcesses(s.Others))
 	}
 	for _, name := range []string{"valkey_version", "redis_version", "used_memory_human", "maxmemory_human", "maxmemory_policy", "evicted_keys", "connected_clients"} {
 		if value := s.Info[name]; value != "" {

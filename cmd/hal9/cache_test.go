@@ -106,7 +106,8 @@ func TestCacheCommands(t *testing.T) {
 	hal9(t, environ, "cache", "drop", "--group", "memories").want(t, exitUsage, "", "nothing is in a group memories")
 	hal9(t, environ, "cache", "drop").want(t, exitUsage, "", "name a key")
 	hal9(t, environ, "cache", "stats").want(t, exitOK, "neuron:{id}:state", "")
-	hal9(t, environ, "cache", "stats", "--json").want(t, exitOK, `"cache_server": "up"`, "")
+	hal9(t, environ, "cache", "stats", "--json").want(t, exitOK, `"other_processes": 1,`, "")
+	hal9(t, environ, "cache", "stats").want(t, exitOK, "cache server  up\nshared with   1 other process\n", "")
 
 	alone := environ[:1]
 	hal9(t, alone, "cache", "get", "neuron:neuron-l1").want(t, exitUsage, "", "cache.url")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,9 +18,14 @@ import (
 func checkFiles(c *config.Config) (warnings []string, err error) {
 	var all config.Errors
 	fault := func(key string, err error) {
-		if err != nil {
-			all = append(all, &config.Error{Key: key, Source: c.Source(key), Problem: strings.TrimPrefix(err.Error(), key+": "), Err: err})
+		if err == nil {
+			return
 		}
+		problem := err.Error()
+		for _, words := range []string{key, cacheutil.ErrURL.Error()} { // which the key says
+			problem = strings.TrimPrefix(problem, words+": ")
+		}
+		all = append(all, &config.Error{Key: key, Source: c.Source(key), Problem: problem, Err: err})
 	}
 	if c.Server.TLSCert != "" {
 		expiry, err := server.CertificateExpiry(c.Server.TLSCert, c.Server.TLSKey)
@@ -41,9 +45,6 @@ func checkFiles(c *config.Config) (warnings []string, err error) {
 	}
 	if c.Cache.URL != "" {
 		_, err := cacheutil.ParseURL(c.Cache.URL)
-		if cause := errors.Unwrap(err); cause != nil {
-			err = cause // without the words for the URL, which the key says
-		}
 		fault("cache.url", err)
 	}
 	if len(all) > 0 {
