@@ -351,6 +351,26 @@ func faults() []mutation {
 			[]string{"stream.TestServerThatEnds"},
 		},
 		{
+			"the rest of a burst waits for the next signal", "stream/listener.go",
+			"\t\twake = nil\n", "\t\t_ = wake\n",
+			[]string{"server.TestStreamTellsAllOfABurst"},
+		},
+		{
+			"how far a replica lags is forgotten when it lags for long", "store/postgres/replicas_watch.go",
+			"next.had = last.had", "next.had = time.Time{}",
+			[]string{"store/postgres.TestReplicaLagIsTold"},
+		},
+		{
+			"a server starts under a role that may not write", "store/store.go",
+			"err == nil && cfg.Serves", "false",
+			[]string{"cmd/hal9.TestRoleWithoutRights"},
+		},
+		{
+			"a right on a table that is missing is passed over", "schema/rights.go",
+			"has_table_privilege(to_regclass(o), r) END", "true END",
+			[]string{"schema.TestCheckRights"},
+		},
+		{
 			"readiness stays on while the server drains", "server/serve.go",
 			"defer cancel()\n\ts.ready.Store(false)", "defer cancel()",
 			[]string{"server.TestDrain"},
