@@ -1,15 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -168,13 +171,20 @@ func TestRoleWithoutRights(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	serve := func() outcome { // for ten seconds, should it not be refused
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		var stderr bytes.Buffer
+		code := Run(ctx, []string{"serve", "--server-drain-delay", "0s"}, strings.NewReader(""), io.Discard, &stderr, environ)
+		return outcome{code, "", stderr.String()}
+	}
 	run(statements[0])
-	hal9(t, environ, "serve").want(t, exitFailure, "", "'hal9 migrate grant ROLE', run by the owner of the tables")
+	serve().want(t, exitFailure, "", "'hal9 migrate grant ROLE', run by the owner of the tables")
 	run(statements[1])
 	hal9(t, environ, "user", "list").want(t, exitOK, "NAME", "")
 	hal9(t, environ, "admin", "create-key").want(t, exitFailure, "", "the role may not do this")
 	hal9(t, environ, "migrate", "redo", "--yes").want(t, exitFailure, "", "This is for the owner of the tables")
-	hal9(t, environ, "serve").want(t, exitFailure, "", "the role "+role+" lacks rights that a server needs: INSERT, UPDATE, DELETE on database_epoch,")
+	serve().want(t, exitFailure, "", "the role "+role+" lacks rights that a server needs: INSERT, UPDATE, DELETE on database_epoch,")
 }
 
 // Migrations go past the pooler.
