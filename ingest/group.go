@@ -208,17 +208,17 @@ func (i *Ingest) storeBatch(ctx context.Context, batch []*submission) []outcome 
 	if err != nil {
 		return allFailed(outcomes, fmt.Errorf("store signal: %w", err))
 	}
-	unsure := result.Duplicates
-	result, err = i.checkDuplicates(ctx, signals, result)
-	if err != nil { // the others are stored all the same
-		for _, n := range unsure {
+	checked, err := i.checkDuplicates(ctx, signals, result)
+	if err != nil { // the others are stored, or refused, all the same
+		for _, n := range result.Duplicates {
 			outcomes[n] = outcome{err: err}
 		}
+		checked.Failed = result.Failed
 	}
-	for _, n := range result.Duplicates {
+	for _, n := range checked.Duplicates {
 		outcomes[n].result = Duplicate
 	}
-	for _, row := range result.Failed {
+	for _, row := range checked.Failed {
 		outcomes[row.Index] = outcome{err: fmt.Errorf("store signal: %w", row.Err)}
 	}
 	return outcomes

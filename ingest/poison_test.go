@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -62,5 +63,38 @@ func TestPoisonousSignalsFailAlone(t *testing.T) {
 			t.Errorf("%d batches: the rows did not commit together", batches)
 		}
 		t.Logf("%d poisonous rows among %d of one batch: %d of the others failed", bad, size, collateral)
+	})
+}
+
+// blind is a real store that cannot be read for the moment.
+type blind struct{ model.Store }
+
+func (blind) SignalListByIDs(context.Context, model.SignalListByIDsParams) ([]model.Signal, error) {
+	return nil, &model.Error{Kind: model.ErrUnavailable, Entity: "signal"}
+}
+
+// That the duplicates of a batch cannot be compared says nothing of a row that could not be
+// stored: it is refused, and not taken for stored.
+func TestRefusedSignalsStayRefused(t *testing.T) {
+	t.Parallel()
+	onBothEngines(t, func(t *testing.T, st model.Store) {
+		rows := newSignals().many(3)
+		if _, err := st.SignalInsert(t.Context(), rows[0]); err != nil {
+			t.Fatal(err)
+		}
+		b := block(t, blind{st}, ingest.Config{})
+		rows[1].ToNeuron = ""
+		answers := b.submitAll(t.Context(), t, rows)
+		b.release()
+		// The duplicate may be another signal by the same id, the bad row is stored nowhere,
+		// and the third one is.
+		for n, wanted := range []error{model.ErrInterrupted, model.ErrInvalid, nil} {
+			if s := <-answers[n]; !errors.Is(s.err, wanted) {
+				t.Errorf("row %d: %+v, want %v", n, s, wanted)
+			}
+		}
+		if got := len(listAll(t, st)); got != 3 {
+			t.Errorf("%d are stored, want the duplicate, the third and the one that held the batch up", got)
+		}
 	})
 }
