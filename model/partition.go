@@ -19,3 +19,12 @@ func SignalMonthsAhead(all []SignalPartition, moment time.Time) int {
 	}
 	return ahead
 }
+
+// Until is the end of a month as JSON can carry it: the last month of all ends in the year
+// 10000, and is said to last until the last moment that a signal may have.
+func (p *SignalPartition) Until() time.Time {
+	if latest := MaxTime(); p.End.After(latest) {
+		return latest
+	}
+	return p.End
+}

@@ -35,7 +35,7 @@ func (s *Server) partitionList(ctx context.Context, _ *struct{}) (*answer[[]part
 		row := &rows[i]
 		p := partition{Name: row.Name, IsDefault: row.IsDefault}
 		if !row.IsDefault {
-			p.Since, p.Until = &row.Start, &row.End
+			p.Since, p.Until = &row.Start, new(row.Until())
 		}
 		if row.Rows >= 0 {
 			p.Rows = &row.Rows

@@ -100,7 +100,7 @@ func partitionsJSON(all []model.SignalPartition) []partitionJSON {
 	for i, p := range all {
 		out[i] = partitionJSON{Name: p.Name, Default: p.IsDefault}
 		if !p.IsDefault {
-			out[i].Start, out[i].End = &p.Start, &p.End
+			out[i].Start, out[i].End = &p.Start, new(p.Until())
 		}
 		if p.Rows >= 0 {
 			out[i].Rows = &p.Rows
