@@ -91,6 +91,8 @@ func backupError(err error, file string) error {
 	switch {
 	case errors.Is(err, sqlite.ErrExists):
 		return &ExitError{Code: exitUsage, Err: err, Hint: "Name another file, or add --force to replace it."}
+	case errors.Is(err, sqlite.ErrLog):
+		return &ExitError{Code: exitUsage, Err: err, Hint: "Name another file, or move the log away: a server that was killed may have left it."}
 	case errors.Is(err, sqlite.ErrNoFile):
 		return &ExitError{Code: exitUnreachable, Err: err, Hint: "database.url names the database."}
 	default:

@@ -202,8 +202,23 @@ func faults() []mutation {
 		},
 		{
 			"a poisonous row fails its batch", "ingest/group.go",
-			"\tfor _, row := range result.Failed {\n", "\tif len(result.Failed) > 0 {\n\t\treturn allFailed(outcomes, result.Failed[0].Err)\n\t}\n\tfor _, row := range result.Failed {\n",
+			"\tfor _, row := range checked.Failed {\n", "\tif len(checked.Failed) > 0 {\n\t\treturn allFailed(outcomes, checked.Failed[0].Err)\n\t}\n\tfor _, row := range checked.Failed {\n",
 			[]string{"ingest.TestPoisonousSignalsFailAlone", "ingest.TestSubmitCommitsTogether"},
+		},
+		{
+			"a refused row counts as stored when the repeated ones of its batch cannot be compared", "ingest/group.go",
+			"\t\tchecked.Failed = result.Failed\n", "",
+			[]string{"ingest.TestRefusedSignalsStayRefused"},
+		},
+		{
+			"a log that was left is read into what is restored", "store/sqlite/restore.go",
+			"if s.damage || !s.exists {", "if s.damage {",
+			[]string{"store/sqlite.TestRestoreWhereALogIsLeft"},
+		},
+		{
+			"a backup goes where a log lies", "store/sqlite/backup.go",
+			"log := logBeside(dest); log != \"\" {", "log := logBeside(dest); log == dest {",
+			[]string{"store/sqlite.TestBackupWhereALogIsLeft"},
 		},
 		{
 			"a poisonous row breaks its batch up on SQLite", "store/sqlite/errors.go",

@@ -19,6 +19,7 @@ var (
 	ErrNoFile   = errors.New("there is no such file")
 	ErrInUse    = errors.New("the database is in use")
 	ErrNotWhole = errors.New("the file is no whole HAL9 database")
+	ErrLog      = errors.New("a log of another database lies there, and SQLite would read it into the copy")
 )
 
 // backupStep is how many pages are copied between two looks at the context.
@@ -85,7 +86,6 @@ func checkPlaces(source, dest string, overwrite bool) error {
 	to, err := os.Stat(dest)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
 	case err != nil:
 		return fmt.Errorf("look at the backup's place: %w", err)
 	case os.SameFile(from, to):
@@ -94,9 +94,26 @@ func checkPlaces(source, dest string, overwrite bool) error {
 		return fmt.Errorf("%w: %s is a folder: name a file in it", ErrExists, dest)
 	case !overwrite:
 		return fmt.Errorf("%w: %s", ErrExists, dest)
-	default:
-		return nil
 	}
+	if log := logBeside(dest); log != "" {
+		return fmt.Errorf("%w: %s", ErrLog, log)
+	}
+	return nil
+}
+
+// logSuffixes are those of the files by which SQLite brings a database up to date that was
+// not closed. It knows them by their names alone: one that lies beside a file is read into
+// it, whichever database it was of.
+func logSuffixes() []string { return []string{"-wal", "-journal"} }
+
+// logBeside returns a log with content that lies beside a file, "" if there is none.
+func logBeside(path string) string {
+	for _, suffix := range logSuffixes() {
+		if info, err := os.Stat(path + suffix); err == nil && info.Size() > 0 {
+			return path + suffix
+		}
+	}
+	return ""
 }
 
 // copyPages copies one snapshot of the source, and counts its rows in it.

@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -273,6 +274,85 @@ func TestRestoreOverDamage(t *testing.T) {
 	if text, err := os.ReadFile(report.Replaced); err != nil || !strings.HasPrefix(string(text), "damage") {
 		t.Errorf("what was there is not kept: %v", err)
 	}
+}
+
+// left makes a database with a backup, and hands out the log of what was written since, as
+// a server that is killed leaves it.
+func left(t *testing.T, path, copied string) (log []byte) {
+	t.Helper()
+	st := openStore(t, sqlite.Config{Path: path})
+	if _, err := sqlite.Backup(t.Context(), path, copied, sqlite.BackupOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.NeuronInsert(t.Context(), neuron("later")); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
+// isTheBackup tells that nothing of a log was read into a file.
+func isTheBackup(t *testing.T, path string) {
+	t.Helper()
+	st := openStore(t, sqlite.Config{Path: path})
+	if _, err := st.NeuronGet(t.Context(), model.NeuronGetParams{ID: "later"}); !errors.Is(err, model.ErrNotFound) {
+		t.Errorf("what came after the backup is there: %v", err)
+	}
+	wholeFile(t, neighbour(t, path))
+}
+
+// SQLite reads a log into whatever file it lies beside: that of a database that was lost, or
+// moved away, must not go into the one that takes its place.
+func TestRestoreWhereALogIsLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, copied := filepath.Join(dir, "hal9.db"), filepath.Join(dir, "copy.db")
+	log := left(t, path, copied)
+	if err := os.Rename(path, filepath.Join(dir, "lost.db")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+"-wal", log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := sqlite.Restore(t.Context(), copied, path, time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC))
+	if err != nil || report.Replaced != "" {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	isTheBackup(t, path)
+	if kept, err := os.ReadFile(path + ".before-restore-20261125T120000Z-wal"); err != nil || !bytes.Equal(kept, log) {
+		t.Errorf("the log is not kept: %v", err)
+	}
+}
+
+func TestBackupWhereALogIsLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, copied, again := filepath.Join(dir, "hal9.db"), filepath.Join(dir, "copy.db"), filepath.Join(dir, "again.db")
+	log := left(t, path, copied)
+	if err := os.WriteFile(again+"-wal", log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, overwrite := range []bool{false, true} {
+		if _, err := sqlite.Backup(t.Context(), copied, again, sqlite.BackupOptions{Overwrite: overwrite}); !errors.Is(err, sqlite.ErrLog) {
+			t.Errorf("a backup beside a log, overwrite %v: %v", overwrite, err)
+		}
+	}
+	if kept, err := os.ReadFile(again + "-wal"); err != nil || !bytes.Equal(kept, log) {
+		t.Errorf("the log was touched: %v", err)
+	}
+	if err := os.Remove(again + "-wal"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Backup(t.Context(), copied, again, sqlite.BackupOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	isTheBackup(t, again)
 }
 
 func TestRestoreRefuses(t *testing.T) {

@@ -27,7 +27,8 @@ type RestoreReport struct {
 // Restore puts a backup in the place of a database that nobody has open: ErrInUse says
 // that somebody has. The backup is copied, checked and given an epoch that the database
 // never had, so that nothing which was cached before is found; then it takes the name,
-// and the database that was there is kept beside it. The backup stays as it is.
+// and the database that was there, or the log that one left, is kept beside it. The backup
+// stays as it is.
 //
 // The caller holds the migrators' lock (schema.HoldSQLite), which keeps servers from
 // starting meanwhile.
@@ -70,11 +71,12 @@ func Restore(ctx context.Context, backup, target string, now time.Time) (report 
 	if err := syncPath(temp); err != nil {
 		return report, err
 	}
+	aside := target + now.UTC().Format(".before-restore-20060102T150405Z")
+	if err := current.setAside(aside); err != nil {
+		return report, err
+	}
 	if current.exists {
-		report.Replaced = target + now.UTC().Format(".before-restore-20060102T150405Z")
-		if err := current.setAside(report.Replaced); err != nil {
-			return report, err
-		}
+		report.Replaced = aside
 	}
 	return report, giveName(temp, target, true)
 }
@@ -114,8 +116,8 @@ func checkBackup(src *os.File, backup, target string) error {
 	if to, err := os.Stat(target); err == nil && os.SameFile(from, to) {
 		return fmt.Errorf("%w: %s is the database itself", ErrInUse, backup)
 	}
-	if log, err := os.Stat(backup + "-wal"); err == nil && log.Size() > 0 {
-		return fmt.Errorf("%w: %s-wal lies beside it, so it is a database in use and no backup: make one by hal9 backup", ErrNotWhole, backup)
+	if log := logBeside(backup); log != "" {
+		return fmt.Errorf("%w: %s lies beside it, so it is a database in use and no backup: make one by hal9 backup", ErrNotWhole, log)
 	}
 	return nil
 }
@@ -205,14 +207,18 @@ func seize(ctx context.Context, target string) (*seized, error) {
 // setAside gives the database another name. Where the file system has links it keeps
 // its own until the restored one takes that: there is always one.
 func (s *seized) setAside(name string) error {
-	if s.damage {
-		// A log that was left would be read into the restored file.
-		for _, suffix := range []string{"-wal", "-journal"} {
+	if s.damage || !s.exists {
+		// A log that was left, be it of a database that was lost or moved away, would be
+		// read into the restored file.
+		for _, suffix := range logSuffixes() {
 			if err := os.Rename(s.path+suffix, name+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("set the replaced database aside: %w", err)
+				return fmt.Errorf("set the log of the replaced database aside: %w", err)
 			}
 		}
 		_ = os.Remove(s.path + "-shm")
+	}
+	if !s.exists {
+		return nil
 	}
 	err := os.Link(s.path, name)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
