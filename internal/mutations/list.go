@@ -216,6 +216,16 @@ func faults() []mutation {
 			[]string{"store/sqlite.TestRestoreWhereALogIsLeft"},
 		},
 		{
+			"a restored database gives versions again", "store/sqlite/restore.go",
+			"max(current.version, model.UnusedVersion(now))", "min(0, model.UnusedVersion(now))",
+			[]string{"store/sqlite.TestRestoreGivesNoVersionAgain"},
+		},
+		{
+			"a copied database gives versions again", "transfer/copydb/copy.go",
+			"if !c.options.Follow {\n\t\t\t// The source", "if c.options.Follow {\n\t\t\t// The source",
+			[]string{"transfer/copydb.TestCopyGivesNoVersionAgain"},
+		},
+		{
 			"a backup goes where a log lies", "store/sqlite/backup.go",
 			"log := logBeside(dest); log != \"\" {", "log := logBeside(dest); log == dest {",
 			[]string{"store/sqlite.TestBackupWhereALogIsLeft"},

@@ -245,6 +245,45 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// A version names one state of a row for ever: who read a neuron before a restore must not
+// write over another one by it.
+func TestRestoreGivesNoVersionAgain(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]bool{"over the database": false, "where it was lost": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path, copied := filepath.Join(dir, "hal9.db"), filepath.Join(dir, "copy.db")
+			st := openStore(t, sqlite.Config{Path: path})
+			set := func(st *sqlite.Store, state string, only *int64) (model.Neuron, error) {
+				return st.NeuronSetState(t.Context(), model.NeuronSetStateParams{ID: "neuron-l1", State: state, Condition: "running", UpdatedAt: time.Now(), IfVersion: only})
+			}
+			if _, err := sqlite.Backup(t.Context(), path, copied, sqlite.BackupOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			read, err := set(st, "read by somebody", nil)
+			if err := errors.Join(err, st.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if lost {
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := sqlite.Restore(t.Context(), copied, path, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			st = openStore(t, sqlite.Config{Path: path})
+			if _, err := set(st, "of somebody else", nil); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := set(st, "over it", &read.Version); !errors.Is(err, model.ErrNotFound) {
+				t.Errorf("version %d was given again: %+v, %v", read.Version, n, err)
+			}
+		})
+	}
+}
+
 // The commonest reason to restore: the database is damaged. Its log must not be read
 // into the restored file.
 func TestRestoreOverDamage(t *testing.T) {

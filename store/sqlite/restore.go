@@ -13,6 +13,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/schema"
 )
 
@@ -26,7 +27,8 @@ type RestoreReport struct {
 
 // Restore puts a backup in the place of a database that nobody has open: ErrInUse says
 // that somebody has. The backup is copied, checked and given an epoch that the database
-// never had, so that nothing which was cached before is found; then it takes the name,
+// never had, so that nothing which was cached before is found, and versions that no row
+// had, so that no client takes another row for the one that it read; then it takes the name,
 // and the database that was there, or the log that one left, is kept beside it. The backup
 // stays as it is.
 //
@@ -59,7 +61,7 @@ func Restore(ctx context.Context, backup, target string, now time.Time) (report 
 	defer func() { err = errors.Join(err, current.close()) }()
 	// Beyond the epochs of both, and of any that was restored and then lost.
 	report.Epoch = max(report.Epoch+1, current.epoch+1, now.Unix())
-	if err := setEpoch(ctx, temp, report.Epoch, now); err != nil {
+	if err := setMarks(ctx, temp, report.Epoch, max(current.version, model.UnusedVersion(now)), now); err != nil {
 		return report, err
 	}
 	if current.exists {
@@ -163,9 +165,10 @@ func checkVersion(ctx context.Context, path string) (err error) {
 type seized struct {
 	path   string
 	exists bool
-	epoch  int64
 	db     *sql.DB
-	damage bool // it cannot be opened as a database
+	// epoch and version are its marks, 0 where they cannot be read.
+	epoch, version int64
+	damage         bool // it cannot be opened as a database
 }
 
 // seize locks the database against everybody, and has its log written into it. A file
@@ -193,7 +196,8 @@ func seize(ctx context.Context, target string) (*seized, error) {
 	var lite *sqlite.Error
 	switch {
 	case err == nil:
-		s.epoch, _ = epochOf(ctx, db) // 0 where it is damaged further in
+		s.epoch, _ = epochOf(ctx, db) // damaged further in, as what follows
+		_ = db.QueryRowContext(ctx, "SELECT value FROM row_version").Scan(&s.version)
 		return s, nil
 	case errors.As(err, &lite) && (lite.Code()&0xff == sqlite3.SQLITE_NOTADB || lite.Code()&0xff == sqlite3.SQLITE_CORRUPT):
 		s.damage = true
@@ -237,7 +241,8 @@ func (s *seized) close() error {
 	return s.db.Close()
 }
 
-func setEpoch(ctx context.Context, path string, epoch int64, now time.Time) (err error) {
+// setMarks gives a file an epoch, and versions from the given one on.
+func setMarks(ctx context.Context, path string, epoch, version int64, now time.Time) (err error) {
 	db, err := openFile(path)
 	if err != nil {
 		return err
@@ -246,6 +251,9 @@ func setEpoch(ctx context.Context, path string, epoch int64, now time.Time) (err
 	_, err = db.ExecContext(ctx, "UPDATE database_epoch SET epoch = ?, updated_at = ? WHERE id = 1", epoch, now.UnixMicro())
 	if err != nil {
 		return fmt.Errorf("bump the epoch: %w", err)
+	}
+	if _, err = db.ExecContext(ctx, "UPDATE row_version SET value = max(value, ?)", version); err != nil {
+		return fmt.Errorf("raise the versions: %w", err)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/hal9-ai/hal9/model"
 )
 
 // Options are what may differ from one copy to the next. From and To are required.
@@ -413,6 +415,11 @@ func (c *copier) complete(ctx context.Context, counter, epoch int64) error {
 		return err
 	}
 	return inTx(ctx, c.target, func() error {
+		now := time.Now()
+		if !c.options.Follow {
+			// The source went on, or went on once: its clients know versions above these.
+			counter = max(counter, model.UnusedVersion(now))
+		}
 		if err := c.target.raiseVersionCounter(ctx, counter); err != nil {
 			return err
 		}
@@ -420,7 +427,6 @@ func (c *copier) complete(ctx context.Context, counter, epoch int64) error {
 		if err != nil {
 			return err
 		}
-		now := time.Now()
 		moment := any(now.UnixMicro())
 		if c.target.engine() == "postgres" {
 			moment = now.UTC().Format("2006-01-02 15:04:05.000000Z07:00")

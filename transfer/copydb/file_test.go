@@ -41,6 +41,36 @@ func TestExportAndRestore(t *testing.T) {
 	}
 }
 
+// A version names one state of a row for ever: what the source gave after it was copied, or
+// exported, is not given again by the other database.
+func TestCopyGivesNoVersionAgain(t *testing.T) {
+	t.Parallel()
+	from := newDatabase(t, "sqlite")
+	fill(t, from, 300)
+	file := write(t, export(t, from))
+	for name, fill := range map[string]func(to string) error{
+		"restored": func(to string) error {
+			_, err := copydb.Restore(t.Context(), copydb.RestoreOptions{File: file, To: to, ToName: to})
+			return err
+		},
+		"copied": func(to string) error {
+			_, err := copydb.Copy(t.Context(), options(from, to))
+			return err
+		},
+	} {
+		for _, engine := range []string{"postgres", "sqlite"} {
+			to := newDatabase(t, engine)
+			must(t, fill(to))
+			var given, own int64
+			withStore(t, from, func(st model.Store) { _, given = marks(t, st) })
+			withStore(t, to, func(st model.Store) { _, own = marks(t, st) })
+			if own <= given {
+				t.Errorf("%s, %s: version %d is given, and the source gave %d meanwhile", name, engine, own, given)
+			}
+		}
+	}
+}
+
 // rowsOf is an export without its first and last line.
 func rowsOf(file []byte) []byte {
 	lines := bytes.SplitAfter(file, []byte("\n"))
