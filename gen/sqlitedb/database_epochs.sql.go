@@ -21,6 +21,7 @@ type DatabaseEpochBumpParams struct {
 	UpdatedAt time.Time
 }
 
+// differs: SET, because moments are microseconds since 1970 here
 func (q *Queries) DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error) {
 	row := q.queryRow(ctx, q.databaseEpochBumpStmt, databaseEpochBump, arg.UpdatedAt)
 	var epoch int64

@@ -593,6 +593,7 @@ type MemorySearchRow struct {
 }
 
 // cache: memory:search:{*} group memory
+// differs: SELECT, FROM, ORDER BY, because full-text search and its score are each engine's own
 // Sorting copies rows, so that ids and lengths alone are sorted, which are read without the texts.
 func (q *Queries) MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error) {
 	rows, err := q.query(ctx, q.memorySearchStmt, memorySearch,

@@ -17,7 +17,6 @@ FROM neurons AS n
 WHERE n.id = ?3
 ON CONFLICT (neuron_id) DO UPDATE
 SET signals_processed = neuron_activity.signals_processed + excluded.signals_processed,
-    -- max() of a NULL is NULL here, greatest() ignores it there.
     last_signal_at = max(coalesce(neuron_activity.last_signal_at, excluded.last_signal_at), coalesce(excluded.last_signal_at, neuron_activity.last_signal_at))
 `
 
@@ -28,6 +27,7 @@ type NeuronActivityAddParams struct {
 }
 
 // invalidates: neuron:{neuron_id}:metrics, group neuron_activity
+// differs: ON CONFLICT, because max() of a NULL is NULL here, and greatest() passes it over there
 func (q *Queries) NeuronActivityAdd(ctx context.Context, arg NeuronActivityAddParams) (int64, error) {
 	result, err := q.exec(ctx, q.neuronActivityAddStmt, neuronActivityAdd, arg.SignalsAdded, arg.LastSignalAt, arg.NeuronID)
 	if err != nil {

@@ -431,6 +431,7 @@ SET value = value + 1
 RETURNING value AS version
 `
 
+// differs: everything, because a row stands for the sequence
 func (q *Queries) NeuronVersionNext(ctx context.Context) (int64, error) {
 	row := q.queryRow(ctx, q.neuronVersionNextStmt, neuronVersionNext)
 	var value int64

@@ -33,6 +33,7 @@ type Querier interface {
 	// read: replica
 	AuditList(ctx context.Context, arg AuditListParams) ([]AuditLog, error)
 	AuditListStoredIDs(ctx context.Context, arg AuditListStoredIDsParams) ([]uuid.UUID, error)
+	// differs: SET, because moments are microseconds since 1970 here
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
 	DatabaseEpochGet(ctx context.Context) (int64, error)
 	IdempotencyKeyClaim(ctx context.Context, arg IdempotencyKeyClaimParams) (IdempotencyKey, error)
@@ -66,6 +67,7 @@ type Querier interface {
 	MemoryListRecent(ctx context.Context, arg MemoryListRecentParams) ([]MemoryListRecentRow, error)
 	MemoryListStoredIDs(ctx context.Context, arg MemoryListStoredIDsParams) ([]uuid.UUID, error)
 	// cache: memory:search:{*} group memory
+	// differs: SELECT, FROM, ORDER BY, because full-text search and its score are each engine's own
 	// Sorting copies rows, so that ids and lengths alone are sorted, which are read without the texts.
 	MemorySearch(ctx context.Context, arg MemorySearchParams) ([]MemorySearchRow, error)
 	// returns: Memory
@@ -78,6 +80,7 @@ type Querier interface {
 	MetricList(ctx context.Context, arg MetricListParams) ([]MetricsAggregate, error)
 	MetricListStoredIDs(ctx context.Context, arg MetricListStoredIDsParams) ([]uuid.UUID, error)
 	// invalidates: neuron:{neuron_id}:metrics, group neuron_activity
+	// differs: ON CONFLICT, because max() of a NULL is NULL here, and greatest() passes it over there
 	NeuronActivityAdd(ctx context.Context, arg NeuronActivityAddParams) (int64, error)
 	// cache: neuron:{neuron_id}:metrics
 	NeuronActivityGet(ctx context.Context, arg NeuronActivityGetParams) (NeuronActivity, error)
@@ -107,6 +110,7 @@ type Querier interface {
 	NeuronSetState(ctx context.Context, arg NeuronSetStateParams) (Neuron, error)
 	// invalidates: neuron:{id}, neuron:{id}:state, group neurons
 	NeuronUpdate(ctx context.Context, arg NeuronUpdateParams) (Neuron, error)
+	// differs: everything, because a row stands for the sequence
 	NeuronVersionNext(ctx context.Context) (int64, error)
 	RefreshTokenDeleteExpired(ctx context.Context, arg RefreshTokenDeleteExpiredParams) (int64, error)
 	RefreshTokenGetByHash(ctx context.Context, arg RefreshTokenGetByHashParams) (RefreshToken, error)
@@ -139,10 +143,12 @@ type Querier interface {
 	// invalidates: nothing of signal:{id}, because rows never change and the absence of one is not remembered
 	SignalInsert(ctx context.Context, arg SignalInsertParams) (int64, error)
 	// read: replica
+	// differs: WHERE, because SQLite takes one upper bound from the index
 	SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error)
 	SignalListAfter(ctx context.Context, arg SignalListAfterParams) ([]Signal, error)
 	SignalListByIDs(ctx context.Context, arg SignalListByIDsParams) ([]Signal, error)
 	// read: replica
+	// differs: FROM, because SQLite takes one upper bound from the index
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)
 	// read: replica
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)

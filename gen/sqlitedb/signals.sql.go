@@ -132,6 +132,7 @@ type SignalListParams struct {
 }
 
 // read: replica
+// differs: WHERE, because SQLite takes one upper bound from the index
 func (q *Queries) SignalList(ctx context.Context, arg SignalListParams) ([]Signal, error) {
 	rows, err := q.query(ctx, q.signalListStmt, signalList,
 		arg.Since,
@@ -313,6 +314,7 @@ type SignalListByNeuronParams struct {
 }
 
 // read: replica
+// differs: FROM, because SQLite takes one upper bound from the index
 func (q *Queries) SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error) {
 	rows, err := q.query(ctx, q.signalListByNeuronStmt, signalListByNeuron,
 		arg.NeuronID,

@@ -150,6 +150,11 @@ func faults() []mutation {
 			[]string{"server.TestExpandedSchema"},
 		},
 		{
+			"the two files of a query may say two things", "internal/storegen/sqlform/compare.go",
+			"x == nil || y == nil || x.Key() != y.Key()", "x == nil || y == nil",
+			[]string{"internal/storegen/gen.TestErrors", "internal/storegen/sqlform.TestDiffers"},
+		},
+		{
 			"who finds no connection waits ten times as long", "store/postgres/store.go",
 			"context.WithTimeout(ctx, s.cfg.AcquireTimeout)", "context.WithTimeout(ctx, 100*s.cfg.AcquireTimeout)",
 			[]string{"store/postgres.TestNoFreeConnection"},

@@ -37,6 +37,7 @@ Notes in the comment at a query's name line:
   -- engine: postgres   the query is PostgreSQL's alone and no part of the shared interface
   -- returns: Memory    the shared type of its rows, where sqlc makes one of its own per query
   -- writes: yes        it writes although its text does not show it, as by a function it calls
+  -- differs: WHERE, SET, because …          these clauses are meant to differ from the other engine's
   -- cache: neuron:{id}                         what it reads is cached under this key
   -- cache: memory:search:{*} group memory      …under a digest of all parameters, dropped with its group
   -- invalidates: neuron:{id}, group memory     what it writes makes these stale

@@ -61,6 +61,7 @@ LIMIT @page_limit;
 
 -- name: MemorySearch :many
 -- cache: memory:search:{*} group memory
+-- differs: SELECT, FROM, ORDER BY, because full-text search and its score are each engine's own
 -- Sorting copies rows, so that ids and lengths alone are sorted, which are read without the texts.
 SELECT m.id, m.neuron_id, m.layer, m.entry_type, m.content, m.importance, m.context, m.metadata, CAST(coalesce(octet_length(m.embedding), 0) > 0 AS BOOLEAN) AS has_embedding, m.access_count, m.last_accessed, m.created_at, m.updated_at, m.version, CAST(fit.score AS REAL) AS score
 FROM (

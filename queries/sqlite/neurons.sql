@@ -70,6 +70,7 @@ WHERE id = @id AND version < CAST(@version AS INTEGER)
 RETURNING id, layer, system_prompt, settings, state, condition, state_set_at, running_since, errors_count, created_at, updated_at, version;
 
 -- name: NeuronVersionNext :one
+-- differs: everything, because a row stands for the sequence
 UPDATE row_version
 SET value = value + 1
 RETURNING value AS version;

@@ -33,6 +33,7 @@ ORDER BY id, timestamp;
 
 -- name: SignalList :many
 -- read: replica
+-- differs: WHERE, because SQLite takes one upper bound from the index
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
 WHERE timestamp >= @since
@@ -54,6 +55,7 @@ LIMIT @page_limit;
 
 -- name: SignalListByNeuron :many
 -- read: replica
+-- differs: FROM, because SQLite takes one upper bound from the index
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM (
     SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp FROM (

@@ -35,7 +35,7 @@ func Generate(root fs.FS) (Output, diag.List, error) {
 	pairs := pairUp(in, &problems)
 	for _, p := range pairs {
 		before := len(problems)
-		compare(p, &problems)
+		compare(in, p, &problems)
 		if len(problems) > before { // the row types would repeat it
 			p.pg.sound = false
 		}

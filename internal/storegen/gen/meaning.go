@@ -6,18 +6,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hal9-ai/hal9/internal/storegen/diag"
 	"github.com/hal9-ai/hal9/internal/storegen/queryfile"
 	"github.com/hal9-ai/hal9/internal/storegen/sqltext"
 )
 
 // compareMeaning holds against each other what types do not show: which tables are
-// written, which columns the parameters are compared with and go into, and whether rows
-// are chosen, ordered and counted alike. It is no proof that two statements say the same,
-// only that they do not plainly say something else.
-func compareMeaning(p pair, differ differFunc) {
+// written, which columns the parameters are compared with and go into; and, where these
+// agree, each clause. `-- differs: …` excuses clauses, and neither of the former.
+func compareMeaning(in *input, p pair, problems *diag.List, differ differFunc) {
+	before := len(*problems)
 	compareTables(p, differ)
 	compareUses(p, differ)
-	compareClauses(p, differ)
+	if len(*problems) == before { // it would repeat that in other words
+		compareForms(in, p, problems, differ)
+	}
 }
 
 // compareTables holds the written tables against each other. Where rows are locked on one
@@ -128,86 +131,4 @@ func inserted(e sqltext.Engine, tokens []sqltext.Token, add func(param, use stri
 			add(parameter(value), columnOf(e, names[j])+" :=")
 		}
 	}
-}
-
-// compareClauses holds the outermost clauses against each other.
-func compareClauses(p pair, differ differFunc) {
-	a, b := clauses(p.pg.Engine, p.pg.Tokens), clauses(p.lite.Engine, p.lite.Tokens)
-	for _, clause := range []string{"WHERE", "GROUP BY", "ORDER BY", "LIMIT", "OFFSET", "ON CONFLICT"} {
-		x, y := a[clause], b[clause]
-		if x == y {
-			continue
-		}
-		say := func(text string) string {
-			if text == "" {
-				return "no " + clause
-			}
-			return text
-		}
-		differ(p.pg.Line, p.lite.Line, clause+" is not the same on both engines", "write the same in both files", say(x), say(y))
-	}
-}
-
-// clauses are the clauses of the outermost statement in a form that can be compared: of
-// WHERE only that it is there, of conditions whether they are given.
-func clauses(e sqltext.Engine, tokens []sqltext.Token) map[string]string {
-	plain := uncast(tokens)
-	out := map[string]string{}
-	depth, inner := 0, false
-	for i, t := range plain {
-		switch {
-		case t.IsPunct("("):
-			depth++
-			inner = inner || depth == 1 && i > 0 && plain[i-1].Is("FROM")
-		case t.IsPunct(")"):
-			depth--
-		case t.Is("WHERE") && (depth == 0 || inner): // of a subquery that stands for the table too
-			out["WHERE"] = "WHERE …"
-		case depth > 0:
-		case t.Is("BY") && i > 0 && plain[i-1].IsAny("ORDER", "GROUP"):
-			clause := strings.ToUpper(plain[i-1].Text) + " BY"
-			out[clause] = clause + " " + orderText(e, plain[i+1:orderEnd(plain, i+1)])
-		case t.IsAny("LIMIT", "OFFSET") && i+1 < len(plain):
-			clause := strings.ToUpper(t.Text)
-			out[clause] = clause + " " + text(e, plain[i+1:i+2])
-		case t.Is("CONFLICT"):
-			end := i + 1
-			for end < len(plain) && !plain[end].IsAny("UPDATE", "NOTHING") {
-				end++
-			}
-			out["ON CONFLICT"] = "ON CONFLICT " + text(e, plain[i+1:min(end+1, len(plain))])
-		}
-	}
-	return out
-}
-
-// orderText writes the columns of a list and their directions. Expressions are each
-// engine's own.
-func orderText(e sqltext.Engine, list []sqltext.Token) string {
-	var out []string
-	for _, item := range commas(list) {
-		by := direction(item)
-		rest, name := item[len(by):], "…"
-		if len(by) > 0 && isColumn(by) {
-			name = columnOf(e, by)
-		}
-		out = append(out, strings.TrimSpace(name+" "+text(e, rest)))
-	}
-	return strings.Join(out, ", ")
-}
-
-// text writes tokens in one way, without the tables of columns.
-func text(e sqltext.Engine, tokens []sqltext.Token) string {
-	var words []string
-	for i, t := range tokens {
-		switch {
-		case t.IsPunct("."), i+1 < len(tokens) && tokens[i+1].IsPunct("."), t.Is("ASC"):
-			continue
-		case t.IsName():
-			words = append(words, t.Name(e))
-		default:
-			words = append(words, strings.ToLower(t.Text))
-		}
-	}
-	return strings.NewReplacer(" ,", ",", "( ", "(", " )", ")").Replace(strings.Join(words, " "))
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hal9-ai/hal9/internal/storegen/diag"
 	"github.com/hal9-ai/hal9/internal/storegen/queryfile"
+	"github.com/hal9-ai/hal9/internal/storegen/sqlform"
 	"github.com/hal9-ai/hal9/internal/storegen/sqltext"
 )
 
@@ -23,13 +24,15 @@ func FuzzMeaning(f *testing.F) {
 		for _, e := range engines {
 			queries, _ := queryfile.Parse(e, "queries/a.sql", "-- name: A :many\n"+src)
 			known := &schema{engines: map[sqltext.Engine]*tables{}}
-			known.engines[e] = &tables{nullable: map[string]map[string]bool{}, locale: map[string]map[string]bool{}, unique: map[string][][]string{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
+			known.engines[e] = &tables{nullable: map[string]map[string]bool{}, types: map[string]map[string]string{}, locale: map[string]map[string]bool{}, unique: map[string][][]string{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
 			for _, q := range queries {
 				known.statements(e, known.engines[e], "schema/a.sql", q.Tokens)
 				known.engines[e].expand(&q.Usage)
 				uses(e, q.Tokens)
-				clauses(e, q.Tokens)
 				s := &side{Query: q}
+				form := s.form(&input{schema: known})
+				form.Doubts()
+				sqlform.Compare(form, s.form(&input{schema: known}))
 				checkOrder(&input{schema: known}, s, new(diag.List))
 				n := newNulls(&input{schema: known}, s, q.Tokens)
 				for _, list := range q.Lists {

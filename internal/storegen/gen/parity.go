@@ -82,7 +82,7 @@ var sharedCommands = []string{":one", ":many", ":exec", ":execrows"} //nolint:go
 
 // compare proves that a pair agrees in everything a caller can see. What the statements do
 // is compared where nothing else is wrong: it would repeat that in other words.
-func compare(p pair, problems *diag.List) {
+func compare(in *input, p pair, problems *diag.List) {
 	pg, lite := p.pg, p.lite
 	before := len(*problems)
 	differ := func(pgLine, liteLine int, message, mend, pgNote, liteNote string) {
@@ -112,7 +112,7 @@ func compare(p pair, problems *diag.List) {
 	compareFields(p, params(pg), params(lite), true, differ)
 	compareFields(p, columns(pg), columns(lite), false, differ)
 	if len(*problems) == before {
-		compareMeaning(p, differ)
+		compareMeaning(in, p, problems, differ)
 	}
 }
 
@@ -136,7 +136,7 @@ func compareNotes(p pair, differ differFunc) {
 		return strings.TrimSuffix(b.String(), "\n"), line
 	}
 	for _, n := range slices.Concat(p.pg.Notes, p.lite.Notes) {
-		if n.Word != queryfile.NoteEngine && n.Word != queryfile.NoteWrites {
+		if n.Word != queryfile.NoteEngine && n.Word != queryfile.NoteWrites && n.Word != queryfile.NoteDiffers {
 			words[n.Word] = true
 		}
 	}

@@ -32,6 +32,7 @@ type schema struct {
 // tables is what the generator knows of one engine's database.
 type tables struct {
 	nullable  map[string]map[string]bool // by table and column
+	types     map[string]map[string]string
 	locale    map[string]map[string]bool // columns of text that are not ordered by bytes
 	unique    map[string][][]string      // by table, the columns of each key that is unique
 	views     map[string]sqltext.Usage   // what selecting from a view reads
@@ -52,7 +53,7 @@ const downMark = "+goose Down"
 func readSchema(root fs.FS) (*schema, error) {
 	out := &schema{engines: map[sqltext.Engine]*tables{}}
 	for _, e := range engines {
-		t := &tables{nullable: map[string]map[string]bool{}, locale: map[string]map[string]bool{}, unique: map[string][][]string{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
+		t := &tables{nullable: map[string]map[string]bool{}, types: map[string]map[string]string{}, locale: map[string]map[string]bool{}, unique: map[string][][]string{}, views: map[string]sqltext.Usage{}, functions: map[string]sqltext.Usage{}}
 		out.engines[e] = t
 		dir := path.Join(schemaDir, string(e))
 		files, err := fs.Glob(root, path.Join(dir, "*.sql"))

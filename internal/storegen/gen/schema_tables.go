@@ -3,6 +3,7 @@ package gen
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hal9-ai/hal9/internal/storegen/queryfile"
 	"github.com/hal9-ai/hal9/internal/storegen/sqltext"
@@ -10,7 +11,7 @@ import (
 
 // create takes in the columns of CREATE TABLE, whose list begins tokens.
 func (k *tables) create(e sqltext.Engine, table string, tokens []sqltext.Token) {
-	k.nullable[table] = map[string]bool{}
+	k.nullable[table], k.types[table] = map[string]bool{}, map[string]string{}
 	if k.unique[table] == nil {
 		k.unique[table] = [][]string{}
 	}
@@ -63,6 +64,10 @@ func (k *tables) column(e sqltext.Engine, table string, item []sqltext.Token) {
 		k.nullable[table] = map[string]bool{}
 	}
 	k.nullable[table][name] = true
+	if k.types[table] == nil {
+		k.types[table] = map[string]string{}
+	}
+	k.types[table][name] = typeName(item)
 	if k.locale[table] == nil {
 		k.locale[table] = map[string]bool{}
 	}
@@ -133,8 +138,14 @@ func (s *schema) alter(e sqltext.Engine, k *tables, table string, tokens []sqlte
 			delete(k.nullable[table], words[1].Name(e))
 		case at(0, "ALTER") && at(2, "DROP") && at(3, "NOT") && k.nullable[table] != nil:
 			k.nullable[table][words[1].Name(e)] = true
-		case at(0, "RENAME") && at(2, "TO") && len(words) > 3 && k.nullable[table][words[1].Name(e)]:
-			k.nullable[table][words[3].Name(e)] = true
+		case at(0, "RENAME") && at(2, "TO") && len(words) > 3:
+			from, to := words[1].Name(e), words[3].Name(e)
+			if k.nullable[table][from] {
+				k.nullable[table][to] = true
+			}
+			if typ, ok := k.types[table][from]; ok {
+				k.types[table][to] = typ
+			}
 		}
 	}
 }
@@ -174,7 +185,7 @@ func (s *schema) rename(k *tables, from, to string) {
 		}
 	}
 	k.unique[to] = slices.Clone(k.unique[from])
-	k.nullable[to], k.locale[to] = maps.Clone(k.nullable[from]), maps.Clone(k.locale[from])
+	k.nullable[to], k.locale[to], k.types[to] = maps.Clone(k.nullable[from]), maps.Clone(k.locale[from]), maps.Clone(k.types[from])
 	if usage, ok := k.views[from]; ok {
 		k.views[to] = usage
 	}
@@ -184,6 +195,27 @@ func (s *schema) rename(k *tables, from, to string) {
 			k.views[name] = usage
 		}
 	}
+}
+
+// typeName is the type of a column, in the words of its definition.
+func typeName(item []sqltext.Token) string {
+	if len(item) < 2 || !item[1].IsName() {
+		return ""
+	}
+	words := []string{strings.Trim(item[1].Text, "\"`[]")}
+	for _, t := range item[2:] {
+		if !t.IsAny("PRECISION", "VARYING", "WITH", "TIME", "ZONE") {
+			break
+		}
+		words = append(words, t.Text)
+	}
+	return strings.Join(words, " ")
+}
+
+// Column tells the type of a column, and whether it may be NULL.
+func (k *tables) Column(table, column string) (typ string, mayNull, ok bool) {
+	typ, ok = k.types[table][column]
+	return typ, k.nullable[table][column], ok
 }
 
 // mayBeNull tells whether a column of that name may be NULL in one of the tables.

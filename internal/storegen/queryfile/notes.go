@@ -18,6 +18,7 @@ const (
 	NoteCache       = "cache"       // the key under which its result is cached
 	NoteInvalidates = "invalidates" // the keys that it makes stale
 	NoteRead        = "read"        // replica: it may read what is a little old
+	NoteDiffers     = "differs"     // the clauses that are meant to differ from the other engine's, and why
 )
 
 // Note is a comment line `-- word: value` that speaks to the generator.
@@ -27,7 +28,7 @@ type Note struct {
 }
 
 var (
-	noteWords = []string{NoteEngine, NoteReturns, NoteWrites, NoteCache, NoteInvalidates, NoteRead} //nolint:gochecknoglobals // a table that nothing changes
+	noteWords = []string{NoteEngine, NoteReturns, NoteWrites, NoteCache, NoteInvalidates, NoteRead, NoteDiffers} //nolint:gochecknoglobals // a table that nothing changes
 	// noteLine has the colon apart, so that a forgotten one can be told.
 	noteLine = regexp.MustCompile(`^([A-Za-z]+)\s*(:?)\s*(.*)$`)
 )
@@ -65,6 +66,8 @@ func looksLike(word, value string, colon bool) bool {
 		return single && (colon || badValue(word, value) == "")
 	case NoteReturns:
 		return single && colon
+	case NoteDiffers:
+		return strings.Contains(value, "because")
 	default: // keys
 		return strings.Contains(value, "{") || strings.HasPrefix(value, "group ") ||
 			strings.HasPrefix(value, "nothing,") || single && colon
@@ -90,6 +93,9 @@ func badValue(word, value string) (mend string) {
 		if value != "replica" {
 			return "write `-- read: replica`, or leave the note out"
 		}
+	case NoteDiffers:
+		_, mend = parseDiffers(value)
+		return mend
 	case NoteCache:
 		_, mend = parseCache(value)
 		return mend

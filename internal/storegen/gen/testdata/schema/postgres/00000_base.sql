@@ -25,4 +25,4 @@ CREATE TABLE api_keys (
     age     interval,
     tags    text[] NOT NULL
 );
-CREATE SEQUENCE version_seq;
+CREATE SEQUENCE row_version_seq;
