@@ -42,9 +42,9 @@ func TestSessions(t *testing.T) {
 		equal(t, "bob's", len(must(b.SessionList(t.Context(), bob))(t)), 1)
 
 		b.login("ann")
-		b.clock.advance(7*24*time.Hour - time.Second)
+		b.clock.Advance(7*24*time.Hour - time.Second)
 		equal(t, "a session that can be renewed", len(must(b.SessionList(t.Context(), ann))(t)), 1)
-		b.clock.advance(time.Second)
+		b.clock.Advance(time.Second)
 		equal(t, "one that cannot", len(must(b.SessionList(t.Context(), ann))(t)), 0)
 	})
 }

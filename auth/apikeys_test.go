@@ -33,13 +33,13 @@ func TestAPIKeys(t *testing.T) {
 			{"name", auth.APIKeyCreateParams{Name: "two\nlines"}},
 			{"permissions", auth.APIKeyCreateParams{Name: "k", Scopes: []string{"ViewNeurons"}}},
 			{"permissions", auth.APIKeyCreateParams{Name: "k", Scopes: []string{"ViewNeuron", "DeleteNeuron"}}},
-			{"expires_at", auth.APIKeyCreateParams{Name: "k", ExpiresAt: new(b.clock.now())}},
+			{"expires_at", auth.APIKeyCreateParams{Name: "k", ExpiresAt: new(b.clock.Now())}},
 		} {
 			_, text, err := make1(c.arg)
 			invalidField(t, err, model.ErrInvalid, c.field)
 			equal(t, "text", text, "")
 		}
-		key, text, err := make1(auth.APIKeyCreateParams{Name: "reader", Scopes: []string{"ViewNeuron", "ViewMemory"}, ExpiresAt: new(b.clock.now().Add(time.Hour))})
+		key, text, err := make1(auth.APIKeyCreateParams{Name: "reader", Scopes: []string{"ViewNeuron", "ViewMemory"}, ExpiresAt: new(b.clock.Now().Add(time.Hour))})
 		ok(t, err)
 		if !strings.HasPrefix(text, "hal9_key_") || len(text) < 9+32 || strings.Contains(key.KeyHash, text) {
 			t.Fatalf("the key is %q, stored as %q", text, key.KeyHash)
@@ -53,7 +53,7 @@ func TestAPIKeys(t *testing.T) {
 		equal(t, "scopes", auth.KeyScopes(all.Permissions), auth.RoleScopes(auth.RoleUser))
 		equal(t, "the newest first", must(b.APIKeyList(t.Context(), ann))(t)[0].ID, all.ID)
 
-		b.clock.advance(time.Hour)
+		b.clock.Advance(time.Hour)
 		b.unauthenticated(text)
 		is(t, b.APIKeyDelete(t.Context(), b.admin(), key.ID, home()), model.ErrNotFound) // not his own
 		ok(t, b.APIKeyDelete(t.Context(), ann, key.ID, home()))
@@ -124,7 +124,7 @@ func TestKeyLivesNoLongerThanItsMaker(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, b *bench) {
 		b.register("ann")
-		end := model.NormalTime(b.clock.now().Add(time.Hour))
+		end := model.NormalTime(b.clock.Now().Add(time.Hour))
 		made, text, err := b.APIKeyCreate(t.Context(), b.user("ann"), auth.APIKeyCreateParams{Name: "for an hour", ExpiresAt: &end})
 		ok(t, err)
 		p := must(b.Authenticate(t.Context(), text))(t)
@@ -169,7 +169,7 @@ func TestImportedKey(t *testing.T) {
 			id := uuid.Must(uuid.NewV7())
 			must(b.store.APIKeyInsert(t.Context(), model.APIKeyInsertParams{
 				ID: id, UserID: owner.ID, Name: "old", KeyHash: hex.EncodeToString(sum[:]),
-				Permissions: model.JSON(c.permissions), IsActive: true, CreatedAt: b.clock.now(),
+				Permissions: model.JSON(c.permissions), IsActive: true, CreatedAt: b.clock.Now(),
 			}))(t)
 			equal(t, c.permissions, strings.Join(must(b.Authenticate(t.Context(), text))(t).Scopes.List(), " "), c.want)
 			must(b.store.APIKeyDelete(t.Context(), model.APIKeyDeleteParams{ID: id, UserID: owner.ID}))(t)
@@ -220,7 +220,7 @@ func TestLastUsed(t *testing.T) {
 			ok(t, b.Run(ctx))
 		}
 		use := func() { must(b.Authenticate(t.Context(), text))(t) }
-		first := model.NormalTime(b.clock.now())
+		first := model.NormalTime(b.clock.Now())
 		for range 50 {
 			use()
 		}
@@ -228,11 +228,11 @@ func TestLastUsed(t *testing.T) {
 		flush()
 		equal(t, "last use", *stored().LastUsedAt, first)
 		version := stored().Version
-		b.clock.advance(59 * time.Second)
+		b.clock.Advance(59 * time.Second)
 		use()
 		flush()
 		equal(t, "within the minute", stored().Version, version)
-		b.clock.advance(time.Second)
+		b.clock.Advance(time.Second)
 		use()
 		flush()
 		equal(t, "after it", *stored().LastUsedAt, first.Add(time.Minute))

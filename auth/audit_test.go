@@ -116,7 +116,7 @@ func TestActAndEntryAreOne(t *testing.T) {
 	ann := b.user("ann")
 	_, _, err := b.APIKeyCreate(t.Context(), ann, auth.APIKeyCreateParams{Name: "k"})
 	ok(t, err)
-	broken := must(auth.New(auth.Config{Store: withoutAudit{b.store}, Argon2: cheap(), Clock: b.clock.now}))(t)
+	broken := must(auth.New(auth.Config{Store: withoutAudit{b.store}, Argon2: cheap(), Clock: b.clock.Now}))(t)
 	key := must(b.APIKeyList(t.Context(), ann))(t)[0]
 	if err := broken.APIKeyDelete(t.Context(), ann, key.ID, home()); err == nil {
 		t.Fatal("deleted without an entry")

@@ -246,9 +246,9 @@ func TestWithoutACacheServerOthersLearnInTime(t *testing.T) {
 	t.Parallel()
 	database := databaseURL(t, sqliteEngine)
 	here := newCachedBench(t, database, lasting("", ""))
-	clock := &clock{moment: time.Now()}
+	clock := testenv.NewClock(time.Now())
 	bounded := lasting("", "")
-	bounded.LocalMaxTTL, bounded.Now = 2*time.Second, clock.now
+	bounded.LocalMaxTTL, bounded.Now = 2*time.Second, clock.Now
 	there := newCachedBench(t, database, bounded)
 	s := show(t, here)
 	if !s.authenticated(there, s.session) || !s.authenticated(there, s.key) {
@@ -258,7 +258,7 @@ func TestWithoutACacheServerOthersLearnInTime(t *testing.T) {
 	if !s.authenticated(there, s.session) || !s.authenticated(there, s.key) {
 		t.Error("it was not cached: the test proves nothing")
 	}
-	clock.advance(2*time.Second + time.Millisecond)
+	clock.Advance(2*time.Second + time.Millisecond)
 	if s.authenticated(there, s.session) || s.authenticated(there, s.key) {
 		t.Error("still let in after cache.local_max_ttl")
 	}

@@ -1,18 +1,17 @@
 package auth_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/hal9-ai/hal9/auth"
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
@@ -37,8 +36,8 @@ type bench struct {
 	t       *testing.T
 	url     string
 	store   model.Store
-	clock   *clock
-	log     *syncBuffer
+	clock   *testenv.Clock
+	log     *testenv.Log
 	metrics *metrics.Set
 }
 
@@ -75,7 +74,7 @@ func newBench(t *testing.T, url string, change ...func(*auth.Config)) *bench {
 
 func newCachedBench(t *testing.T, url string, cache *store.Cache, change ...func(*auth.Config)) *bench {
 	t.Helper()
-	b := &bench{t: t, url: url, clock: &clock{moment: time.Now()}, log: &syncBuffer{}, metrics: metrics.NewSet()}
+	b := &bench{t: t, url: url, clock: testenv.NewClock(time.Now()), log: &testenv.Log{}, metrics: metrics.NewSet()}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the log:\n%s", b.log)
@@ -94,7 +93,7 @@ func newCachedBench(t *testing.T, url string, cache *store.Cache, change ...func
 		}
 	})
 	cfg := auth.Config{
-		Store: b.store, Clock: b.clock.now, Metrics: b.metrics, Argon2: cheap(), BcryptCost: 4, HashQueueTimeout: patience,
+		Store: b.store, Clock: b.clock.Now, Metrics: b.metrics, Argon2: cheap(), BcryptCost: 4, HashQueueTimeout: patience,
 		Logger: slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, f := range change {
@@ -115,9 +114,9 @@ func (b *bench) register(name string) model.User {
 // importUser stores a user as an import does.
 func (b *bench) importUser(name, hash string) model.User {
 	b.t.Helper()
-	id := model.NewIDGenerator(b.clock.now).New()
+	id := model.NewIDGenerator(b.clock.Now).New()
 	n, err := b.store.UserImport(b.t.Context(), model.UserImportParams{
-		ID: id, Username: name, PasswordHash: hash, Role: auth.RoleUser, IsActive: true, CreatedAt: b.clock.now(), UpdatedAt: b.clock.now(),
+		ID: id, Username: name, PasswordHash: hash, Role: auth.RoleUser, IsActive: true, CreatedAt: b.clock.Now(), UpdatedAt: b.clock.Now(),
 	})
 	if err != nil || n != 1 {
 		b.t.Fatalf("import %s: %d rows, %v", name, n, err)
@@ -225,42 +224,6 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 	if got != want {
 		t.Fatalf("%s: got %v, want %v", what, got, want)
 	}
-}
-
-// clock is a clock that tests move.
-type clock struct {
-	mu     sync.Mutex
-	moment time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.moment
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.moment = c.moment.Add(d)
-}
-
-// syncBuffer is a log that may be read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // withoutAudit is a store whose audit log cannot be written: the transaction itself

@@ -64,6 +64,6 @@ func TestLoginsDoNotWaitForOneAnother(t *testing.T) {
 		}
 		s.let <- struct{}{}
 		ok(t, <-first)
-		b.clock.advance(11 * time.Minute)
+		b.clock.Advance(11 * time.Minute)
 	}
 }

@@ -36,7 +36,7 @@ func TestFailuresPerAccount(t *testing.T) {
 		b.register("ann")
 		from := func(i int) auth.Client { return auth.Client{IP: fmt.Sprintf("198.51.100.%d", i)} }
 		for _, name := range []string{"ann", "nobody"} { // the limit tells nobody who exists
-			b.clock.advance(time.Hour)
+			b.clock.Advance(time.Hour)
 			for i := range 3 {
 				is(t, b.tryLogin(name, "wrong password", from(i)), auth.ErrBadCredentials)
 			}
@@ -45,7 +45,7 @@ func TestFailuresPerAccount(t *testing.T) {
 			after, _ := b.hashes()
 			equal(t, "hashes for a limited attempt", after-before, 0)
 			equal(t, "refused attempts do not count", limited(t, b.tryLogin(name, password, from(4))), 5*time.Minute)
-			b.clock.advance(5 * time.Minute)
+			b.clock.Advance(5 * time.Minute)
 			is(t, b.tryLogin(name, "wrong password", from(5)), auth.ErrBadCredentials)
 			limited(t, b.tryLogin(name, "wrong password", from(6)))
 		}
@@ -54,7 +54,7 @@ func TestFailuresPerAccount(t *testing.T) {
 		equal(t, "failures counted", b.counter(`hal9_auth_attempts_total{status="failure"}`), 8)
 
 		// A success clears the account's failures, and does not count itself.
-		b.clock.advance(time.Hour)
+		b.clock.Advance(time.Hour)
 		for i := range 5 {
 			is(t, b.tryLogin("ann", "wrong password", from(10+i)), auth.ErrBadCredentials)
 			is(t, b.tryLogin("ann", "wrong password", from(10+i)), auth.ErrBadCredentials)
@@ -77,7 +77,7 @@ func TestFailuresPerAddress(t *testing.T) {
 	limited(t, b.tryLogin("ann", password, auth.Client{IP: "2001:db8:1:2:ffff::1"}))
 	ok(t, b.tryLogin("ann", password, auth.Client{IP: "2001:db8:1:3::1"}))
 	equal(t, "hits counted", b.counter(`hal9_rate_limit_hits_total{limit="address"}`), 1)
-	b.clock.advance(3 * time.Minute)
+	b.clock.Advance(3 * time.Minute)
 	ok(t, b.tryLogin("ann", password, auth.Client{IP: "2001:db8:1:2:ffff::1"}))
 }
 

@@ -20,7 +20,7 @@ func TestLogin(t *testing.T) {
 			t.Fatalf("a new user is %+v", made)
 		}
 		g := b.login("ann")
-		now := model.NormalTime(b.clock.now())
+		now := model.NormalTime(b.clock.Now())
 		equal(t, "access token expires", g.ExpiresAt, now.Add(15*time.Minute))
 		equal(t, "refresh token expires", g.RefreshExpiresAt, now.Add(7*24*time.Hour))
 		equal(t, "last login", *g.User.LastLogin, now)
@@ -34,7 +34,7 @@ func TestLogin(t *testing.T) {
 		}
 		b.unauthenticated(g.RefreshToken)
 		b.unauthenticated(g.AccessToken[:len(g.AccessToken)-1] + "x")
-		b.clock.advance(15 * time.Minute)
+		b.clock.Advance(15 * time.Minute)
 		b.unauthenticated(g.AccessToken)
 	})
 }
@@ -86,12 +86,12 @@ func TestLoginTellsNothing(t *testing.T) {
 		ok(t, err)
 		b.importUser("old", string(old))
 		attempts = append(attempts, struct{ what, name, password string }{"imported user", "old", "wrong password"})
-		b.clock.advance(time.Hour)
+		b.clock.Advance(time.Hour)
 		same(1, 1)
 
 		ok(t, b.tryLogin("old", password, home()))
 		attempts = attempts[:len(attempts)-1]
-		b.clock.advance(time.Hour)
+		b.clock.Advance(time.Hour)
 		same(1, 0)
 	}, func(c *auth.Config) { c.FailuresPerAccount, c.FailuresPerAddress = 1000, 1000 })
 }

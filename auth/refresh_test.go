@@ -18,15 +18,15 @@ func TestRefresh(t *testing.T) {
 		b.register("ann")
 		first := b.login("ann")
 		session := must(b.Authenticate(t.Context(), first.AccessToken))(t).SessionID
-		b.clock.advance(20 * time.Minute) // the access token has expired
+		b.clock.Advance(20 * time.Minute) // the access token has expired
 		second := must(b.Refresh(t.Context(), first.RefreshToken, home()))(t)
 		p := must(b.Authenticate(t.Context(), second.AccessToken))(t)
 		equal(t, "the session stays", p.SessionID, session)
 		equal(t, "user", second.User.Username, "ann")
 		b.unauthenticated(first.AccessToken)
-		b.clock.advance(6 * 24 * time.Hour)
+		b.clock.Advance(6 * 24 * time.Hour)
 		third := must(b.Refresh(t.Context(), second.RefreshToken, home()))(t)
-		b.clock.advance(7 * 24 * time.Hour)
+		b.clock.Advance(7 * 24 * time.Hour)
 		_, err := b.Refresh(t.Context(), third.RefreshToken, home())
 		is(t, err, auth.ErrUnauthenticated)
 		for _, bad := range []string{"", "hal9_rt_", third.AccessToken, third.RefreshToken + "0"} {

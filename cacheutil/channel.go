@@ -27,7 +27,7 @@ func (m *Manager) Channel(name string) *Channel {
 func (c *Channel) Publish(ctx context.Context, messages []string) error {
 	client, ok := c.manager.asked()
 	if !ok {
-		return errAway
+		return c.manager.away()
 	}
 	commands := make(valkey.Commands, len(messages))
 	for i, message := range messages {
@@ -50,7 +50,7 @@ func (c *Channel) Publish(ctx context.Context, messages []string) error {
 func (c *Channel) Subscribe(ctx context.Context, up func(), message func(string)) error {
 	client := c.manager.Client()
 	if client == nil {
-		return errAway
+		return c.manager.away()
 	}
 	conn, err := dedicate(ctx, client)
 	if err != nil {

@@ -2,6 +2,7 @@ package cacheutil
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -106,6 +107,7 @@ func (k *keeper) look(ctx context.Context) {
 	}
 	if back && k.space.Load() != nil && !k.eraDue.Load() {
 		k.breaker.close(time.Now())
+		k.trouble.Store(nil)
 		k.log.InfoContext(ctx, "Valkey answers again")
 	}
 	k.settle(ctx)
@@ -119,6 +121,10 @@ func (k *keeper) patience() time.Duration { return max(keeperBudget, k.cfg.CallT
 func (k *keeper) probe(ctx context.Context, client valkey.Client) bool {
 	if err := ping(ctx, client, k.cfg.CallTimeout); err != nil {
 		k.answered = 0
+		if _, ok := errors.AsType[*valkey.ValkeyError](err); !ok { // what it says itself, refused tells
+			because := why(err)
+			k.trouble.Store(&because)
+		}
 		return false
 	}
 	if k.answered++; k.answered < 2 {
@@ -144,7 +150,9 @@ func (k *keeper) readEra(ctx context.Context, client valkey.Client) {
 		k.eraDue.Store(true)
 		return
 	}
-	k.trouble.Store(nil)
+	if !k.breaker.open() { // else what the probe met goes on
+		k.trouble.Store(nil)
+	}
 	k.enter(era)
 	k.follow(run)
 	k.eraHeard(began)

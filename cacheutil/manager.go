@@ -155,6 +155,16 @@ func (m *Manager) asked() (valkey.Client, bool) {
 	return client, client != nil && !m.remote.breaker.open()
 }
 
+// away is errAway with the reason, where that is known.
+func (m *Manager) away() error {
+	if m.remote != nil {
+		if because := m.remote.trouble.Load(); because != nil {
+			return fmt.Errorf("%w: %s", errAway, *because)
+		}
+	}
+	return errAway
+}
+
 // observe tells the breaker how a call to Valkey went; ctx is the caller's own,
 // without the call's limit.
 func (m *Manager) observe(ctx context.Context, err error) {

@@ -83,19 +83,21 @@ func TestTopologiesNotLetIn(t *testing.T) {
 	other := testenv.StartCacheTLS(t)
 	good := set.Nodes[0].URL()
 	bare, _, _ := strings.Cut(good, "?")
-	for name, raw := range map[string]string{
-		"another authority":     strings.ReplaceAll(good, url.QueryEscape(set.Dir()), url.QueryEscape(other.Dir())),
-		"no client certificate": bare + "?tls_ca=" + url.QueryEscape(filepath.Join(set.Dir(), servers.TLSAuthority)),
-		"machine's authorities": bare,
-		"another name":          good + "&tls_server_name=example.org",
-		"no TLS":                fmt.Sprintf("redis://127.0.0.1:%d", set.Nodes[0].Port),
-		"wrong password":        strings.Replace(good, url.QueryEscape(servers.TLSPassword), "wrong", 1),
+	for name, bad := range map[string]struct{ url, why string }{
+		"another authority":     {strings.ReplaceAll(good, url.QueryEscape(set.Dir()), url.QueryEscape(other.Dir())), "an authority that is not known here: name its file by tls_ca"},
+		"no client certificate": {bare + "?tls_ca=" + url.QueryEscape(filepath.Join(set.Dir(), servers.TLSAuthority)), "certificate"},
+		"machine's authorities": {bare, "an authority that is not known here: name its file by tls_ca"},
+		"another name":          {good + "&tls_server_name=example.org", "for another name than the URL's host"},
+		"no TLS":                {fmt.Sprintf("redis://127.0.0.1:%d", set.Nodes[0].Port), "the connection was closed: is it Valkey"},
+		"wrong password":        {strings.Replace(good, url.QueryEscape(servers.TLSPassword), "wrong", 1), "the user or the password was refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := openManager(t, raw)
+			m := openManager(t, bad.url)
 			if state := m.State(); state.Valkey != "down" {
 				t.Errorf("the state is %+v", state)
 			}
+			// A busy machine may not have answered in time at first.
+			testenv.EventuallyOr(t, func() string { return bad.why + ", not " + m.State().Why }, func() bool { return strings.Contains(m.State().Why, bad.why) })
 			c, err := cacheutil.New(m.Manager, cacheutil.Options[string]{Name: "word", TTL: time.Minute})
 			if err != nil {
 				t.Fatal(err)

@@ -3,13 +3,11 @@ package cacheutil
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
-	"os"
 	"strings"
-	"syscall"
 
 	"github.com/valkey-io/valkey-go"
+
+	"github.com/hal9-ai/hal9/internal/netcause"
 )
 
 // The first word of an error of Valkey's is its code. A replica says the first of these.
@@ -27,23 +25,17 @@ func why(err error) string {
 	if refusal, ok := errors.AsType[*valkey.ValkeyError](err); ok {
 		return whyRefused(refusal.Error())
 	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		if dns.IsNotFound {
-			return "no host of this name is known"
-		}
-		return "the host's name cannot be looked up"
-	}
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nobody listens there"
-	case errors.Is(err, syscall.ENOENT):
-		return "there is no such socket"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return "nobody answered in time; a server without TLS says nothing to rediss:// and valkeys://"
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return "the connection was closed: is it Valkey that listens there, and with TLS if the URL is rediss:// or valkeys://, without if not?"
-	default:
+	switch cause := netcause.Of(err); cause {
+	case "":
 		return err.Error()
+	case netcause.NoAnswer:
+		return string(cause) + "; a server without TLS says nothing to rediss:// and valkeys://"
+	case netcause.Closed:
+		return string(cause) + ": is it Valkey that listens there, with TLS if the URL is rediss:// or valkeys:// and without if not, and does it ask for a certificate (tls_cert)?"
+	case netcause.UnknownAuthority:
+		return string(cause) + ": name its file by tls_ca in the URL"
+	default:
+		return string(cause)
 	}
 }
 

@@ -1,35 +1,15 @@
 package cacheutil_test
 
 import (
-	"bytes"
 	"log/slog"
 	"net"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/internal/testenv"
 )
-
-// told is a log that may be read while it is written.
-type told struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *told) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *told) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // Whoever runs a Valkey that is of no use reads why, once, and where that is.
 func TestWhyValkeyIsOfNoUse(t *testing.T) {
@@ -60,7 +40,7 @@ func TestWhyValkeyIsOfNoUse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var log told
+			var log testenv.Log
 			m, err := cacheutil.Open(t.Context(), cacheutil.Config{URL: c.url, Prefix: "t:", Logger: slog.New(slog.NewJSONHandler(&log, nil))})
 			if err != nil {
 				t.Fatal(err)
@@ -70,10 +50,32 @@ func TestWhyValkeyIsOfNoUse(t *testing.T) {
 			if got := m.State().Valkey; got != "down" {
 				t.Errorf("it is %s", got)
 			}
+			if m.Client() == nil { // and messages cannot be sent
+				if err := m.Channel("c").Publish(t.Context(), []string{"m"}); err == nil || !strings.Contains(err.Error(), "valkey is away: "+m.State().Why) {
+					t.Errorf("of a message it is told %v", err)
+				}
+				if err := m.Channel("c").Subscribe(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "valkey is away: "+m.State().Why) {
+					t.Errorf("of a subscription it is told %v", err)
+				}
+			}
 			text := log.String()
 			if strings.Count(text, c.why) != 1 || !strings.Contains(text, hostOf(t, c.url)) || strings.Contains(text, "s3cret") {
 				t.Errorf("the log does not tell once of %s and %q, or holds the password:\n%s", hostOf(t, c.url), c.why, text)
 			}
 		})
+	}
+}
+
+// A Valkey that ends while it is used is told of with the reason until it is back.
+func TestWhyValkeyIsOfNoUseLater(t *testing.T) {
+	t.Parallel()
+	node := testenv.StartCacheNode(t)
+	m := openLive(t, cacheutil.Config{URL: node.URL(), Prefix: "t:"})
+	must(t, node.Kill())
+	testenv.Eventually(t, "the reason is known", func() bool { return m.State().Why == "nobody listens there" })
+	must(t, node.Start(t.Context()))
+	testenv.Eventually(t, "it is up", func() bool { return m.State().Valkey == "up" })
+	if why := m.State().Why; why != "" {
+		t.Errorf("it is up, and %q", why)
 	}
 }

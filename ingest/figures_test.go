@@ -10,30 +10,31 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/hal9-ai/hal9/ingest"
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/model"
 )
 
 // slow takes its time on a clock of the test's.
 type slow struct {
 	model.Store
-	clock *clock
+	clock *testenv.Clock
 	takes time.Duration
 }
 
 func (s *slow) SignalInsert(ctx context.Context, arg model.SignalInsertParams) (int64, error) {
-	s.clock.advance(s.takes)
+	s.clock.Advance(s.takes)
 	return s.Store.SignalInsert(ctx, arg)
 }
 
 func (s *slow) SignalInsertMany(ctx context.Context, signals []model.SignalInsertParams) (model.BulkResult, error) {
-	s.clock.advance(s.takes)
+	s.clock.Advance(s.takes)
 	return s.Store.SignalInsertMany(ctx, signals)
 }
 
 func TestFiguresOfTheLastMinute(t *testing.T) {
 	t.Parallel()
 	onBothEngines(t, func(t *testing.T, st model.Store) {
-		c := &clock{now: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)}
+		c := testenv.NewClock(time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC))
 		s := &slow{Store: st, clock: c}
 		ing := start(t, ingest.Config{Store: s, Clock: c.Now})
 		gen := newSignals()
@@ -56,7 +57,7 @@ func TestFiguresOfTheLastMinute(t *testing.T) {
 		}
 		check("after a duplicate", 10*time.Millisecond, 1)
 
-		c.advance(30 * time.Second)
+		c.Advance(30 * time.Second)
 		s.takes = 50 * time.Millisecond
 		if _, err := ing.SubmitMany(t.Context(), []model.SignalInsertParams{
 			gen.make("a", "b", "two"), one, gen.make("a", "b", "three"), gen.make("a", "b", "four"),
@@ -64,11 +65,11 @@ func TestFiguresOfTheLastMinute(t *testing.T) {
 			t.Fatal(err)
 		}
 		check("after three more", 40*time.Millisecond, 4)
-		c.advance(29 * time.Second)
+		c.Advance(29 * time.Second)
 		check("a minute later", 40*time.Millisecond, 4)
-		c.advance(time.Second)
+		c.Advance(time.Second)
 		check("when the first has left the minute", 50*time.Millisecond, 3)
-		c.advance(30 * time.Second)
+		c.Advance(30 * time.Second)
 		check("when all have", 0, 0)
 
 		s.takes = -time.Hour // the clock is set back

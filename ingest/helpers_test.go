@@ -2,7 +2,6 @@ package ingest_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"time"
 
@@ -71,22 +70,4 @@ func (s signals) make(from, to, content string) model.SignalInsertParams {
 		ID: id, Timestamp: at, FromNeuron: from, ToNeuron: to, LayerFrom: "API", LayerTo: "L4",
 		PropagationType: "forward", Content: content, Metadata: model.EmptyObject(),
 	}
-}
-
-// clock is set by the test.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }

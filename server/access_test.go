@@ -102,7 +102,7 @@ func testAccess(t *testing.T, s *harness, mode string) {
 	if _, err := s.auth.UserUpdate(t.Context(), auth.Principal{}, gone.id, auth.UserUpdateParams{IsActive: &inactive}); err != nil {
 		t.Fatal(err)
 	}
-	s.clock.advance(16 * time.Minute)
+	s.clock.Advance(16 * time.Minute)
 	admin, user, guest := s.user("root", auth.RoleAdmin), s.user("ann", auth.RoleUser), s.user("eve", auth.RoleGuest)
 	keys := map[auth.Scope]string{}
 	for _, scope := range auth.AllScopes() {

@@ -102,10 +102,10 @@ func TestAPIKeyLife(t *testing.T) {
 		s.ask("GET", "/api/v1/signals", "", withKey...).problem(401)
 		s.ask("DELETE", path+"/"+made.ID, "", token...).want(200)
 		s.ask("DELETE", path+"/"+made.ID, "", token...).problem(404)
-		soon := s.clock.now().Add(time.Hour).UTC().Format(time.RFC3339)
+		soon := s.clock.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 		brief := data[keyAnswer](s.ask("POST", path, `{"name":"brief","expires_at":"`+soon+`"}`, token...).want(201))
 		s.ask("GET", "/api/v1/signals", "", "X-API-Key", brief.Key).want(200)
-		s.clock.advance(2 * time.Hour)
+		s.clock.Advance(2 * time.Hour)
 		s.ask("GET", "/api/v1/signals", "", "X-API-Key", brief.Key).problem(401)
 	})
 }
@@ -204,7 +204,7 @@ func TestGuessing(t *testing.T) {
 			if after := r.header.Get("Retry-After"); after != "90" {
 				t.Errorf("Retry-After %q", after)
 			}
-			s.clock.advance(90 * time.Second)
+			s.clock.Advance(90 * time.Second)
 			s.ask("POST", "/api/v1/auth/login", `{"username":"ann","password":"`+testPassword+`"}`).want(200)
 		})
 	}

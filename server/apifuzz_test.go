@@ -167,7 +167,7 @@ func newFuzzRunOn(t *testing.T, api *apifuzz.API, seed uint64, stores [2]fuzzed)
 			d.Config.StaleAfter = 100 * 365 * 24 * time.Hour
 			d.Logger = slog.New(slog.DiscardHandler) // thousands of lines that tell nothing new
 		})
-		s.clock.advance(began.Sub(s.clock.now()))
+		s.clock.Advance(began.Sub(s.clock.Now()))
 		root, ann := s.user("root", auth.RoleAdmin), s.user("ann", auth.RoleUser)
 		credentials := map[string][]string{
 			"root-key": {s.key(root)}, "root-token": {s.login(root).AccessToken}, "user-token": {s.login(ann).AccessToken},
@@ -175,7 +175,7 @@ func newFuzzRunOn(t *testing.T, api *apifuzz.API, seed uint64, stores [2]fuzzed)
 		for _, scope := range auth.AllScopes() {
 			credentials["scoped-key"] = append(credentials["scoped-key"], s.key(root, scope))
 		}
-		run.Servers[i] = apifuzz.Server{Name: f.name, URL: s.url, Do: s.doRaw, Advance: s.clock.advance, Credentials: credentials}
+		run.Servers[i] = apifuzz.Server{Name: f.name, URL: s.url, Do: s.doRaw, Advance: s.clock.Advance, Credentials: credentials}
 	}
 	return run
 }

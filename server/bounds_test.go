@@ -166,7 +166,7 @@ func TestBulkEndsWithItsCredential(t *testing.T) {
 				send(t, to, lines)
 				eventually(t, func() bool { return s.storedSignals() == 21 })
 				take(s, u, g, made.ID)
-				s.clock.advance(time.Minute)
+				s.clock.Advance(time.Minute)
 				send(t, to, bulkLines(s, 7))
 				r := <-answered
 				_ = to.Close()
@@ -193,7 +193,7 @@ func TestBulkOutlivesAnAccessToken(t *testing.T) {
 	go func() { answered <- s.bulk(from, bearer(g.AccessToken)...) }()
 	send(t, to, bulkLines(s, 7))
 	eventually(t, func() bool { return s.storedSignals() == 7 })
-	s.clock.advance(time.Hour)
+	s.clock.Advance(time.Hour)
 	send(t, to, bulkLines(s, 7))
 	_ = to.Close()
 	(<-answered).want(200, `"inserted":14`)

@@ -53,7 +53,7 @@ func bulkLine(id uuid.UUID, n int) string {
 }
 
 func bulkLines(s *harness, n int) string {
-	ids := model.NewIDGenerator(s.clock.now)
+	ids := model.NewIDGenerator(s.clock.Now)
 	var b strings.Builder
 	for i := range n {
 		b.WriteString(bulkLine(ids.New(), i))
@@ -101,7 +101,7 @@ func TestBulkMemoryIsBounded(t *testing.T) { //nolint:paralleltest // measures t
 			from, to := io.Pipe()
 			sentBytes := make(chan int64, 1)
 			go func() {
-				ids := model.NewIDGenerator(s.clock.now)
+				ids := model.NewIDGenerator(s.clock.Now)
 				var sent int64
 				for i := range lines {
 					n, err := io.WriteString(to, strings.Replace(bulkLine(ids.New(), i), "Plan the", padding, 1))
@@ -145,7 +145,7 @@ func liveHeap() uint64 {
 func TestBulkBadLines(t *testing.T) {
 	t.Parallel()
 	onEnginesWith(t, func(t *testing.T, s *harness) {
-		ids := model.NewIDGenerator(s.clock.now)
+		ids := model.NewIDGenerator(s.clock.Now)
 		taken := ids.New()
 		good := func() string { return strings.TrimSpace(bulkLine(ids.New(), 1)) }
 		lines := []string{

@@ -55,7 +55,7 @@ func TestCacheHitRateIsThatOfTheLastMinute(t *testing.T) {
 		s.ask("GET", "/api/v1/neurons/neuron-l1", "").want(200)
 	}
 	eventually(t, func() bool { // once that was sampled and a minute has passed, nobody has asked
-		s.clock.advance(2 * time.Minute)
+		s.clock.Advance(2 * time.Minute)
 		_, asked := data[cacheFigures](s.ask("GET", "/api/v1/metrics", "").want(200)).HitRates["neuron"]
 		return !asked
 	})

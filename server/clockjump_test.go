@@ -9,6 +9,7 @@ import (
 
 	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/cacheutil"
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/store"
 )
@@ -28,9 +29,9 @@ func TestClockJumps(t *testing.T) {
 			if engine == postgresEngine {
 				url = migrated.PostgresDatabase
 			}
-			cached := &clock{moment: time.Now()}
+			cached := testenv.NewClock(time.Now())
 			st := openStoreAt(t, url(t), func(c *store.Config) {
-				c.Cache = &store.Cache{Config: cacheutil.Config{MetricPrefix: "hal9_cache_", Now: cached.now}}
+				c.Cache = &store.Cache{Config: cacheutil.Config{MetricPrefix: "hal9_cache_", Now: cached.Now}}
 			})
 			testClockJumps(t, newServerOn(t, st), cached)
 		})
@@ -44,12 +45,12 @@ type expiring struct {
 	good    func() bool
 }
 
-func testClockJumps(t *testing.T, s *harness, cached *clock) {
+func testClockJumps(t *testing.T, s *harness, cached *testenv.Clock) {
 	t.Helper()
 	const seed = 9000
 	random := rand.New(rand.NewPCG(seed, 0))
 	u := s.user("ann", auth.RoleUser)
-	start := s.clock.now()
+	start := s.clock.Now()
 	profile := func(headers ...string) func() bool {
 		return func() bool { return s.ask("GET", "/api/v1/auth/profile", "", headers...).status == 200 }
 	}
@@ -61,7 +62,7 @@ func testClockJumps(t *testing.T, s *harness, cached *clock) {
 		all = append(all, expiring{fmt.Sprintf("key of %v", life), expires, profile("X-API-Key", made.Key)})
 	}
 	login := func() {
-		all = append(all, expiring{"access token", s.clock.now().Truncate(time.Microsecond).Add(15 * time.Minute), profile(bearer(s.login(u).AccessToken)...)})
+		all = append(all, expiring{"access token", s.clock.Now().Truncate(time.Microsecond).Add(15 * time.Minute), profile(bearer(s.login(u).AccessToken)...)})
 	}
 	login()
 	var kept time.Time // when the Idempotency-Key ends
@@ -71,18 +72,18 @@ func testClockJumps(t *testing.T, s *harness, cached *clock) {
 		t.Helper()
 		if checks++; got != want {
 			wrong++
-			t.Errorf("%v after the start, %s: good is %t (seed %d)", s.clock.now().Sub(start), what, got, seed)
+			t.Errorf("%v after the start, %s: good is %t (seed %d)", s.clock.Now().Sub(start), what, got, seed)
 		}
 	}
 	for range clockJumps {
 		for _, e := range all {
-			check(e.name, e.good(), s.clock.now().Before(e.expires))
+			check(e.name, e.good(), s.clock.Now().Before(e.expires))
 		}
 		r := s.ask("POST", "/api/v1/memories", `{"neuron_id":"n","content":"x"}`, keyHeader, "jumps").want(201)
 		replayed := r.header.Get("Idempotency-Replayed") == "true"
-		check("Idempotency-Key", replayed, s.clock.now().Before(kept))
+		check("Idempotency-Key", replayed, s.clock.Now().Before(kept))
 		if !replayed {
-			kept = s.clock.now().Truncate(time.Microsecond).Add(24 * time.Hour)
+			kept = s.clock.Now().Truncate(time.Microsecond).Add(24 * time.Hour)
 		}
 		sent = append(sent, data[signal](s.ask("POST", "/api/v1/signals", `{"content":"x","layer_to":"L4"}`).want(201)).ID)
 		if random.IntN(10) == 0 {
@@ -92,8 +93,8 @@ func testClockJumps(t *testing.T, s *harness, cached *clock) {
 		if edge := all[random.IntN(len(all))].expires; random.IntN(2) == 0 {
 			to = edge.Add(time.Duration(random.IntN(3)-1) * time.Microsecond) // just before, at, and just after an end
 		}
-		for _, c := range []*clock{s.clock, cached} {
-			c.advance(to.Sub(c.now()))
+		for _, c := range []*testenv.Clock{s.clock, cached} {
+			c.Advance(to.Sub(c.Now()))
 		}
 	}
 	listed := walk(s, "/api/v1/signals?", 50, func(x signal) string { return x.ID })

@@ -161,7 +161,7 @@ func TestContractFigures(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
 		before := recountSignals(t, s.store).signals
-		ids := model.NewIDGenerator(s.clock.now)
+		ids := model.NewIDGenerator(s.clock.Now)
 		id := ids.New()
 		one := fmt.Sprintf(`{"id":%q,"content":"one","layer_to":"L3","from_neuron":"neuron-l4"}`, id)
 		s.ask("POST", "/api/v1/signal", `{"content":"a","layer":"L4"}`).want(200)
@@ -204,7 +204,7 @@ func TestContractFigures(t *testing.T) {
 			t.Errorf("cache_hit_rate %v, memory_usage_mb %v", m.HitRate, m.Memory)
 		}
 		// A minute later nothing was committed lately, and the counters stand.
-		s.clock.advance(time.Minute)
+		s.clock.Advance(time.Minute)
 		later := data[figures](s.ask("GET", "/api/v1/metrics", "").want(200))
 		if later.PerSecond != 0 || later.Latency != 0 || later.Processed != m.Processed || math.Abs(later.Uptime-m.Uptime-60) > 1 {
 			t.Errorf("a minute later %+v, before %+v", later, m)
@@ -287,7 +287,7 @@ func TestContractHealth(t *testing.T) {
 				t.Errorf("step %d, %s: healthy in the list %v, in the status %v", i, step.state, inList, inStatus)
 			}
 		}
-		s.clock.advance(5*time.Minute + time.Second)
+		s.clock.Advance(5*time.Minute + time.Second)
 		if inList, inStatus := listed(); isHealthy() || inList || inStatus {
 			t.Errorf("healthy after five silent minutes: %v, in the list %v, in the status %v", isHealthy(), inList, inStatus)
 		}

@@ -48,7 +48,7 @@ func TestConditionalGet(t *testing.T) {
 			for _, bad := range []string{"x", `"x`, `"x" "y"`, `"a b"`, "W/x", ",", `"x",*`, strings.Repeat(`"x",`, 101)} {
 				s.ask("GET", v.path, "", "If-None-Match", bad).problem(422, "header.If-None-Match")
 			}
-			s.clock.advance(time.Second) // a PUT in the moment of the creation counts as it
+			s.clock.Advance(time.Second) // a PUT in the moment of the creation counts as it
 			etag := s.ask("PUT", v.path, v.body).want(200).header.Get("ETag")
 			if r := s.ask("GET", v.path, "", "If-None-Match", v.etag).want(200); r.header.Get("ETag") != etag || etag == v.etag {
 				t.Errorf("%s: %s, then %s, then %s", v.path, v.etag, etag, r.header.Get("ETag"))
@@ -69,7 +69,7 @@ func TestETagTellsHealth(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(_ *testing.T, s *harness) {
 		healthy := s.ask("PUT", neuronPath+"/state", `{"state":"Running"}`).want(200, `"is_healthy":true`).header.Get("ETag")
-		s.clock.advance(time.Hour)
+		s.clock.Advance(time.Hour)
 		stale := s.ask("GET", neuronPath, "", "If-None-Match", healthy).want(200, `"is_healthy":false`).header.Get("ETag")
 		if stale == healthy {
 			t.Errorf("both %s", stale)

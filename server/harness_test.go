@@ -1,14 +1,12 @@
 package server_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/hal9-ai/hal9/auth"
 	"github.com/hal9-ai/hal9/cacheutil"
 	"github.com/hal9-ai/hal9/ingest"
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/server"
@@ -51,8 +50,8 @@ type harness struct {
 	auth   *auth.Service
 	server *server.Server
 	url    string
-	clock  *clock
-	log    *syncBuffer
+	clock  *testenv.Clock
+	log    *testenv.Log
 	client *http.Client
 }
 
@@ -65,7 +64,7 @@ func newServer(t *testing.T, engine string, change ...func(*server.Deps)) *harne
 // newServerOn starts a server on a store.
 func newServerOn(t *testing.T, st model.Store, change ...func(*server.Deps)) *harness {
 	t.Helper()
-	h := &harness{t: t, clock: &clock{moment: time.Now()}, log: &syncBuffer{}}
+	h := &harness{t: t, clock: testenv.NewClock(time.Now()), log: &testenv.Log{}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the end of the server's log:\n%s", lastLines(h.log.String(), 50))
@@ -73,7 +72,7 @@ func newServerOn(t *testing.T, st model.Store, change ...func(*server.Deps)) *ha
 	})
 	h.store = st
 	set := metrics.NewSet()
-	h.ingest = ingest.New(ingest.Config{Store: h.store, Clock: h.clock.now, Metrics: set, ActivityInterval: 10 * time.Millisecond})
+	h.ingest = ingest.New(ingest.Config{Store: h.store, Clock: h.clock.Now, Metrics: set, ActivityInterval: 10 * time.Millisecond})
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- h.ingest.Run(ctx) }()
@@ -88,7 +87,7 @@ func newServerOn(t *testing.T, st model.Store, change ...func(*server.Deps)) *ha
 	})
 	h.auth = newAuth(t, h, h.log)
 	deps := server.Deps{
-		Store: h.store, Ingest: h.ingest, Auth: h.auth, Clock: h.clock.now, Metrics: set,
+		Store: h.store, Ingest: h.ingest, Auth: h.auth, Clock: h.clock.Now, Metrics: set,
 		// Patient, so that a busy machine fails no test.
 		Config: server.Config{AccessSample: 1, RequestTimeout: patience, ShutdownTimeout: patience},
 		Logger: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -118,7 +117,7 @@ func lastLines(text string, most int) string {
 func newAuth(t *testing.T, h *harness, log io.Writer) *auth.Service {
 	t.Helper()
 	a, err := auth.New(auth.Config{
-		Store: h.store, Clock: h.clock.now, Argon2: auth.Argon2{MemoryKiB: 8, Time: 1}, HashQueueTimeout: patience,
+		Store: h.store, Clock: h.clock.Now, Argon2: auth.Argon2{MemoryKiB: 8, Time: 1}, HashQueueTimeout: patience,
 		Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -156,42 +155,6 @@ func openStoreAt(t *testing.T, url string, change ...func(*store.Config)) model.
 		}
 	})
 	return st
-}
-
-// clock is a clock that tests move.
-type clock struct {
-	mu     sync.Mutex
-	moment time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.moment
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.moment = c.moment.Add(d)
-}
-
-// syncBuffer is a log that may be read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // response is an answer that was read to its end.

@@ -31,7 +31,7 @@ func TestHealth(t *testing.T) {
 		if h.Status != "healthy" || h.Service != "hal9-server" || h.Version != "1.2.3" || h.Timestamp.IsZero() {
 			t.Errorf("health: %+v", h)
 		}
-		s.clock.advance(time.Minute)
+		s.clock.Advance(time.Minute)
 		checks := 4
 		if s.store.Engine() == postgresEngine {
 			checks++ // the partitions
@@ -58,10 +58,10 @@ func TestHealthTellsOfFewPartitions(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, postgresEngine)
 	admin := []string{"X-API-Key", s.key(s.user("root", auth.RoleAdmin))}
-	now := s.clock.now().UTC()
+	now := s.clock.Now().UTC()
 	for months, want := range []string{"healthy", "healthy", "degraded", "degraded", "degraded"} { // three were made ahead
 		first := time.Date(now.Year(), now.Month()+time.Month(months), 1, 0, 0, 0, 0, time.UTC)
-		s.clock.advance(max(0, first.Sub(s.clock.now())))
+		s.clock.Advance(max(0, first.Sub(s.clock.Now())))
 		d := decode[healthAnswer](s.ask("GET", "/health/detailed", "", admin...).want(200))
 		last := d.Components[len(d.Components)-1]
 		if d.Status != want || last.Name != "partitions" || last.Status != want || last.Metadata["months_ahead"] != float64(3-months) {

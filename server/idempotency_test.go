@@ -42,7 +42,7 @@ func TestIdempotencyReplays(t *testing.T) {
 				t.Fatalf("%s: %d %v\n%s", c.path, first.status, first.header, first.body)
 			}
 			after := count(s, c.list)
-			s.clock.advance(time.Minute)
+			s.clock.Advance(time.Minute)
 			// The draft writes keys in quotes; it is the same key.
 			for _, spelled := range []string{key, `"` + key + `"`} {
 				again := s.ask("POST", c.path, c.body, keyHeader, spelled).want(first.status)
@@ -63,7 +63,7 @@ func TestIdempotencyReplays(t *testing.T) {
 		c := creating()[0]
 		n := count(s, c.list)
 		s.ask("POST", c.path, c.body).want(200)
-		s.clock.advance(24 * time.Hour)
+		s.clock.Advance(24 * time.Hour)
 		s.ask("POST", c.path, c.body, keyHeader, "key-0").want(200)
 		if got := count(s, c.list); got != n+2 {
 			t.Errorf("%d signals, want %d", got, n+2)
@@ -209,7 +209,7 @@ func TestIdempotencyAfterACrash(t *testing.T) {
 				s.ask("POST", c.path, c.body, keyHeader, key)
 				f.dead = false
 				s.ask("POST", c.path, c.body, keyHeader, key).problem(409, "under way")
-				s.clock.advance(patience + 6*time.Second)
+				s.clock.Advance(patience + 6*time.Second)
 				first := s.ask("POST", c.path, c.body, keyHeader, key)
 				if first.status/100 != 2 {
 					t.Fatalf("%s: %d %s", c.path, first.status, first.body)

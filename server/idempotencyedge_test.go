@@ -81,7 +81,7 @@ func TestIdempotencyKeyTakenOver(t *testing.T) {
 			go func() { slow <- s.ask("POST", path, body, keyHeader, "k") }()
 			<-h.reached
 			s.ask("POST", path, body, keyHeader, "k").problem(409, "under way")
-			s.clock.advance(patience + 6*time.Second)
+			s.clock.Advance(patience + 6*time.Second)
 			first := s.ask("POST", path, body, keyHeader, "k").want(201)
 			close(h.release)
 			(<-slow).problem(409)

@@ -48,7 +48,7 @@ func TestMemoryLife(t *testing.T) {
 		for _, x := range []memory{m, got} {
 			if x.NeuronID != "hal" || x.Layer == nil || *x.Layer != "L4" || x.EntryType == nil || *x.EntryType != "Task" || x.Content != "café" ||
 				x.Importance != 0 || len(x.Context) != 1 || len(x.Metadata) != 1 || !x.HasEmbedding || x.AccessCount != 0 || x.LastAccessed != nil ||
-				!x.CreatedAt.Equal(s.clock.now().Truncate(time.Microsecond)) || !x.UpdatedAt.Equal(x.CreatedAt) || x.Version < 1 {
+				!x.CreatedAt.Equal(s.clock.Now().Truncate(time.Microsecond)) || !x.UpdatedAt.Equal(x.CreatedAt) || x.Version < 1 {
 				t.Errorf("memory %+v", x)
 			}
 		}
@@ -56,11 +56,11 @@ func TestMemoryLife(t *testing.T) {
 			t.Errorf("embedding %v from the one, %v from the making; want %s and none", got.Embedding, m.Embedding, embedding)
 		}
 
-		s.clock.advance(time.Second)
+		s.clock.Advance(time.Second)
 		put := data[memory](s.ask("PUT", path, `{"neuron_id":"dave","content":"tea"}`).want(200))
 		if put.ID != m.ID || put.NeuronID != "dave" || put.Layer != nil || put.EntryType != nil || put.Content != "tea" || put.Importance != 0.5 ||
 			len(put.Context) != 0 || len(put.Metadata) != 0 || put.HasEmbedding || put.Version <= m.Version ||
-			!put.CreatedAt.Equal(m.CreatedAt) || !put.UpdatedAt.Equal(s.clock.now().Truncate(time.Microsecond)) {
+			!put.CreatedAt.Equal(m.CreatedAt) || !put.UpdatedAt.Equal(s.clock.Now().Truncate(time.Microsecond)) {
 			t.Errorf("put %+v", put)
 		}
 		if r := s.ask("GET", path, "").want(200, `"embedding":null`); data[memory](r).Content != "tea" {
@@ -91,7 +91,7 @@ func TestMemoryList(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *harness) {
 		for n := range 36 {
 			if n%9 == 0 { // nine in each moment
-				s.clock.advance(time.Second)
+				s.clock.Advance(time.Second)
 			}
 			s.ask("POST", "/api/v1/memories", fmt.Sprintf(`{"neuron_id":"n%d","layer":"L%d","entry_type":"t%d","content":"%d"}`, n%2, n%3+1, n%4, n)).want(201)
 		}

@@ -73,7 +73,7 @@ func TestPrometheusText(t *testing.T) {
 func TestStatusAndMetrics(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
-		ids := model.NewIDGenerator(s.clock.now)
+		ids := model.NewIDGenerator(s.clock.Now)
 		for range 6 {
 			id := ids.New()
 			at, _ := model.IDTime(id)
@@ -88,7 +88,7 @@ func TestStatusAndMetrics(t *testing.T) {
 			t.Fatal("a bad signal was taken")
 		}
 		s.ask("PUT", neuronPath+"/state", `{"state":"Failed"}`).want(200)
-		s.clock.advance(30 * time.Second)
+		s.clock.Advance(30 * time.Second)
 
 		type figures struct {
 			Running          bool

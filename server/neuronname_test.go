@@ -33,7 +33,7 @@ func TestOddNeuronNames(t *testing.T) {
 		admin := bearer(s.key(s.user("root", auth.RoleAdmin)))
 		for _, name := range oddNames() {
 			made := s.ask("POST", "/api/v1/neurons", `{"layer":"L1","id":`+asJSON(t, name)+`}`).want(201)
-			s.clock.advance(time.Second)
+			s.clock.Advance(time.Second)
 			for _, path := range []string{made.header.Get("Location"), "/api/v1/neurons/" + escapeAll(name)} {
 				if got := data[neuron](s.ask("GET", path, "").want(200)); got.ID != name {
 					t.Errorf("%q is %q at %s", name, got.ID, path)
@@ -94,7 +94,7 @@ func TestUnfitNeuronNames(t *testing.T) {
 				t.Errorf("%q in a stream: %+v", name, r)
 			}
 
-			now := s.clock.now()
+			now := s.clock.Now()
 			if _, err := s.store.NeuronImport(t.Context(), model.NeuronImportParams{
 				ID: name, Layer: "L1", Settings: model.EmptyObject(), State: model.StateIdle, Condition: model.ConditionRunning, CreatedAt: now, UpdatedAt: now,
 			}); err != nil {
@@ -103,7 +103,7 @@ func TestUnfitNeuronNames(t *testing.T) {
 			if got := data[neuron](s.ask("GET", path, "").want(200)); got.ID != name {
 				t.Errorf("%q is %q", name, got.ID)
 			}
-			s.clock.advance(time.Second)
+			s.clock.Advance(time.Second)
 			s.ask("PUT", path, `{"layer":"L2"}`).want(200, `"layer":"L2"`)
 			s.ask("GET", "/api/v1/signals?neuron="+url.QueryEscape(name), "").want(200)
 			s.ask("DELETE", path, "", admin...).want(200)

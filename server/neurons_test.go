@@ -45,11 +45,11 @@ func TestNeuronLife(t *testing.T) {
 
 		// Replacing is no creating, also at the very moment of that.
 		s.ask("PUT", path, `{"layer":"L2"}`).want(200)
-		s.clock.advance(-time.Hour)
+		s.clock.Advance(-time.Hour)
 		s.ask("PUT", path, `{"layer":"L2"}`).want(200)
 		s.ask("PUT", "/api/v1/neurons/fresh", `{"layer":"L2"}`).want(201, `"state":"idle"`)
 		s.ask("PUT", "/api/v1/neurons/fresh", `{"layer":"L2"}`).want(200)
-		s.clock.advance(time.Hour + time.Second)
+		s.clock.Advance(time.Hour + time.Second)
 		put := data[neuron](s.ask("PUT", path, `{"layer":"L3","system_prompt":"You plan."}`).want(200))
 		if put.Layer != "L3" || put.SystemPrompt != "You plan." || len(put.Settings) != 0 || put.Version <= n.Version || !put.UpdatedAt.After(n.UpdatedAt) {
 			t.Errorf("put %+v", put)
@@ -105,16 +105,16 @@ func TestNeuronHealth(t *testing.T) {
 		}
 		s.ask("PUT", path+"/state", `{"state":"Running"}`).want(200)
 		isHealthy(true)
-		s.clock.advance(4 * time.Minute)
+		s.clock.Advance(4 * time.Minute)
 		isHealthy(true)
 		if h := getHealth(); h.UptimeSeconds < 239 || h.UptimeSeconds > 241 {
 			t.Errorf("after four minutes: %+v", h)
 		}
-		s.clock.advance(2 * time.Minute)
+		s.clock.Advance(2 * time.Minute)
 		isHealthy(false) // stale
 
 		// A signal from it is a sign of life; one to it is counted.
-		id := model.NewIDGenerator(s.clock.now).New()
+		id := model.NewIDGenerator(s.clock.Now).New()
 		at, _ := model.IDTime(id)
 		if _, err := s.ingest.Submit(t.Context(), model.SignalInsertParams{
 			ID: id, Timestamp: at, FromNeuron: "neuron-l4", ToNeuron: "neuron-l4", LayerFrom: "L4", LayerTo: "L4",
@@ -127,7 +127,7 @@ func TestNeuronHealth(t *testing.T) {
 		if h := getHealth(); h.LastSignal == nil || !h.LastSignal.Equal(at) {
 			t.Errorf("last signal %v, want %v", h.LastSignal, at)
 		}
-		s.clock.advance(6 * time.Minute)
+		s.clock.Advance(6 * time.Minute)
 		isHealthy(false)
 		s.ask("PUT", path+"/state", `{"state":"Running"}`).want(200) // as good a sign
 		isHealthy(true)
@@ -180,7 +180,7 @@ func TestNeuronHealthOfFilteredPage(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
 		const many = 130
-		ids := model.NewIDGenerator(s.clock.now)
+		ids := model.NewIDGenerator(s.clock.Now)
 		signals := make([]model.SignalInsertParams, many)
 		for i := range many {
 			name, layer := fmt.Sprintf("n%03d", i), "L1"
@@ -188,7 +188,7 @@ func TestNeuronHealthOfFilteredPage(t *testing.T) {
 				layer = "L2"
 			}
 			if _, err := s.store.NeuronInsert(t.Context(), model.NeuronInsertParams{
-				ID: name, Layer: layer, Settings: model.EmptyObject(), State: "idle", Condition: model.ConditionRunning, CreatedAt: s.clock.now(),
+				ID: name, Layer: layer, Settings: model.EmptyObject(), State: "idle", Condition: model.ConditionRunning, CreatedAt: s.clock.Now(),
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -206,7 +206,7 @@ func TestNeuronHealthOfFilteredPage(t *testing.T) {
 		eventually(t, func() bool {
 			return !strings.Contains(s.ask("GET", "/api/v1/neurons/"+last+"/health", "").want(200).body, `"last_signal":null`)
 		})
-		s.clock.advance(time.Hour)
+		s.clock.Advance(time.Hour)
 		page := decode[list[neuron]](s.ask("GET", "/api/v1/neurons?layer=L2", "").want(200)).Data
 		if len(page) != 2 || page[0].ID != last || page[0].IsHealthy || !page[1].IsHealthy {
 			t.Errorf("got %+v", page)

@@ -18,9 +18,9 @@ func TestLongestPage(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, sqliteEngine)
 	const longest, page = 1<<20 - 64, 8
-	ids := model.NewIDGenerator(s.clock.now)
+	ids := model.NewIDGenerator(s.clock.Now)
 	for range page + 2 {
-		m := model.MemoryInsertParams{ID: ids.New(), NeuronID: "n", Content: strings.Repeat("x", longest), Context: model.EmptyObject(), Metadata: model.EmptyObject(), CreatedAt: s.clock.now()}
+		m := model.MemoryInsertParams{ID: ids.New(), NeuronID: "n", Content: strings.Repeat("x", longest), Context: model.EmptyObject(), Metadata: model.EmptyObject(), CreatedAt: s.clock.Now()}
 		if _, err := s.store.MemoryInsert(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
@@ -118,9 +118,9 @@ func TestSearchReadsOnePage(t *testing.T) {
 			s := newServerOn(t, st)
 			const filler, long, page = 63 << 10, 75, 8 << 20 // of which 8 MiB hold 66
 			object := model.JSON(`{"x":"` + strings.Repeat("x", filler) + `"}`)
-			ids := model.NewIDGenerator(s.clock.now)
+			ids := model.NewIDGenerator(s.clock.Now)
 			for i := range long {
-				m := model.MemoryInsertParams{ID: ids.New(), NeuronID: "n", Content: fmt.Sprint("antenna ", i), Context: object, Metadata: object, CreatedAt: s.clock.now()}
+				m := model.MemoryInsertParams{ID: ids.New(), NeuronID: "n", Content: fmt.Sprint("antenna ", i), Context: object, Metadata: object, CreatedAt: s.clock.Now()}
 				if _, err := st.MemoryInsert(t.Context(), m); err != nil {
 					t.Fatal(err)
 				}

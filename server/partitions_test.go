@@ -13,7 +13,7 @@ func TestPartitionList(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
 		s.send("one")
-		month := s.clock.now().UTC()
+		month := s.clock.Now().UTC()
 		for _, p := range data[[]struct {
 			Since, Until *time.Time
 			Rows, Bytes  *int64

@@ -17,7 +17,7 @@ func TestPlacesOfFaults(t *testing.T) {
 		root := s.user("root", auth.RoleAdmin)
 		ann := s.user("ann", auth.RoleUser)
 		admin, user := bearer(s.login(root).AccessToken), bearer(s.login(ann).AccessToken)
-		key := bearer(data[struct{ Key string }](s.ask("POST", "/api/v1/auth/api-keys", `{"name":"k","expires_at":"`+s.clock.now().AddDate(0, 0, 1).Format("2006-01-02")+`T00:00:00Z"}`, user...).want(201)).Key)
+		key := bearer(data[struct{ Key string }](s.ask("POST", "/api/v1/auth/api-keys", `{"name":"k","expires_at":"`+s.clock.Now().AddDate(0, 0, 1).Format("2006-01-02")+`T00:00:00Z"}`, user...).want(201)).Key)
 		const password = `"password":"` + testPassword + `"`
 		s.ask("POST", "/api/v1/users", `{"username":"bob",`+password+`,"email":"bob@example.org"}`, admin...).want(201)
 		s.ask("POST", "/api/v1/neurons", `{"id":"taken","layer":"L1"}`).want(201)

@@ -176,6 +176,6 @@ func TestPreflightsCount(t *testing.T) {
 		t.Errorf("headers of the refusal %v", r.header)
 	}
 	s.ask("GET", "/api/v1/neurons", "").problem(429)
-	s.clock.advance(time.Minute)
+	s.clock.Advance(time.Minute)
 	preflight().want(204)
 }

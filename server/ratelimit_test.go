@@ -34,7 +34,7 @@ func TestRateLimits(t *testing.T) {
 	}
 	ask("X-API-Key", other).want(200) // a key has its own budget
 	ask("X-API-Key", bobs).want(200)
-	s.clock.advance(20 * time.Second)
+	s.clock.Advance(20 * time.Second)
 	ask("X-API-Key", key).want(200)
 	ask("X-API-Key", key).problem(429)
 
@@ -133,7 +133,7 @@ func TestWorthlessCredentialsCostFewLookups(t *testing.T) {
 			if status := ask(elsewhere, later); (status == 200) != (name == "behind a proxy") {
 				t.Errorf("a new key from elsewhere: %d", status)
 			}
-			s.clock.advance(time.Minute)
+			s.clock.Advance(time.Minute)
 			if status := ask(here, later); status != 200 {
 				t.Errorf("a new key later: %d", status)
 			}

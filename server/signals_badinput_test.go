@@ -19,8 +19,8 @@ func TestSignalBadInput(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, engine, retention)
-			ids := model.NewIDGenerator(s.clock.now)
-			now := s.clock.now()
+			ids := model.NewIDGenerator(s.clock.Now)
+			now := s.clock.Now()
 			with := func(field string) string { return `{"content":"x","layer_to":"L1",` + field + `}` }
 			text := func(name, value string) string { return with(fmt.Sprintf("%q:%q", name, value)) }
 			deep := strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70)

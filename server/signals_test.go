@@ -61,7 +61,7 @@ func TestSignalSend(t *testing.T) {
 func TestSignalCreateRoundTrip(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
-		ids := model.NewIDGenerator(s.clock.now)
+		ids := model.NewIDGenerator(s.clock.Now)
 		id := ids.New()
 		at, _ := model.IDTime(id)
 		body := fmt.Sprintf(`{"id":%q,"from_neuron":"a","to_neuron":"b","layer_from":"Design","layer_to":"l1","propagation_type":"lateral",
@@ -87,7 +87,7 @@ func TestSignalCreateRoundTrip(t *testing.T) {
 		if made.FromNeuron != "api-client" || made.LayerFrom != "API" || made.ToNeuron != "neuron-l2" || made.PropagationType != "forward" || made.ID == "" {
 			t.Errorf("defaults %+v", made)
 		}
-		past := s.clock.now().Add(-48 * time.Hour)
+		past := s.clock.Now().Add(-48 * time.Hour)
 		made = data[signal](s.ask("POST", "/api/v1/signals", fmt.Sprintf(`{"content":"x","layer_to":"L2","timestamp":%q}`, past.Format(time.RFC3339Nano))).want(201))
 		if !made.Timestamp.Equal(past.Truncate(time.Millisecond)) {
 			t.Errorf("timestamp %s, want %s cut to milliseconds", made.Timestamp, past)
@@ -124,7 +124,7 @@ func TestSignalCreateMany(t *testing.T) {
 
 		// Rows that are stored already, or twice in the array, are no failure; an id
 		// that stands for something else fails alone.
-		ids := model.NewIDGenerator(s.clock.now)
+		ids := model.NewIDGenerator(s.clock.Now)
 		one, two := ids.New(), ids.New()
 		row := func(id uuid.UUID, content string) string {
 			return fmt.Sprintf(`{"id":%q,"content":%q,"layer_to":"L1"}`, id, content)
@@ -159,7 +159,7 @@ func TestSignalCreateMany(t *testing.T) {
 func TestSignalConcurrentResubmission(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
-		id := model.NewIDGenerator(s.clock.now).New()
+		id := model.NewIDGenerator(s.clock.Now).New()
 		body := fmt.Sprintf(`{"id":%q,"content":"once","layer_to":"L4"}`, id)
 		const times = 100
 		statuses := make([]int, times)
@@ -191,7 +191,7 @@ func TestSignalList(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
 		// 60 signals in 6 moments, over three months: ties within each, and partitions.
-		now := s.clock.now().UTC().Truncate(time.Millisecond)
+		now := s.clock.Now().UTC().Truncate(time.Millisecond)
 		moments := []time.Time{now.AddDate(0, -2, 0), now.AddDate(0, -1, 0), now.Add(-time.Hour), now.Add(-time.Minute), now.Add(-time.Second), now}
 		neurons, layers := []string{"alice", "bob", "carol"}, []string{"L1", "L2", "L3", "L4", "API"}
 		var rows []string

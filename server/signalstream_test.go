@@ -120,7 +120,7 @@ func TestStreamHeartbeats(t *testing.T) {
 	l := s.listen("?neuron=nobody")
 	began := l.last
 	s.send("one")
-	s.clock.advance(time.Second)
+	s.clock.Advance(time.Second)
 	eventually(t, func() bool {
 		e := <-l.events
 		return e.event == "heartbeat" && e.id != began

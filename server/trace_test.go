@@ -43,10 +43,10 @@ func TestSignalTrace(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
 		id := data[sent](s.ask("POST", "/api/v1/signal", `{"content":"go","layer":"L4"}`).want(200)).SignalID
-		started := s.clock.now()
+		started := s.clock.Now()
 		at := func(after time.Duration) string {
-			s.clock.advance(started.Add(after).Sub(s.clock.now()))
-			return s.clock.now().Format(time.RFC3339Nano)
+			s.clock.Advance(started.Add(after).Sub(s.clock.Now()))
+			return s.clock.Now().Format(time.RFC3339Nano)
 		}
 		// In another order than that of their times.
 		s.ask("POST", "/api/v1/signals", fmt.Sprintf(`{"content":"third","from_neuron":"b","layer_from":"L3","layer_to":"L2","metadata":{"parent_id":%q},"timestamp":%q}`, id, at(3*time.Second))).want(201)
@@ -84,7 +84,7 @@ func TestSignalTrace(t *testing.T) {
 func TestSignalGetImported(t *testing.T) {
 	t.Parallel()
 	onEngines(t, func(t *testing.T, s *harness) {
-		v7 := model.NewIDGenerator(s.clock.now).New()
+		v7 := model.NewIDGenerator(s.clock.Now).New()
 		for _, id := range []uuid.UUID{uuid.MustParse("b0a1b2c3-d4e5-4f60-8a7b-9c0d1e2f3a4b"), model.LegacyID("signal", "sig-1"), v7} {
 			_, err := s.store.SignalInsert(t.Context(), model.SignalInsertParams{
 				ID: id, FromNeuron: "a", ToNeuron: "b", LayerFrom: "L4", LayerTo: "L3", PropagationType: "forward",

@@ -117,9 +117,9 @@ func TestAuditLog(t *testing.T) {
 		admin := bearer(s.login(root).AccessToken)
 		s.ask("DELETE", "/api/v1/neurons/none", "", admin...).problem(404)
 		s.ask("DELETE", neuronPath, "", admin...).want(200)
-		s.clock.advance(time.Second)
-		middle := s.clock.now().UTC().Format(time.RFC3339Nano)
-		s.clock.advance(time.Second)
+		s.clock.Advance(time.Second)
+		middle := s.clock.Now().UTC().Format(time.RFC3339Nano)
+		s.clock.Advance(time.Second)
 		key := s.key(root)
 		get := func(query string) []auditAnswer {
 			t.Helper()

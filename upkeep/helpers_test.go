@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
+	"github.com/hal9-ai/hal9/internal/testenv"
 	"github.com/hal9-ai/hal9/internal/testenv/migrated"
 	"github.com/hal9-ai/hal9/model"
 	"github.com/hal9-ai/hal9/store"
@@ -48,25 +48,8 @@ func onBothEngines(t *testing.T, test func(t *testing.T, open func() model.Store
 	}
 }
 
-// clock is set by the test.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Now().UTC().Truncate(time.Microsecond)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+// newClock stands at this moment, as databases keep it.
+func newClock() *testenv.Clock { return testenv.NewClock(time.Now().UTC().Truncate(time.Microsecond)) }
 
 func newKeeper(t *testing.T, cfg upkeep.Config) *upkeep.Keeper {
 	t.Helper()

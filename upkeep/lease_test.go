@@ -34,7 +34,7 @@ func TestTwoAtOnceDeleteEachRowOnce(t *testing.T) {
 	t.Parallel()
 	onBothEngines(t, func(t *testing.T, open func() model.Store) {
 		c, fast := newClock(), newClock()
-		fast.advance(day)
+		fast.Advance(day)
 		first := open()
 		audit(t, first, repeated(c.Now().Add(-9*day), 300)...)
 		_, total := together(t, c, fast, first, open())
@@ -45,7 +45,7 @@ func TestTwoAtOnceDeleteEachRowOnce(t *testing.T) {
 }
 
 // together runs two keepers at once, and returns how many acted and what they deleted.
-func together(t *testing.T, c1, c2 *clock, st1, st2 model.Store) (acted int, total int64) {
+func together(t *testing.T, c1, c2 *testenv.Clock, st1, st2 model.Store) (acted int, total int64) {
 	t.Helper()
 	keepers := []*upkeep.Keeper{
 		newKeeper(t, upkeep.Config{Store: st1, Holder: "a", Clock: c1.Now, AuditRetention: day, Chunk: 7}),
@@ -85,15 +85,15 @@ func TestDeadServerIsReplaced(t *testing.T) {
 		if !acts(dies) || acts(lives) {
 			t.Fatal("the first server has no lease")
 		}
-		c.advance(2 * time.Minute)
+		c.Advance(2 * time.Minute)
 		if !acts(dies) || acts(lives) {
 			t.Fatal("the lease is not renewed")
 		}
-		c.advance(3*time.Minute - time.Microsecond) // no sign of life since
+		c.Advance(3*time.Minute - time.Microsecond) // no sign of life since
 		if acts(lives) {
 			t.Fatal("taken over before its time")
 		}
-		c.advance(time.Microsecond)
+		c.Advance(time.Microsecond)
 		if !acts(lives) || acts(dies) {
 			t.Fatal("not taken over")
 		}

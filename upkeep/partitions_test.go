@@ -62,7 +62,7 @@ func TestClockPastTheLastPartition(t *testing.T) {
 	t.Parallel()
 	st, c, set := openPostgres(t, migrated.PostgresDatabase(t)), newClock(), metrics.NewSet()
 	signal(t, st, c.Now())
-	c.advance(5 * 365 * day)
+	c.Advance(5 * 365 * day)
 	for range 3 {
 		signal(t, st, c.Now())
 	}
@@ -242,7 +242,7 @@ func TestWarnsWhenFewMonthsLieAhead(t *testing.T) {
 		t.Error("it warns while there are enough")
 	}
 	month := c.Now()
-	c.advance(time.Date(month.Year(), month.Month()+2, 1, 0, 0, 0, 0, time.UTC).Sub(month))
+	c.Advance(time.Date(month.Year(), month.Month()+2, 1, 0, 0, 0, 0, time.UTC).Sub(month))
 	testenv.Eventually(t, "the warning", warned)
 	for _, line := range []string{"hal9_partition_months_ahead 1\n", "hal9_partition_last_run_timestamp_seconds 0\n"} {
 		if !strings.Contains(exposition(set), line) {

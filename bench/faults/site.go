@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hal9-ai/hal9/bench/ledger"
+	"github.com/hal9-ai/hal9/bench/loopback"
 	"github.com/hal9-ai/hal9/internal/testenv/servers"
 )
 
@@ -62,7 +62,7 @@ func open(ctx context.Context, o options, newDatabase func(context.Context, stri
 	if s.db, err = newDatabase(ctx, s.home.Dir()); err != nil {
 		return nil, withMend(err)
 	}
-	if s.address, err = freeAddress(ctx); err != nil {
+	if s.address, err = loopback.FreeAddress(ctx); err != nil {
 		return nil, err
 	}
 	s.ledger, err = ledger.Open(s.file("ledger"))
@@ -259,13 +259,4 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	ln, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return ln.Addr().String(), ln.Close()
 }

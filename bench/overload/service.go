@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hal9-ai/hal9/bench/benchdb"
+	"github.com/hal9-ai/hal9/bench/loopback"
 )
 
 // service is a running server with an empty database, and what asks it.
@@ -59,7 +59,7 @@ func start(ctx context.Context, o options, engine string, pin []string, environ 
 	} else {
 		s.name = "SQLite"
 	}
-	if s.address, err = freeAddress(ctx); err != nil {
+	if s.address, err = loopback.FreeAddress(ctx); err != nil {
 		return s, err
 	}
 	if err := s.launch(o, database, environ); err != nil {
@@ -195,16 +195,4 @@ func (s *service) stop() error {
 		all = append(all, os.RemoveAll(s.folder))
 	}
 	return errors.Join(all...)
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return address, nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hal9-ai/hal9/bench/benchdb"
+	"github.com/hal9-ai/hal9/bench/loopback"
 )
 
 // servers are all servers that are compared, running side by side: who is asked nothing
@@ -90,7 +90,7 @@ func (o options) hal9(ctx context.Context, arguments ...string) error {
 }
 
 func (s *servers) start(ctx context.Context, o options, name, program string, arguments func(string) []string, environ []string) error {
-	address, err := freeAddress(ctx)
+	address, err := loopback.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -136,18 +136,6 @@ func (s *servers) await(ctx context.Context, name, address, log string) error {
 		case <-ctx.Done():
 		}
 	}
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return address, nil
 }
 
 // load runs one side of a measure once.

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/hal9-ai/hal9/bench/loopback"
 )
 
 // process is a program under way.
@@ -29,7 +31,7 @@ func (o options) start(ctx context.Context, folder, program, path string, argume
 	if err != nil {
 		return nil, 0, err
 	}
-	address, err := freeAddress(ctx)
+	address, err := loopback.FreeAddress(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -71,18 +73,6 @@ func answers(ctx context.Context, address, path string) bool {
 	status := make([]byte, len("HTTP/1.1 200"))
 	n, err := conn.Read(status)
 	return err == nil && string(status[:n]) == "HTTP/1.1 200"
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return address, nil
 }
 
 // memory adds what Linux tells of a process's memory.

@@ -98,14 +98,6 @@ func serverInfo(ctx context.Context, cfg *config.Config, m *cacheutil.Manager) m
 	return info
 }
 
-// countedProcesses is a number of other processes in words.
-func countedProcesses(n int) string {
-	if n == 1 {
-		return "1 other process"
-	}
-	return strconv.Itoa(n) + " other processes"
-}
-
 func (s cacheStats) text(w io.Writer) error {
 	server := s.Server
 	if s.Why != "" {
@@ -116,7 +108,7 @@ func (s cacheStats) text(w io.Writer) error {
 		return err //nolint:wrapcheck // print wraps it
 	}
 	if s.Server == "up" {
-		_, _ = fmt.Fprintf(w, "shared with   %s\n", countedProcesses(s.Others))
+		_, _ = fmt.Fprintf(w, "shared with   %s\n", counted(s.Others, "other process"))
 	}
 	for _, name := range []string{"valkey_version", "redis_version", "used_memory_human", "maxmemory_human", "maxmemory_policy", "evicted_keys", "connected_clients"} {
 		if value := s.Info[name]; value != "" {
@@ -228,9 +220,13 @@ func (c *CacheDropCmd) Run(g *Globals) error {
 	})
 }
 
-// counted is a number of things: 1 key, 2 keys.
+// counted is a number of things: 1 key, 2 keys, 2 processes.
 func counted(n int, thing string) string {
-	if n != 1 {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(thing, "s"):
+		thing += "es"
+	default:
 		thing += "s"
 	}
 	return strconv.Itoa(n) + " " + thing

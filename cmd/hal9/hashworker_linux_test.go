@@ -26,7 +26,7 @@ const hashPassword = "correct horse battery"
 // startProgram runs 'hal9 serve' as a process of its own and waits until it serves.
 func startProgram(t *testing.T, database string, environ ...string) (*served, *os.Process) {
 	t.Helper()
-	s := &served{stderr: &output{}}
+	s := &served{stderr: &testenv.Log{}}
 	c := exec.Command(os.Args[0], "serve", "--server-listen", "127.0.0.1:0", "--database-url", database, "--auth-failures-per-account", "100000")
 	c.Env, c.Stderr = append(append(os.Environ(), asProgram+"=1"), environ...), s.stderr
 	if err := c.Start(); err != nil {
@@ -172,7 +172,7 @@ func TestHashProcessCannotStart(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"/nowhere/hal9", "/bin/false"} {
 		ctx, stop := context.WithCancel(t.Context())
-		s := &served{stderr: &output{}, stop: stop, code: make(chan int, 1)}
+		s := &served{stderr: &testenv.Log{}, stop: stop, code: make(chan int, 1)}
 		args := []string{"serve", "--server-listen", "127.0.0.1:0", "--server-drain-delay", "0s", "--database-url", "sqlite://" + filepath.Join(t.TempDir(), "hal9.db")}
 		go func() {
 			s.code <- run(&Globals{Context: ctx, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: s.stderr, Self: program}, args)

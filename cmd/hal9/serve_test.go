@@ -11,35 +11,16 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
-// output is a stream that may be read while it is written.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
 // served is a running 'hal9 serve'.
 type served struct {
 	url    string
-	stderr *output
+	stderr *testenv.Log
 	stop   context.CancelFunc
 	code   chan int
 }
@@ -51,7 +32,7 @@ func startServe(t *testing.T, databaseURL string, args ...string) *served {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(stop)
-	s := &served{stderr: &output{}, stop: stop, code: make(chan int, 1)}
+	s := &served{stderr: &testenv.Log{}, stop: stop, code: make(chan int, 1)}
 	args = append([]string{"serve", "--server-listen", "127.0.0.1:0", "--database-url", databaseURL, "--server-drain-delay", "0s"}, args...)
 	go func() { s.code <- Run(ctx, args, strings.NewReader(""), io.Discard, s.stderr, nil) }()
 	deadline := time.NewTimer(2 * time.Minute)

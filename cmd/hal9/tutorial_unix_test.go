@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hal9-ai/hal9/internal/testenv"
 )
 
 // asProgram in the environment makes the test binary the program itself, so that
@@ -128,7 +130,7 @@ func typeIntoShell(t *testing.T, script, port string) string {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	var shown output
+	var shown testenv.Log
 	cmd.Stdout, cmd.Stderr = &shown, &shown
 	err = cmd.Run()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // nobody, if all went well

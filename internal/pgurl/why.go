@@ -1,17 +1,12 @@
 package pgurl
 
 import (
-	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io"
-	"net"
-	"os"
 	"strings"
-	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/hal9-ai/hal9/internal/netcause"
 )
 
 // Why says in a clause why no connection came about, and what mends it where that is known.
@@ -22,10 +17,14 @@ func Why(err error) string {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return saidNo(pg)
 	}
-	for _, because := range []func(error) string{byName, byNetwork, byCertificate} {
-		if why := because(err); why != "" {
-			return why
-		}
+	switch cause := netcause.Of(err); cause {
+	case "":
+	case netcause.Closed:
+		return string(cause) + " before the server answered: is it PostgreSQL that listens there?"
+	case netcause.UnknownAuthority:
+		return string(cause) + ": name its file by sslrootcert in the URL"
+	default:
+		return string(cause)
 	}
 	if demandsTLS(err) {
 		return "no TLS came about, which the sslmode of the URL demands: set ssl = on in PostgreSQL, " +
@@ -64,48 +63,6 @@ func saidNo(pg *pgconn.PgError) string {
 	default:
 		return "the server refused the connection with SQLSTATE " + pg.Code
 	}
-}
-
-func byName(err error) string {
-	dns, ok := errors.AsType[*net.DNSError](err)
-	switch {
-	case !ok:
-		return ""
-	case dns.IsNotFound:
-		return "no host of this name is known"
-	default:
-		return "the host's name cannot be looked up"
-	}
-}
-
-func byNetwork(err error) string {
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nobody listens there"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return "no way leads there"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), pgconn.Timeout(err):
-		return "nobody answered in time"
-	case errors.Is(err, syscall.ENOENT):
-		return "there is no such socket"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return "the connection was closed before the server answered: is it PostgreSQL that listens there?"
-	default:
-		return ""
-	}
-}
-
-func byCertificate(err error) string {
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return "the server's certificate is for another name than the URL's host"
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "the server's certificate is of an authority that is not known here: name its file by sslrootcert in the URL"
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "the server's certificate is not valid"
-	}
-	return ""
 }
 
 // Pooler tells whether a statement failed because each one, or each transaction, is given

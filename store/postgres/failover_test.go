@@ -1,13 +1,11 @@
 package postgres_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -54,7 +52,7 @@ func TestPromotion(t *testing.T) {
 	execAt(t, r.Primary.URL("postgres"), "CREATE DATABASE hal9")
 	migrate(t, r.Primary.URL("hal9"))
 	url := fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/hal9?sslmode=disable&target_session_attrs=read-write", r.Primary.Port, r.Replica.Port)
-	var log told
+	var log testenv.Log
 	st, err := postgres.Open(t.Context(), postgres.Config{
 		URL: url, ReplicaURLs: []string{r.Replica.URL("hal9"), "postgres://hal9:s3cret@127.0.0.1:1/hal9"}, ReplicaMaxLag: time.Minute,
 		Logger: slog.New(slog.NewJSONHandler(&log, nil)),
@@ -143,22 +141,4 @@ func TestReplicaLagIsTold(t *testing.T) {
 	}
 	execAt(t, r.Replica.URL("postgres"), "SELECT pg_wal_replay_resume()")
 	testenv.Eventually(t, "no lag", func() bool { return replica().Usable && replica().Lag == 0 })
-}
-
-// told is a log that may be read while it is written.
-type told struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *told) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *told) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

@@ -99,24 +99,30 @@ type Set struct {
 	program string
 }
 
-// newSet makes a set without nodes. Its directory belongs to a process that only
-// waits, so that the supervisor removes it whatever happens to us.
+// keptDir makes a directory for several servers. It belongs to a process that only waits,
+// so that the supervisor removes it whatever happens to us.
+func keptDir(ctx context.Context, pattern string) (dir string, owner account, keeper *Server, err error) {
+	if owner, err = findAccount(); err != nil {
+		return "", owner, nil, err
+	}
+	if dir, err = owner.makeDir(pattern); err != nil {
+		return "", owner, nil, err
+	}
+	if keeper, err = supervise(ctx, owner, dir, "TERM", []string{"tail", "-f", "/dev/null"}); err != nil {
+		return "", owner, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, owner, keeper, nil
+}
+
+// newSet makes a set without nodes.
 func newSet(ctx context.Context) (*Set, error) {
 	program, err := FindCache()
 	if err != nil {
 		return nil, err
 	}
-	account, err := findAccount()
+	_, account, keeper, err := keptDir(ctx, "hal9-test-set-")
 	if err != nil {
 		return nil, err
-	}
-	dir, err := account.makeDir("hal9-test-set-")
-	if err != nil {
-		return nil, err
-	}
-	keeper, err := supervise(ctx, account, dir, "TERM", []string{"tail", "-f", "/dev/null"})
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return &Set{keeper: keeper, account: account, program: program}, nil
 }

@@ -134,17 +134,9 @@ func StartReplication(ctx context.Context) (*Replication, error) {
 	if err != nil {
 		return nil, err
 	}
-	account, err := findAccount()
+	dir, _, keeper, err := keptDir(ctx, "hal9-test-replication-")
 	if err != nil {
 		return nil, err
-	}
-	dir, err := account.makeDir("hal9-test-replication-")
-	if err != nil {
-		return nil, err
-	}
-	keeper, err := supervise(ctx, account, dir, "TERM", []string{"tail", "-f", "/dev/null"})
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	r := &Replication{keeper: keeper}
 	if r.Primary, err = startPostgresNode(ctx, bin, filepath.Join(dir, "primary"), 0, Fast); err != nil {
@@ -174,17 +166,9 @@ func StartPostgresNode(ctx context.Context, durability Durability) (n *PostgresN
 	if err != nil {
 		return nil, nil, err
 	}
-	account, err := findAccount()
+	dir, _, keeper, err := keptDir(ctx, "hal9-test-postgres-")
 	if err != nil {
 		return nil, nil, err
-	}
-	dir, err := account.makeDir("hal9-test-postgres-")
-	if err != nil {
-		return nil, nil, err
-	}
-	keeper, err := supervise(ctx, account, dir, "TERM", []string{"tail", "-f", "/dev/null"})
-	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if n, err = startPostgresNode(ctx, bin, filepath.Join(dir, "data"), 0, durability); err != nil {
 		return nil, nil, errors.Join(err, keeper.Stop())
