@@ -39,6 +39,7 @@ type Options struct {
 	afterChunk func() error
 	chunkRows  int
 	listed     int // rows in Report.Refused
+	keptKeys   int // of refused rows, while it catches up
 }
 
 // What Copy refuses. Test with errors.Is.
@@ -77,6 +78,9 @@ func Copy(ctx context.Context, o Options) (report *Report, err error) {
 	began := time.Now()
 	if o.chunkRows == 0 {
 		o.chunkRows = chunkRows
+	}
+	if o.keptKeys == 0 {
+		o.keptKeys = keptKeys
 	}
 	if o.listed == 0 {
 		o.listed = mostRefused

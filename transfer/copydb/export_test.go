@@ -6,6 +6,12 @@ func WithChunks(o Options, rows int, after func() error) Options {
 	return o
 }
 
+// WithKeptKeys bounds how many keys of refused rows are kept.
+func WithKeptKeys(o Options, keys int) Options {
+	o.keptKeys = keys
+	return o
+}
+
 // WithListed bounds how many refused rows a report lists.
 func WithListed(o Options, rows int) Options {
 	o.listed = rows

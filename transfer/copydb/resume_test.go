@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -140,6 +141,47 @@ func TestCopyReportsRefusedRows(t *testing.T) {
 		if n := int64(want[table.Table]); table.Refused != n || table.Missing != n || table.Equal != table.SourceRows-n || table.Extra+table.Different != 0 {
 			t.Errorf("%+v", table)
 		}
+	}
+}
+
+// TestCatchUpWithExchangedValues: rows that exchange a unique value, each of which is refused
+// as long as the others have theirs, are brought over, however few keys of them are kept;
+// what is refused for good is named.
+func TestCatchUpWithExchangedValues(t *testing.T) {
+	t.Parallel()
+	for _, kept := range []int{1, 2, 1000} {
+		t.Run(strconv.Itoa(kept), func(t *testing.T) {
+			t.Parallel()
+			from, to := newDatabase(t, "sqlite"), newDatabase(t, "postgres")
+			fill(t, from, 100)
+			interrupted := errors.New("interrupted")
+			chunks := 0
+			_, err := copydb.Copy(t.Context(), copydb.WithChunks(options(from, to), 20, func() error {
+				if chunks++; chunks == 15 { // in the signals, when the users are there
+					return interrupted
+				}
+				return nil
+			}))
+			if !errors.Is(err, interrupted) {
+				t.Fatalf("it was not interrupted: %v", err)
+			}
+			alter(t, from,
+				"UPDATE users SET username = 'was-' || username, version = version + 1000",
+				"UPDATE users SET username = 'user-' || ((substr(username, 10) + 1) % 5)",
+				"UPDATE users SET password_hash = 'a' || char(0) || 'b' WHERE username = 'user-3'",
+			)
+			report, err := copydb.Copy(t.Context(), copydb.WithKeptKeys(options(from, to), kept))
+			must(t, err)
+			refused := map[string]int64{"users": 1, "sessions": 1, "refresh_tokens": 1, "api_keys": 1, "legacy_details": 1}
+			for _, table := range report.Tables {
+				if n := refused[table.Table]; table.Refused != n || table.Missing != n || table.Equal != table.SourceRows-n || table.Extra+table.Different != 0 {
+					t.Errorf("%+v", table)
+				}
+				if table.Table == "users" && table.Changed != 5 {
+					t.Errorf("of the users %d were caught up with", table.Changed)
+				}
+			}
+		})
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 // syncRows is how many keys are compared at a time.
 const syncRows = 20_000
 
+// keptKeys is how many keys of refused rows are kept.
+const keptKeys = 20_000
+
 // sync makes the target's table what the source's is at this moment, where it was
 // copied before: by versions where rows have them, by keys alone where rows never
 // change, and of signals only the days whose counts differ. Of a source that is written
@@ -29,13 +32,31 @@ func (c *copier) sync(ctx context.Context, t *Table, final bool) error {
 	default:
 		s.columns = t.all()
 	}
-	if t.month < 0 {
-		if err := s.run(ctx, query{table: t}); err != nil {
-			return err
-		}
-		return s.end(ctx)
+	if err := s.pass(ctx); err != nil {
+		return err
 	}
-	return s.byDays(ctx)
+	if !s.crowd {
+		return s.settleRefused(ctx)
+	}
+	if err := s.giveWay(ctx); err != nil {
+		return err
+	}
+	s.again = true
+	return s.pass(ctx)
+}
+
+// pass goes over the table once.
+func (s *syncer) pass(ctx context.Context) error {
+	var err error
+	if s.t.month < 0 {
+		err = s.run(ctx, query{table: s.t})
+	} else {
+		err = s.byDays(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return s.write(ctx)
 }
 
 // byDays compares those days of which the two hold different numbers of rows.
@@ -70,18 +91,10 @@ func (s *syncer) byDays(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.end(ctx)
+	return nil
 }
 
-// end writes what is left.
-func (s *syncer) end(ctx context.Context) error {
-	if err := s.write(ctx); err != nil {
-		return err
-	}
-	return s.settleRefused(ctx)
-}
-
-// syncer is one pass over a table.
+// syncer catches up with a table.
 type syncer struct {
 	*copier
 
@@ -96,6 +109,8 @@ type syncer struct {
 	gone    []Row // keys of rows to be deleted
 	before  Row   // the source's key before the first one wanted, or nil
 	refused []Row // keys of rows that could not be stored at once
+	crowd   bool  // more of them came than are kept
+	again   bool  // the table is gone over a second time because of it
 }
 
 // keyOf returns the key of a row as it is read here.
@@ -248,16 +263,28 @@ func (s *syncer) write(ctx context.Context) error {
 			}
 		}
 		refused, err := place(ctx, s.target, s.rows, func(rows []Row) error { return s.target.upsert(ctx, s.t, rows) })
+		if err != nil {
+			return err
+		}
+		if s.again {
+			return s.noteRefused(ctx, refused)
+		}
 		for _, r := range refused {
 			s.refused = append(s.refused, slices.Clone(s.t.keyOf(r.row)))
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("catch up with %s: %w", s.t.Name, err)
 	}
-	s.changed(s.t, int64(len(s.rows)+len(s.gone)))
+	if !s.again { // else they were counted before
+		s.changed(s.t, int64(len(s.rows)+len(s.gone)))
+	}
 	s.rows, s.gone, s.size = nil, nil, 0
+	if len(s.refused) > s.options.keptKeys {
+		s.crowd = true
+		return s.giveWay(ctx)
+	}
 	return nil
 }
 
@@ -322,16 +349,15 @@ func (s *syncer) take(r Row) error {
 // settleRefused tries rows again that stood in each other's way: two that exchanged a
 // unique value can only be stored when neither is there. What hung on them is
 // deleted with them and comes again when its own table is caught up with. Between the two
-// only their keys are kept: a target may refuse all that there is.
+// only their keys are kept. Where they are more than keptKeys, as of a target that refuses
+// all there is, not even these: they give way, and the table is gone over again.
 func (s *syncer) settleRefused(ctx context.Context) error {
 	if len(s.refused) == 0 {
 		return nil
 	}
 	err := inTx(ctx, s.target, func() error {
-		for keys := range slices.Chunk(s.refused, syncRows) {
-			if err := s.target.remove(ctx, s.t, keys); err != nil {
-				return err
-			}
+		if err := s.removeRefused(ctx); err != nil {
+			return err
 		}
 		for _, key := range s.refused {
 			// One that is gone by now is as it should be.
@@ -353,12 +379,38 @@ func (s *syncer) settleRefused(ctx context.Context) error {
 	return nil
 }
 
+// giveWay takes the rows that were refused out of the target, so that none stands in the
+// way of another, and forgets them.
+func (s *syncer) giveWay(ctx context.Context) error {
+	if err := inTx(ctx, s.target, func() error { return s.removeRefused(ctx) }); err != nil {
+		return fmt.Errorf("catch up with %s: %w", s.t.Name, err)
+	}
+	s.refused = nil
+	return nil
+}
+
+func (s *syncer) removeRefused(ctx context.Context) error {
+	for keys := range slices.Chunk(s.refused, syncRows) {
+		if err := s.target.remove(ctx, s.t, keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // insertAgain stores the rows at hand, and notes those that the target still refuses.
 func (s *syncer) insertAgain(ctx context.Context) error {
 	refused, err := place(ctx, s.target, s.rows, func(rows []Row) error { return s.target.insert(ctx, s.t, rows) })
 	s.rows, s.size = nil, 0
-	if err != nil || !s.final {
+	if err != nil {
 		return err
+	}
+	return s.noteRefused(ctx, refused)
+}
+
+func (s *syncer) noteRefused(ctx context.Context, refused []refusal) error {
+	if !s.final {
+		return nil
 	}
 	for _, r := range refused {
 		if err := s.notes.refuse(ctx, s.t, s.t.keyOf(r.row), r.reason); err != nil {
