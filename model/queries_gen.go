@@ -85,8 +85,8 @@ type DatabaseEpochQueries interface {
 
 // IdempotencyKeyQueries are the queries of idempotency_keys.sql.
 type IdempotencyKeyQueries interface {
-	// IdempotencyKeyClaim takes a key for a request, or takes it over when it has expired
-	// or when whoever held it for the same request let it go or ran out of time. The
+	// IdempotencyKeyClaim takes a key for a request, or takes it over when whoever held it
+	// is done, let it go or ran out of time, and it has expired or the request is the same. The
 	// holder is the claim's own new id; a seed that differs from it says that somebody
 	// held the key before, for the same request. ErrNotFound says that the key is
 	// another's, or done: read it by IdempotencyKeyGet.
@@ -102,7 +102,7 @@ type IdempotencyKeyQueries interface {
 	// IdempotencyKeyDelete forgets a key whose request had no effect.
 	IdempotencyKeyDelete(ctx context.Context, arg IdempotencyKeyDeleteParams) (int64, error)
 	// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
-	// moment.
+	// moment, but for those that were held then.
 	IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error)
 }
 

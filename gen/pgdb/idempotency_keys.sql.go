@@ -23,8 +23,8 @@ SET fingerprint = excluded.fingerprint,
     created_at = CASE WHEN idempotency_keys.expires_at <= excluded.created_at THEN excluded.created_at ELSE idempotency_keys.created_at END,
     locked_until = excluded.locked_until,
     expires_at = CASE WHEN idempotency_keys.expires_at <= excluded.created_at THEN excluded.expires_at ELSE idempotency_keys.expires_at END
-WHERE idempotency_keys.expires_at <= excluded.created_at
-   OR idempotency_keys.status IS NULL AND idempotency_keys.locked_until <= excluded.created_at AND idempotency_keys.fingerprint = excluded.fingerprint
+WHERE (idempotency_keys.expires_at <= excluded.created_at OR idempotency_keys.status IS NULL AND idempotency_keys.fingerprint = excluded.fingerprint)
+  AND (idempotency_keys.status IS NOT NULL OR idempotency_keys.locked_until <= excluded.created_at)
 RETURNING id, fingerprint, seed, holder, status, headers, body, created_at, locked_until, expires_at
 `
 
@@ -37,8 +37,8 @@ type IdempotencyKeyClaimParams struct {
 	ExpiresAt   time.Time
 }
 
-// IdempotencyKeyClaim takes a key for a request, or takes it over when it has expired
-// or when whoever held it for the same request let it go or ran out of time. The
+// IdempotencyKeyClaim takes a key for a request, or takes it over when whoever held it
+// is done, let it go or ran out of time, and it has expired or the request is the same. The
 // holder is the claim's own new id; a seed that differs from it says that somebody
 // held the key before, for the same request. ErrNotFound says that the key is
 // another's, or done: read it by IdempotencyKeyGet.
@@ -91,7 +91,7 @@ DELETE FROM idempotency_keys
 WHERE id IN (
     SELECT k.id
     FROM idempotency_keys AS k
-    WHERE k.expires_at < $1
+    WHERE k.expires_at < $1 AND (k.status IS NOT NULL OR k.locked_until < $1)
     ORDER BY k.expires_at, k.id
     LIMIT $2::bigint
 )
@@ -103,7 +103,7 @@ type IdempotencyKeyDeleteExpiredParams struct {
 }
 
 // IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
-// moment.
+// moment, but for those that were held then.
 func (q *Queries) IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error) {
 	result, err := q.db.Exec(ctx, idempotencyKeyDeleteExpired, arg.ExpiredBefore, arg.PageLimit)
 	if err != nil {

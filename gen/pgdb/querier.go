@@ -61,8 +61,8 @@ type Querier interface {
 	DatabaseEpochBump(ctx context.Context, arg DatabaseEpochBumpParams) (int64, error)
 	// DatabaseEpochGet returns the epoch that every cache key bears.
 	DatabaseEpochGet(ctx context.Context) (int64, error)
-	// IdempotencyKeyClaim takes a key for a request, or takes it over when it has expired
-	// or when whoever held it for the same request let it go or ran out of time. The
+	// IdempotencyKeyClaim takes a key for a request, or takes it over when whoever held it
+	// is done, let it go or ran out of time, and it has expired or the request is the same. The
 	// holder is the claim's own new id; a seed that differs from it says that somebody
 	// held the key before, for the same request. ErrNotFound says that the key is
 	// another's, or done: read it by IdempotencyKeyGet.
@@ -70,7 +70,7 @@ type Querier interface {
 	// IdempotencyKeyDelete forgets a key whose request had no effect.
 	IdempotencyKeyDelete(ctx context.Context, arg IdempotencyKeyDeleteParams) (int64, error)
 	// IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
-	// moment.
+	// moment, but for those that were held then.
 	IdempotencyKeyDeleteExpired(ctx context.Context, arg IdempotencyKeyDeleteExpiredParams) (int64, error)
 	// IdempotencyKeyFinish keeps the answer of a request whose effect is committed, or
 	// commits with this. 0 rows say that the holder has lost the key to another one.

@@ -67,6 +67,34 @@ func testIdempotencyKeys(t *testing.T, b *bench) {
 	key(b.IdempotencyKeyGet(ctx, model.IdempotencyKeyGetParams{ID: "e"}))
 }
 
+// testIdempotencyKeyHeldAtItsExpiry: a key that expires while somebody works on its request is
+// his until he is done or his time is over.
+func testIdempotencyKeyHeldAtItsExpiry(t *testing.T, b *bench) {
+	ctx := ctxOf(t)
+	key := must[model.IdempotencyKey](t)
+	rows := must[int64](t)
+	expiry := b.now.Add(time.Hour)
+	claim := func(fingerprint string, at time.Time) model.IdempotencyKeyClaimParams {
+		return model.IdempotencyKeyClaimParams{
+			ID: "k", Fingerprint: fingerprint, Holder: b.id(),
+			CreatedAt: at, LockedUntil: at.Add(time.Minute), ExpiresAt: at.Add(time.Hour),
+		}
+	}
+	first := key(b.IdempotencyKeyClaim(ctx, claim("f", b.now)))
+	again := key(b.IdempotencyKeyClaim(ctx, claim("f", expiry.Add(-30*time.Second))))
+	equal(t, "the seed of the second try", again.Seed, first.Seed)
+	for _, fingerprint := range []string{"f", "other"} {
+		if _, err := b.IdempotencyKeyClaim(ctx, claim(fingerprint, expiry.Add(29*time.Second))); !errors.Is(err, model.ErrNotFound) {
+			t.Errorf("taken from who works on it: %v", err)
+		}
+	}
+	equal(t, "forgotten while it is held", rows(b.IdempotencyKeyDeleteExpired(ctx, model.IdempotencyKeyDeleteExpiredParams{
+		ExpiredBefore: expiry.Add(29 * time.Second), PageLimit: 10,
+	})), 0)
+	fresh := key(b.IdempotencyKeyClaim(ctx, claim("other", expiry.Add(30*time.Second))))
+	equal(t, "a new seed after expiry", fresh.Seed, fresh.Holder)
+}
+
 // testIfVersion holds writes with a condition to the version that they name.
 func testIfVersion(t *testing.T, b *bench) {
 	ctx := ctxOf(t)

@@ -56,6 +56,7 @@ func Run(t *testing.T, open Opener, only ...string) {
 		{"DatabaseEpoch", testDatabaseEpoch},
 		{"UpkeepLease", testUpkeepLease},
 		{"IdempotencyKeys", testIdempotencyKeys},
+		{"IdempotencyKeyHeldAtItsExpiry", testIdempotencyKeyHeldAtItsExpiry},
 		{"IfVersion", testIfVersion},
 		{"Times", testTimes},
 		{"TextOrder", testTextOrder},

@@ -1,6 +1,6 @@
 -- name: IdempotencyKeyClaim :one
--- IdempotencyKeyClaim takes a key for a request, or takes it over when it has expired
--- or when whoever held it for the same request let it go or ran out of time. The
+-- IdempotencyKeyClaim takes a key for a request, or takes it over when whoever held it
+-- is done, let it go or ran out of time, and it has expired or the request is the same. The
 -- holder is the claim's own new id; a seed that differs from it says that somebody
 -- held the key before, for the same request. ErrNotFound says that the key is
 -- another's, or done: read it by IdempotencyKeyGet.
@@ -13,8 +13,8 @@ SET fingerprint = excluded.fingerprint,
     created_at = CASE WHEN idempotency_keys.expires_at <= excluded.created_at THEN excluded.created_at ELSE idempotency_keys.created_at END,
     locked_until = excluded.locked_until,
     expires_at = CASE WHEN idempotency_keys.expires_at <= excluded.created_at THEN excluded.expires_at ELSE idempotency_keys.expires_at END
-WHERE idempotency_keys.expires_at <= excluded.created_at
-   OR idempotency_keys.status IS NULL AND idempotency_keys.locked_until <= excluded.created_at AND idempotency_keys.fingerprint = excluded.fingerprint
+WHERE (idempotency_keys.expires_at <= excluded.created_at OR idempotency_keys.status IS NULL AND idempotency_keys.fingerprint = excluded.fingerprint)
+  AND (idempotency_keys.status IS NOT NULL OR idempotency_keys.locked_until <= excluded.created_at)
 RETURNING id, fingerprint, seed, holder, status, headers, body, created_at, locked_until, expires_at;
 
 -- name: IdempotencyKeyGet :one
@@ -44,12 +44,12 @@ WHERE id = @id AND holder = @holder AND status IS NULL;
 
 -- name: IdempotencyKeyDeleteExpired :execrows
 -- IdempotencyKeyDeleteExpired removes up to page_limit keys that expired before the given
--- moment.
+-- moment, but for those that were held then.
 DELETE FROM idempotency_keys
 WHERE id IN (
     SELECT k.id
     FROM idempotency_keys AS k
-    WHERE k.expires_at < @expired_before
+    WHERE k.expires_at < @expired_before AND (k.status IS NOT NULL OR k.locked_until < @expired_before)
     ORDER BY k.expires_at, k.id
     LIMIT @page_limit::bigint
 );

@@ -8,8 +8,8 @@ SET fingerprint = excluded.fingerprint,
     created_at = CASE WHEN idempotency_keys.expires_at <= excluded.created_at THEN excluded.created_at ELSE idempotency_keys.created_at END,
     locked_until = excluded.locked_until,
     expires_at = CASE WHEN idempotency_keys.expires_at <= excluded.created_at THEN excluded.expires_at ELSE idempotency_keys.expires_at END
-WHERE idempotency_keys.expires_at <= excluded.created_at
-   OR idempotency_keys.status IS NULL AND idempotency_keys.locked_until <= excluded.created_at AND idempotency_keys.fingerprint = excluded.fingerprint
+WHERE (idempotency_keys.expires_at <= excluded.created_at OR idempotency_keys.status IS NULL AND idempotency_keys.fingerprint = excluded.fingerprint)
+  AND (idempotency_keys.status IS NOT NULL OR idempotency_keys.locked_until <= excluded.created_at)
 RETURNING id, fingerprint, seed, holder, status, headers, body, created_at, locked_until, expires_at;
 
 -- name: IdempotencyKeyGet :one
@@ -36,7 +36,7 @@ DELETE FROM idempotency_keys
 WHERE id IN (
     SELECT k.id
     FROM idempotency_keys AS k
-    WHERE k.expires_at < @expired_before
+    WHERE k.expires_at < @expired_before AND (k.status IS NOT NULL OR k.locked_until < @expired_before)
     ORDER BY k.expires_at, k.id
     LIMIT @page_limit
 );
