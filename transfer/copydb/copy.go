@@ -418,7 +418,8 @@ func (c *copier) complete(ctx context.Context, counter, epoch int64) error {
 	if err := c.tellRefused(ctx); err != nil {
 		return err
 	}
-	return inTx(ctx, c.target, func() error {
+	var ended struct{ epoch, version int64 }
+	err = inTx(ctx, c.target, func() error {
 		now := time.Now()
 		if !c.options.Follow {
 			// The source went on, or went on once: its clients know versions above these.
@@ -436,22 +437,23 @@ func (c *copier) complete(ctx context.Context, counter, epoch int64) error {
 			moment = now.UTC().Format("2006-01-02 15:04:05.000000Z07:00")
 		}
 		// Beyond the epochs of both: caches of the source may be the target's.
-		c.report.Epoch = max(own+1, epoch+1, now.Unix())
-		if err := c.target.exec(ctx, "UPDATE database_epoch SET epoch = "+strconv.FormatInt(c.report.Epoch, 10)+", updated_at = ? WHERE id = 1", moment); err != nil {
+		ended.epoch = max(own+1, epoch+1, now.Unix())
+		if err := c.target.exec(ctx, "UPDATE database_epoch SET epoch = "+strconv.FormatInt(ended.epoch, 10)+", updated_at = ? WHERE id = 1", moment); err != nil {
 			return err
 		}
-		if c.report.Version, err = c.target.versionCounter(ctx); err != nil {
+		if ended.version, err = c.target.versionCounter(ctx); err != nil {
 			return err
 		}
 		if err := c.notes.drop(ctx); err != nil {
 			return err
 		}
-		if err := c.target.unshield(ctx, fencedTables(c.tables)); err != nil {
-			return err
-		}
-		c.report.Complete = true
-		return nil
+		return c.target.unshield(ctx, fencedTables(c.tables))
 	})
+	if err != nil {
+		return err
+	}
+	c.report.Epoch, c.report.Version, c.report.Complete = ended.epoch, ended.version, true
+	return nil
 }
 
 // tellRefused lists the first rows that were refused in the report, and hands out all.

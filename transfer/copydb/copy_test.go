@@ -38,6 +38,23 @@ func TestCopyThereAndBack(t *testing.T) {
 	}
 }
 
+// TestCopyThatIsNotCommitted: a copy is complete when its last transaction is, and not before.
+func TestCopyThatIsNotCommitted(t *testing.T) {
+	t.Parallel()
+	from, to := newDatabase(t, "sqlite"), newDatabase(t, "postgres")
+	fill(t, from, 3)
+	execOn(t, to, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$`)
+	execOn(t, to, "CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON database_epoch DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()")
+	report, err := copydb.Copy(t.Context(), options(from, to))
+	if err == nil || !strings.Contains(err.Error(), "refused") || report.Complete || report.Epoch != 0 {
+		t.Errorf("complete: %v, epoch %d, %v", report.Complete, report.Epoch, err)
+	}
+	execOn(t, to, "DROP TRIGGER refuse ON database_epoch")
+	if report := copyAll(t, options(from, to)); !report.Complete || !report.Resumed {
+		t.Errorf("complete: %v, resumed: %v", report.Complete, report.Resumed)
+	}
+}
+
 // marks returns a database's epoch, and the version that it gives next.
 func marks(t *testing.T, st model.Store) (epoch, version int64) {
 	t.Helper()
