@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,6 +90,37 @@ func TestIdempotencyKeyTakenOver(t *testing.T) {
 				t.Errorf("first %s\nthen %s", first.body, again.body)
 			}
 			if n := count(s, path); n != 1 {
+				t.Errorf("%d memories", n)
+			}
+		})
+	}
+}
+
+// A key whose time ends while its request is under way stays that request's.
+func TestIdempotencyKeyHeldAtItsExpiry(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{sqliteEngine, postgresEngine} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			h := &holding{reached: make(chan struct{}), release: make(chan struct{})}
+			s := newServer(t, engine, func(d *server.Deps) {
+				h.Store, d.Store = d.Store, h
+				d.Config.IdempotencyTTL = time.Second
+			})
+			const path, body = "/api/v1/memories", `{"neuron_id":"n","content":"x"}`
+			h.armed.Store(true)
+			release := sync.OnceFunc(func() { close(h.release) })
+			t.Cleanup(release) // also where what follows fails
+			slow := make(chan response, 1)
+			go func() { slow <- s.ask("POST", path, body, keyHeader, "k") }()
+			<-h.reached
+			s.clock.Advance(2 * time.Second)
+			s.ask("POST", path, body, keyHeader, "k").problem(409, "under way")
+			release()
+			(<-slow).want(201)
+			// Done and expired, it is forgotten.
+			s.ask("POST", path, body, keyHeader, "k").want(201)
+			if n := count(s, path); n != 2 {
 				t.Errorf("%d memories", n)
 			}
 		})

@@ -306,6 +306,11 @@ func faults() []mutation {
 			[]string{"server.TestIdempotencyAtOnce"},
 		},
 		{
+			"a key that expires is taken from the request that holds it", "gen/sqlitedb/idempotency_keys.sql.go",
+			"  AND (idempotency_keys.status IS NOT NULL OR idempotency_keys.locked_until <= excluded.created_at)\n", "",
+			[]string{"server.TestIdempotencyKeyHeldAtItsExpiry"},
+		},
+		{
 			"the same signal is stored again", "ingest/group.go",
 			"\t\toutcomes[n].result = Duplicate\n", "\t\toutcomes[n].result = Stored\n",
 			[]string{"ingest.TestSubmitTheSameAtOnce", "server.TestSignalConcurrentResubmission"},
