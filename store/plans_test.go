@@ -102,6 +102,10 @@ func planValue(name string) string {
 		return `["fox7 word"]`
 	case name == "Ids":
 		return `["` + planID + `"]`
+	case strings.HasPrefix(name, "Is"):
+		return "true"
+	case strings.HasSuffix(name, "Version"):
+		return "1"
 	case strings.HasSuffix(name, "Hashes"), name == "Usernames", name == "Emails":
 		return `["n7"]`
 	default:

@@ -143,7 +143,7 @@ func afterAPIKeyDelete(c *changes, row *model.APIKey) {
 	if row == nil {
 		return
 	}
-	stale(c, c.s.apiKey, keyApiKey(row.KeyHash), row.Version+1)
+	stale(c, c.s.apiKey, keyApiKey(row.KeyHash), row.Version)
 }
 
 // APIKeyDeleteByUser answers model.Queries, and drops what it makes stale.
@@ -172,7 +172,7 @@ func (t *Tx) APIKeyDeleteByUser(ctx context.Context, arg model.APIKeyDeleteByUse
 func afterAPIKeyDeleteByUser(c *changes, rows []model.APIKeyDeleteByUserRow) {
 	for i := range rows {
 		row := &rows[i]
-		stale(c, c.s.apiKey, keyApiKey(row.KeyHash), row.Version+1)
+		stale(c, c.s.apiKey, keyApiKey(row.KeyHash), row.Version)
 	}
 }
 

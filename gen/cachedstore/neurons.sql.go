@@ -274,8 +274,8 @@ func afterNeuronDelete(c *changes, arg *model.NeuronDeleteParams, row *model.Neu
 	if row == nil {
 		return
 	}
-	stale(c, c.s.neuron, keyNeuron(row.ID), row.Version+1)
-	stale(c, c.s.neuronState, keyNeuronState(row.ID), row.Version+1)
+	stale(c, c.s.neuron, keyNeuron(row.ID), row.Version)
+	stale(c, c.s.neuronState, keyNeuronState(row.ID), row.Version)
 	stale(c, c.s.neuronMetrics, keyNeuronMetrics(row.ID), 0)
 }
 

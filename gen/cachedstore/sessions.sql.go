@@ -130,7 +130,7 @@ func afterSessionDelete(c *changes, arg *model.SessionDeleteParams, row *model.S
 	if row == nil {
 		return
 	}
-	stale(c, c.s.session, keySession(row.TokenHash), row.Version+1)
+	stale(c, c.s.session, keySession(row.TokenHash), row.Version)
 	stale(c, c.s.userSessions, keyUserSessions(row.UserID), 0)
 }
 
@@ -161,7 +161,7 @@ func afterSessionDeleteByUser(c *changes, arg *model.SessionDeleteByUserParams, 
 	stale(c, c.s.userSessions, keyUserSessions(arg.UserID), 0)
 	for i := range rows {
 		row := &rows[i]
-		stale(c, c.s.session, keySession(row.TokenHash), row.Version+1)
+		stale(c, c.s.session, keySession(row.TokenHash), row.Version)
 	}
 }
 
@@ -191,7 +191,7 @@ func (t *Tx) SessionDeleteExpired(ctx context.Context, arg model.SessionDeleteEx
 func afterSessionDeleteExpired(c *changes, rows []model.SessionDeleteExpiredRow) {
 	for i := range rows {
 		row := &rows[i]
-		stale(c, c.s.session, keySession(row.TokenHash), row.Version+1)
+		stale(c, c.s.session, keySession(row.TokenHash), row.Version)
 		stale(c, c.s.userSessions, keyUserSessions(row.UserID), 0)
 	}
 }

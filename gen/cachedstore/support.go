@@ -119,8 +119,8 @@ func (c *changes) note(key string, next change) {
 	c.keys[key] = next
 }
 
-// stale notes that a key's entry is wrong from the given version of its row on, 0 if
-// that is unknown.
+// stale notes that a key's entry is wrong up to the given version of its row, 0 if that is
+// unknown.
 func stale[T any](c *changes, in *cacheutil.Cache[T], key string, version int64) {
 	c.note(key, change{version: version, drop: func(ctx context.Context, version int64) { in.Invalidate(ctx, key, version) }})
 }

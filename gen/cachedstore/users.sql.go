@@ -250,6 +250,6 @@ func afterUserDelete(c *changes, arg *model.UserDeleteParams, row *model.UserDel
 	if row == nil {
 		return
 	}
-	stale(c, c.s.user, keyUser(row.ID), row.Version+1)
+	stale(c, c.s.user, keyUser(row.ID), row.Version)
 	stale(c, c.s.userSessions, keyUserSessions(row.ID), 0)
 }

@@ -262,7 +262,7 @@ func (c *Config) checkCache(faulty map[string]bool) Errors {
 func (c Cache) Entity(name string) CacheEntity {
 	e, ok := c.Entities.byName(name)
 	if !ok {
-		panic("config: no cached entity is called " + name)
+		panic("config: no cached entity is called " + name + ": CacheEntities and entityTable list them, and lack what queries/ caches under that name")
 	}
 	if e.TTL == 0 {
 		e.TTL = c.DefaultTTL

@@ -20,6 +20,9 @@ func repository(t *testing.T, fixture string) string {
 	}
 	dir := t.TempDir()
 	write(t, dir, "go.mod", "module example.test/fixture\n")
+	if err := os.CopyFS(filepath.Join(dir, "schema"), os.DirFS(filepath.Join("gen", "testdata", "schema"))); err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range archive.Files {
 		if !strings.HasPrefix(f.Name, "want/") {
 			write(t, dir, f.Name, string(f.Data))

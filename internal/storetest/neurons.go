@@ -117,6 +117,20 @@ func testNeuronActivity(t *testing.T, b *bench) {
 	wantError(t, err, model.ErrNotFound, "neuron_activity", "")
 }
 
+// testNeuronAgain: a neuron that is made anew is there, also where somebody asked for it
+// while it was gone.
+func testNeuronAgain(t *testing.T, b *bench) {
+	ctx := ctxOf(t)
+	get := model.NeuronGetParams{ID: "again"}
+	for range 2 {
+		made := must[model.Neuron](t)(b.NeuronInsert(ctx, b.neuron("again")))
+		equal(t, "made", must[model.Neuron](t)(b.NeuronGet(ctx, get)).Version, made.Version)
+		must[model.NeuronDeleteRow](t)(b.NeuronDelete(ctx, model.NeuronDeleteParams{ID: "again"}))
+		_, err := b.NeuronGet(ctx, get)
+		wantError(t, err, model.ErrNotFound, "neuron", "")
+	}
+}
+
 func testNeuronListPages(t *testing.T, b *bench) {
 	ctx := ctxOf(t)
 	for i := range 25 {

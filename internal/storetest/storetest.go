@@ -30,6 +30,7 @@ func Run(t *testing.T, open Opener, only ...string) {
 		{"Neurons", testNeurons},
 		{"NeuronStates", testNeuronStates},
 		{"NeuronActivity", testNeuronActivity},
+		{"NeuronAgain", testNeuronAgain},
 		{"NeuronListPages", testNeuronListPages},
 		{"Users", testUsers},
 		{"Sessions", testSessions},

@@ -166,17 +166,13 @@ func (w *staleWrite) versions(c *cache) bool {
 	return true
 }
 
-// versionExpr is the version from which on a key is stale: that of the row, and of a
-// deleted one the next, since its own may be in the cache.
+// versionExpr is the version up to which a key is stale: that of the row, the last one of a
+// row that was deleted. The next number may be that of a row that is made in its place.
 func (w *staleWrite) versionExpr() string {
-	v := w.version
-	if v == "row" {
-		v = "*row"
+	if w.version == "row" {
+		return "*row"
 	}
-	if w.deletes {
-		v += "+1"
-	}
-	return v
+	return w.version
 }
 
 // cells are the expressions of columns, of a single one by its pointer.

@@ -29,9 +29,11 @@ func Generate(root fs.FS) (Output, diag.List, error) {
 			if s.sound {
 				checkNulls(in, s, &problems)
 				checkOrder(in, s, &problems)
+				checkVersions(in, s, &problems)
 			}
 		}
 	}
+	checkUnversioned(in, &problems)
 	pairs := pairUp(in, &problems)
 	for _, p := range pairs {
 		before := len(problems)

@@ -20,6 +20,7 @@ type follows struct {
 	how      string // in words, as in `ON DELETE CASCADE`
 	deletes  bool   // it takes rows of to away
 	onDelete bool   // it follows a deletion; otherwise any change
+	after    string // of SQLite's triggers, INSERT, UPDATE or DELETE
 	at       diag.Place
 }
 
@@ -198,11 +199,13 @@ func references(file string, line int, child, parent string, tokens []sqltext.To
 
 // trigger reads a trigger of SQLite, whose word TRIGGER stands at i, to its END.
 func trigger(e sqltext.Engine, file string, tokens []sqltext.Token, i int) (out []follows, end int) {
-	table, begin := "", -1
+	table, event, begin := "", "", -1
 	depth := 0
 	for end = i; end < len(tokens); end++ {
 		t := tokens[end]
 		switch {
+		case t.IsAny("INSERT", "UPDATE", "DELETE") && table == "":
+			event = strings.ToUpper(t.Text)
 		case t.Is("ON") && table == "":
 			table, _ = tableName(e, tokens, end+1)
 		case t.Is("BEGIN"):
@@ -218,7 +221,7 @@ func trigger(e sqltext.Engine, file string, tokens []sqltext.Token, i int) (out 
 					continue
 				}
 				out = append(out, follows{
-					from: table, to: to, how: "a trigger", deletes: slices.Contains(usage.Deletes, to),
+					from: table, to: to, how: "a trigger", deletes: slices.Contains(usage.Deletes, to), after: event,
 					at: diag.Place{File: file, Line: tokens[i].Line},
 				})
 			}

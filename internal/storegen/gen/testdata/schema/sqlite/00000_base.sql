@@ -25,3 +25,7 @@ CREATE TABLE api_keys (
     tags    TEXT_LIST NOT NULL
 );
 CREATE TABLE row_version (value INTEGER NOT NULL);
+CREATE TRIGGER neurons_version_insert AFTER INSERT ON neurons
+BEGIN
+    UPDATE row_version SET value = max(value, NEW.version);
+END;
