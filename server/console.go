@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -55,12 +56,24 @@ func (s *Server) registerConsole() error {
 		return err
 	}
 	for route, file := range files {
+		if route == consolePath && s.cfg.AuthMode == AuthRequired {
+			file = contentOf(askingFirst(file))
+		}
 		kind := contentTypeOf(path.Ext(route))
 		s.handle(http.MethodGet, route, public(), s.staticFile(file, kind, consolePolicy))
 	}
 	// Who types the address alone is a person: programs know a route.
 	s.handle(http.MethodGet, "/", public(), func(c *gin.Context) { c.Redirect(http.StatusSeeOther, consolePath) })
 	return nil
+}
+
+// askingFirst is the page that asks who is there before it asks for anything else, which would
+// be refused: it is told so by its markup, or it could find out by a refusal alone.
+func askingFirst(page content) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		file, err := page()
+		return bytes.Replace(file.body, []byte("<html "), []byte(`<html data-auth="required" `), 1), err
+	}
 }
 
 // contentTypeOf does not ask the machine's own table for what it knows.

@@ -9,8 +9,6 @@ import (
 	"github.com/hal9-ai/hal9/server"
 )
 
-// The console asks nobody but this server: each file that it names is served, under a
-// policy that refuses everything else.
 // The address alone, as people type it, leads to the console.
 func TestAddressAlone(t *testing.T) {
 	t.Parallel()
@@ -19,6 +17,19 @@ func TestAddressAlone(t *testing.T) {
 	s.ask("GET", "/nowhere", "").problem(404, "/console shows the service")
 }
 
+// Where all is for accounts the console is told so, and asks for nothing before one is there.
+func TestConsoleKnowsTheMode(t *testing.T) {
+	t.Parallel()
+	for mode, told := range map[string]bool{server.AuthRequired: true, server.AuthOpen: false} {
+		page := newServer(t, sqliteEngine, inMode(mode)).ask("GET", "/console", "").want(200)
+		if got := strings.Contains(page.body, `<html data-auth="required" lang="en">`); got != told {
+			t.Errorf("auth.mode %s: told of accounts: %v", mode, got)
+		}
+	}
+}
+
+// The console asks nobody but this server: each file that it names is served, under a
+// policy that refuses everything else.
 func TestConsoleIsComplete(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, sqliteEngine, inMode(server.AuthRequired))

@@ -84,6 +84,8 @@ let first;
 step('a view that needs an account leads to the sign-in, which says what is wrong', async () => {
   await page.goto(`${BASE}/console#/neurons`);
   await title(page, 'Sign in');
+  await page.waitForLoadState('networkidle');
+  assert.deepEqual(faults, [], 'nothing is asked that is refused');
   assert.equal(await page.evaluate(() => document.activeElement.name), 'username', 'the focus');
   await page.getByLabel('Name', { exact: true }).fill('ann');
   await page.getByLabel('Password', { exact: true }).fill('wrong horse');

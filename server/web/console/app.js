@@ -35,6 +35,11 @@ async function show() {
   leaving = new AbortController();
   const { signal } = leaving;
   const r = route();
+  // Where all is for accounts, nothing is asked that would be refused.
+  if (document.documentElement.dataset.auth === 'required' && !session.current() && r.view !== 'signin') {
+    needSignin();
+    return;
+  }
   drawFrame(r.view);
   const view = r.view === 'signin' ? { title: 'Sign in', load: () => import('./signin.js') } : VIEWS.find((v) => v.name === r.view);
   if (!view) {
@@ -56,6 +61,12 @@ async function show() {
   (main.querySelector('[autofocus]') ?? main.querySelector('h1'))?.focus({ preventScroll: true });
   window.scrollTo(0, 0);
   announce(document.title);
+}
+
+/** Leads to the sign-in, and from there back here. */
+function needSignin() {
+  sessionStorage.setItem('hal9.after', location.hash);
+  location.replace('#/signin');
 }
 
 function drawFrame(active) {
@@ -96,8 +107,7 @@ document.getElementById('skip').addEventListener('click', (e) => { e.preventDefa
 window.addEventListener('hal9:signin', ({ detail }) => {
   if (route().view === 'signin') return;
   if (detail.ended) sessionStorage.setItem('hal9.ended', 'yes');
-  sessionStorage.setItem('hal9.after', location.hash);
-  location.hash = '#/signin';
+  needSignin();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { window.dispatchEvent(new CustomEvent('hal9:theme')); drawFrame(route().view); });
 window.addEventListener('hashchange', show);
