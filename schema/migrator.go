@@ -180,7 +180,7 @@ func (m *Migrator) step(ctx context.Context, s planned) (Step, error) {
 	if !s.useTx {
 		left = "it runs outside a transaction and may be half done"
 	}
-	return Step{}, fmt.Errorf("migrate %s by %s: %w (%s)", s.direction, s.file, err, left)
+	return Step{}, fmt.Errorf("migrate %s by %s: %w (%s)%s", s.direction, s.file, err, left, mendOf(err))
 }
 
 func (m *Migrator) readApplied(ctx context.Context) ([]Applied, error) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // lockSuffix is added to the name of a database file. The lock file stays: who
@@ -82,9 +83,32 @@ func (s *sqliteDB) hold(ctx context.Context) (func() error, error) {
 		MakePrivate(s.file)
 	}
 	if err := s.writer.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: open the SQLite file %s: %w", ErrUnreachable, s.file, err), unlock())
+		return nil, errors.Join(notOpened(s.file, err), unlock())
 	}
 	return unlock, nil
+}
+
+// notOpened says why a file was not opened, and what mends it where that is known.
+func notOpened(file string, err error) error {
+	return fmt.Errorf("%w: open the SQLite file %s: %w%s", ErrUnreachable, file, err, mendOf(err))
+}
+
+// mendOf is what mends an error of SQLite's that is no program's fault, or nothing.
+func mendOf(err error) string {
+	lite, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return ""
+	}
+	switch lite.Code() & 0xff { // without what further tells them apart
+	case sqlite3.SQLITE_FULL:
+		return "; make room on its disk"
+	case sqlite3.SQLITE_NOTADB:
+		return "; name the file of an SQLite database, or one that does not exist yet"
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		return "; this user has to be let write it, and make files in its folder, for SQLite's log"
+	default:
+		return ""
+	}
 }
 
 // MakePrivate makes a database that does not exist as an empty file, which SQLite takes
@@ -122,7 +146,7 @@ func (s *sqliteDB) read(ctx context.Context) (SQLQuerier, error) {
 		}
 	}
 	if err := s.reader.PingContext(ctx); err != nil {
-		return nil, fmt.Errorf("%w: open the SQLite file %s: %w", ErrUnreachable, s.file, err)
+		return nil, notOpened(s.file, err)
 	}
 	return s.reader, nil
 }

@@ -259,10 +259,14 @@ func (g *Globals) announce(log *slog.Logger, cfg *config.Config, st model.Store,
 	if cfg.Server.TLSCert != "" {
 		scheme = "https://"
 	}
-	return welcome(g.Stdout, scheme+addr.String(), config.MaskURL(cfg.Database.URL))
+	return welcome(g.Stdout, scheme+addr.String(), config.MaskURL(cfg.Database.URL), cfg.Auth.Mode == server.AuthRequired)
 }
 
-func welcome(w io.Writer, url, database string) error {
+func welcome(w io.Writer, url, database string, accounts bool) error {
+	with, key := "", ""
+	if accounts {
+		with, key = ", with a key of 'hal9 admin create-key' in KEY", ` -H "X-API-Key: $KEY"`
+	}
 	_, err := fmt.Fprintf(w, `
 HAL9 serves from %[2]s
 
@@ -272,13 +276,13 @@ HAL9 serves from %[2]s
   Health   %[1]s/health
   Metrics  %[1]s/metrics
 
-Try it:
+Try it%[3]s:
 
-  curl -s %[1]s/api/v1/signal -H 'Content-Type: application/json' -d '{"content": "hello", "layer": "L4"}'
+  curl -s %[1]s/api/v1/signal%[4]s -H 'Content-Type: application/json' -d '{"content": "hello", "layer": "L4"}'
 
 Ctrl+C stops it.
 
-`, url, database)
+`, url, database, with, key)
 	if err != nil {
 		return fmt.Errorf("write the addresses: %w", err)
 	}

@@ -195,13 +195,38 @@ func TestServeFailures(t *testing.T) {
 
 func TestWelcome(t *testing.T) {
 	t.Parallel()
-	var out bytes.Buffer
-	if err := welcome(&out, "http://127.0.0.1:8080", "sqlite://hal9.db"); err != nil {
+	for accounts, call := range map[bool]string{
+		false: "Try it:\n\n  curl -s http://127.0.0.1:8080/api/v1/signal -H 'Content-Type: ",
+		true:  "Try it, with a key of 'hal9 admin create-key' in KEY:\n\n  curl -s http://127.0.0.1:8080/api/v1/signal -H \"X-API-Key: $KEY\" -H 'Content-Type: ",
+	} {
+		var out bytes.Buffer
+		if err := welcome(&out, "http://127.0.0.1:8080", "sqlite://hal9.db", accounts); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{"sqlite://hal9.db", "http://127.0.0.1:8080/api/v1\n", "/docs\n", "/health\n", "/metrics\n", call} {
+			if !strings.Contains(out.String(), text) {
+				t.Errorf("no %q in\n%s", text, out.String())
+			}
+		}
+	}
+}
+
+// What SQLite says of a file that cannot be opened is told with its mend, by what migrates
+// and by what only looks.
+func TestFilesThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text, logged := filepath.Join(dir, "text.db"), filepath.Join(dir, "logged.db")
+	if err := os.WriteFile(text, []byte("this is no database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"sqlite://hal9.db", "http://127.0.0.1:8080/api/v1\n", "/docs\n", "/health\n", "/metrics\n", "curl -s http://127.0.0.1:8080/api/v1/signal"} {
-		if !strings.Contains(out.String(), text) {
-			t.Errorf("no %q in\n%s", text, out.String())
+	hal9(t, nil, "migrate", "up", "--database-url", "sqlite://"+logged).want(t, exitOK, "", "")
+	if err := os.Mkdir(logged+"-wal", 0o700); err != nil { // no log can be made there
+		t.Fatal(err)
+	}
+	for file, mend := range map[string]string{text: "name the file of an SQLite database", logged: "make files in its folder, for SQLite's log"} {
+		for _, command := range [][]string{{"migrate", "up"}, {"user", "list"}} {
+			hal9(t, nil, append(command, "--database-url", "sqlite://"+file)...).want(t, exitUnreachable, "", mend)
 		}
 	}
 }

@@ -150,6 +150,7 @@ func TestHelp(t *testing.T) {
 			"  <TO>            Who gets it.\n", "  --tags=TAG,...         Words to find it by.\n", "  --rule=RULE ", "  --priority=PRIORITY    One of low, high.\n",
 			"\nLog:\n  --log-level=debug|info    How much to tell.\n",
 		}},
+		{"sign --help=true", []string{"Usage: post sign --name=NAME [flags]"}},
 		{"sign --help", []string{"Usage: post sign --name=NAME [flags]"}},
 	} {
 		_, root := tree(t)

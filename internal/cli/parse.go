@@ -65,7 +65,9 @@ func (c *Command) take(words []string) (*Command, error) {
 			pf.NoOptDefVal = "true"
 		}
 	}
-	if err := set.Parse(words); err != nil {
+	if err := set.Parse(words); errors.Is(err, pflag.ErrHelp) { // --help=true
+		return c, ErrHelp
+	} else if err != nil {
 		return c, c.explain(err)
 	}
 	if err := c.place(set.Args()); err != nil {

@@ -42,5 +42,6 @@ export default function view({ main }) {
       if (!r.ok) throw new api.Problem(r.status, body, r.headers.get('X-Request-Id'));
       session.setKey(key.value.trim(), body.data);
     }) }, field('API key', key, 'As hal9 admin create-key prints it, or one of your own.'), useKey)),
-    h('p', { class: 'dim' }, 'What is entered here stays in this tab and ends with it. In open mode, on this machine, reading and sending need no account.'));
+    h('p', { class: 'dim' }, 'What is entered here stays in this tab and ends with it.',
+      document.documentElement.dataset.auth === 'required' ? null : ' On this machine reading and sending need no account.'));
 }
