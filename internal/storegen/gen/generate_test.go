@@ -1,6 +1,7 @@
 package gen_test
 
 import (
+	"bytes"
 	"go/format"
 	"maps"
 	"os"
@@ -137,7 +138,9 @@ func TestCompiles(t *testing.T) {
 			t.Parallel()
 			dir := layOut(t, loadFixture(t, "testdata/"+fixture+".txtar"))
 			if fixture == "cached" {
-				copyPackage(t, "../../../cacheutil", filepath.Join(dir, "cacheutil"))
+				for _, name := range []string{"cacheutil", "internal/netcause"} {
+					copyPackage(t, "../../../"+name, filepath.Join(dir, name))
+				}
 			}
 			cmd := exec.CommandContext(t.Context(), "go", append([]string{"test"}, packages...)...)
 			cmd.Dir = dir
@@ -181,7 +184,8 @@ func layOut(t *testing.T, f *fixture) (dir string) {
 	return dir
 }
 
-// copyPackage copies a package that imports nothing of ours, without its tests.
+// copyPackage copies a package into the fixture's module, without its tests. What it
+// imports of ours has to be copied, too.
 func copyPackage(t *testing.T, from, to string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(from, "*"))
@@ -196,6 +200,7 @@ func copyPackage(t *testing.T, from, to string) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		text = bytes.ReplaceAll(text, []byte(`"github.com/hal9-ai/hal9/`), []byte(`"example.test/fixture/`))
 		writeFile(t, filepath.Join(to, filepath.Base(file)), text)
 	}
 }
