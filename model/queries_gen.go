@@ -289,8 +289,8 @@ type SignalQueries interface {
 	SignalListAfter(ctx context.Context, arg SignalListAfterParams) ([]Signal, error)
 	// SignalListByNeuron is SignalList of what one neuron sent or was sent.
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)
-	// SignalListByReference returns the signals whose metadata names the given id as
-	// signal_id or parent_id, the oldest first.
+	// SignalListByReference returns the signals since a moment whose metadata names the given
+	// id as signal_id or parent_id, the oldest first.
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)
 }
 
@@ -2302,6 +2302,7 @@ func (p *SignalListByNeuronParams) Normalize() error {
 
 // SignalListByReferenceParams are the parameters of SignalListByReference.
 type SignalListByReferenceParams struct {
+	Since     time.Time
 	Reference uuid.UUID
 	PageLimit int64
 }
@@ -2309,6 +2310,10 @@ type SignalListByReferenceParams struct {
 // Normalize refuses what the engines would answer differently, naming the field,
 // and brings moments to the form that both store. The adapters call it.
 func (p *SignalListByReferenceParams) Normalize() error {
+	if err := CheckTime("signal", "since", p.Since); err != nil {
+		return err
+	}
+	p.Since = NormalTime(p.Since)
 	if err := CheckPageLimit("signal", "page_limit", p.PageLimit); err != nil {
 		return err
 	}

@@ -13,7 +13,12 @@ import (
 )
 
 const traceDescription = "The trace tells in order of time what became of the signal: that it was received, " +
-	"and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id."
+	"and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. " +
+	"Signals that are more than 30 days older than it are left out."
+
+// traceBefore is how many days older than a signal one may be that its trace tells of. Without
+// a bound each look at a signal opens all months that are kept.
+const traceBefore = 30
 
 // maxTrace bounds a trace.
 const maxTrace = 200
@@ -80,7 +85,7 @@ func (s *Server) traceOf(ctx context.Context, in *UUIDPath) (model.Signal, Trace
 		return model.Signal{}, Trace{}, err
 	}
 	signals, err := traceRows(s.pageBytes, func(r *model.Signal) int { return len(r.Content) }, func(most int64) ([]model.Signal, error) {
-		return s.store.SignalListByReference(ctx, model.SignalListByReferenceParams{Reference: id, PageLimit: most})
+		return s.store.SignalListByReference(ctx, model.SignalListByReferenceParams{Reference: id, Since: traceSince(row.Timestamp), PageLimit: most})
 	})
 	if err != nil {
 		return model.Signal{}, Trace{}, err
@@ -92,6 +97,16 @@ func (s *Server) traceOf(ctx context.Context, in *UUIDPath) (model.Signal, Trace
 		return model.Signal{}, Trace{}, err
 	}
 	return row, newTrace(row, signals, memories, s.pageBytes), nil
+}
+
+// traceSince is the moment from which on signals are looked at that may name one of a time.
+// They came after it, but not by the clock of each sender.
+func traceSince(at time.Time) time.Time {
+	since := at.AddDate(0, 0, -traceBefore)
+	if since.Year() < 1 {
+		return time.Time{}
+	}
+	return since
 }
 
 // traceRows reads what may be in a trace: more than are told, unless the first are so long

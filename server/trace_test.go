@@ -133,3 +133,20 @@ func TestSignalActivity(t *testing.T) {
 		}
 	})
 }
+
+// What names a signal came after it, but for the clocks of those who send: what is much older
+// is left out, so that a look at a signal does not look through all that is kept.
+func TestSignalTraceBegins(t *testing.T) {
+	t.Parallel()
+	onEngines(t, func(_ *testing.T, s *harness) {
+		id := data[sent](s.ask("POST", "/api/v1/signal", `{"content":"go","layer":"L4"}`).want(200)).SignalID
+		for days, content := range map[int]string{29: "within", 31: "too old"} {
+			at := s.clock.Now().AddDate(0, 0, -days).Format(time.RFC3339)
+			s.ask("POST", "/api/v1/signals", fmt.Sprintf(`{"content":%q,"from_neuron":"n","layer_from":"L3","layer_to":"L2","metadata":{"parent_id":%q},"timestamp":%q}`, content, id, at)).want(201)
+		}
+		got := data[traced](s.ask("GET", "/api/v1/signals/"+id, "").want(200)).lines()
+		if want := []string{"sent n L3 within", "received neuron-l4 L4 -"}; !slices.Equal(got, want) {
+			t.Errorf("the trace is %q, want %q", got, want)
+		}
+	})
+}

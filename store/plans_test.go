@@ -66,6 +66,8 @@ func planArgument(query, name string) (value string, ok bool) {
 			return "{" + planID + "}", true
 		}
 		return planValue(name), true
+	case "Sinces":
+		return "{" + planValue("Since") + "}", true
 	case "Places":
 		return "{0}", true
 	case "Timestamps":

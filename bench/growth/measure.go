@@ -101,6 +101,18 @@ func (s *subject) operations(series string) []operation {
 		}},
 		{"get a signal", func() error { return s.get(s.some) }},
 		{"get a new signal", func() error { return s.get(s.newest) }},
+		{"trace of a new signal", func() error {
+			id := s.newest[rand.IntN(len(s.newest))] //nolint:gosec // not a secret
+			at, _ := model.IDTime(id)
+			_, err := s.store.SignalListByReference(s.ctx, model.SignalListByReferenceParams{Reference: id, Since: at.AddDate(0, 0, -30), PageLimit: pageRows})
+			return err
+		}},
+		{"list 50", func() error {
+			_, err := s.store.SignalList(s.ctx, model.SignalListParams{
+				Since: time.Now().AddDate(-20, 0, 0), Until: model.MaxTime(), CursorTimestamp: model.MaxTime(), CursorID: model.MaxID(), PageLimit: pageRows,
+			})
+			return err
+		}},
 		{"list 50 of a neuron", func() error {
 			_, err := s.store.SignalListByNeuron(s.ctx, model.SignalListByNeuronParams{
 				NeuronID: "neuron-" + strconv.Itoa(rand.IntN(1000)), Since: time.Now().AddDate(-20, 0, 0), Until: model.MaxTime(), //nolint:gosec // not a secret

@@ -289,8 +289,8 @@ type Querier interface {
 	// SignalListByNeuron is SignalList of what one neuron sent or was sent.
 	// read: replica
 	SignalListByNeuron(ctx context.Context, arg SignalListByNeuronParams) ([]Signal, error)
-	// SignalListByReference returns the signals whose metadata names the given id as
-	// signal_id or parent_id, the oldest first.
+	// SignalListByReference returns the signals since a moment whose metadata names the given
+	// id as signal_id or parent_id, the oldest first.
 	// read: replica
 	SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error)
 	// SignalListByReferences is SignalListByReference for several callers, of which places,

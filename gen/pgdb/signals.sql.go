@@ -475,24 +475,26 @@ SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, conte
 FROM (
     SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
     FROM signals
-    WHERE metadata ->> 'signal_id' = ($1::uuid)::text OR metadata ->> 'parent_id' = ($1::uuid)::text
+    WHERE timestamp >= $1
+      AND (metadata ->> 'signal_id' = ($2::uuid)::text OR metadata ->> 'parent_id' = ($2::uuid)::text)
     -- A fence, as in SignalFind.
     OFFSET 0
 ) AS found
 ORDER BY timestamp, id
-LIMIT $2::bigint
+LIMIT $3::bigint
 `
 
 type SignalListByReferenceParams struct {
+	Since     time.Time
 	Reference uuid.UUID
 	PageLimit int64
 }
 
-// SignalListByReference returns the signals whose metadata names the given id as
-// signal_id or parent_id, the oldest first.
+// SignalListByReference returns the signals since a moment whose metadata names the given
+// id as signal_id or parent_id, the oldest first.
 // read: replica
 func (q *Queries) SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error) {
-	rows, err := q.db.Query(ctx, signalListByReference, arg.Reference, arg.PageLimit)
+	rows, err := q.db.Query(ctx, signalListByReference, arg.Since, arg.Reference, arg.PageLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -523,23 +525,25 @@ func (q *Queries) SignalListByReference(ctx context.Context, arg SignalListByRef
 
 const signalListByReferences = `-- name: SignalListByReferences :many
 SELECT wanted.place::bigint AS place, s.id, s.from_neuron, s.to_neuron, s.layer_from, s.layer_to, s.propagation_type, s.content, s.metadata, s.timestamp
-FROM (SELECT unnest($1::uuid[]) AS reference, unnest($2::bigint[]) AS place) AS wanted
+FROM (SELECT unnest($1::uuid[]) AS reference, unnest($2::timestamptz[]) AS since, unnest($3::bigint[]) AS place) AS wanted
 CROSS JOIN LATERAL (
     SELECT found.id, found.from_neuron, found.to_neuron, found.layer_from, found.layer_to, found.propagation_type, found.content, found.metadata, found.timestamp
     FROM (
         SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
         FROM signals AS t
-        WHERE t.metadata ->> 'signal_id' = wanted.reference::text OR t.metadata ->> 'parent_id' = wanted.reference::text
+        WHERE t.timestamp >= wanted.since
+          AND (t.metadata ->> 'signal_id' = wanted.reference::text OR t.metadata ->> 'parent_id' = wanted.reference::text)
         OFFSET 0
     ) AS found
     ORDER BY found.timestamp, found.id
-    LIMIT $3::bigint
+    LIMIT $4::bigint
 ) AS s
 ORDER BY wanted.place, s.timestamp, s.id
 `
 
 type SignalListByReferencesParams struct {
 	WantedReferences []uuid.UUID
+	Sinces           []time.Time
 	Places           []int64
 	PageLimit        int64
 }
@@ -561,7 +565,12 @@ type SignalListByReferencesRow struct {
 // from 0, tell whose a row is.
 // engine: postgres
 func (q *Queries) SignalListByReferences(ctx context.Context, arg SignalListByReferencesParams) ([]SignalListByReferencesRow, error) {
-	rows, err := q.db.Query(ctx, signalListByReferences, arg.WantedReferences, arg.Places, arg.PageLimit)
+	rows, err := q.db.Query(ctx, signalListByReferences,
+		arg.WantedReferences,
+		arg.Sinces,
+		arg.Places,
+		arg.PageLimit,
+	)
 	if err != nil {
 		return nil, err
 	}

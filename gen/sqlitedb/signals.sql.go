@@ -359,20 +359,22 @@ func (q *Queries) SignalListByNeuron(ctx context.Context, arg SignalListByNeuron
 const signalListByReference = `-- name: SignalListByReference :many
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
-WHERE json_extract(metadata, '$.signal_id') = +CAST(?1 AS UUID_TEXT) -- + lets the index be used: it has no affinity
-   OR json_extract(metadata, '$.parent_id') = +CAST(?1 AS UUID_TEXT)
+WHERE +timestamp >= ?1 -- + keeps the index on time out: all since then is more than all that names one
+  AND (json_extract(metadata, '$.signal_id') = +CAST(?2 AS UUID_TEXT) -- + lets the index be used: it has no affinity
+       OR json_extract(metadata, '$.parent_id') = +CAST(?2 AS UUID_TEXT))
 ORDER BY timestamp, id
-LIMIT ?2
+LIMIT ?3
 `
 
 type SignalListByReferenceParams struct {
+	Since     time.Time
 	Reference uuid.UUID
 	PageLimit int64
 }
 
 // read: replica
 func (q *Queries) SignalListByReference(ctx context.Context, arg SignalListByReferenceParams) ([]Signal, error) {
-	rows, err := q.query(ctx, q.signalListByReferenceStmt, signalListByReference, arg.Reference, arg.PageLimit)
+	rows, err := q.query(ctx, q.signalListByReferenceStmt, signalListByReference, arg.Since, arg.Reference, arg.PageLimit)
 	if err != nil {
 		return nil, err
 	}

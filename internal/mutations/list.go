@@ -124,6 +124,21 @@ func faults() []mutation {
 			[]string{"schema.TestRowsMoveHome", "schema.TestInsertsGoOn"},
 		},
 		{
+			"a list opens every month", "store/postgres/months.go",
+			"if end.IsZero() || ", "if true || ",
+			[]string{"store/postgres.TestSignalListOpensFewMonths"},
+		},
+		{
+			"a list forgets what lies before all months", "store/postgres/months.go",
+			"return list(whole, limit)", "return list(span{end, whole.until}, limit)",
+			[]string{"store/postgres.TestSignalListsOverMonths"},
+		},
+		{
+			"a trace looks through all that is kept", "server/trace.go",
+			"Since: traceSince(row.Timestamp), ", "",
+			[]string{"server.TestSignalTraceBegins"},
+		},
+		{
 			"migrators do not wait for each other", "schema/lock_postgres.go",
 			"case locked:\n", "case locked || holder == \"\":\n",
 			[]string{"schema.TestFiveMigratorsAtOnce", "schema.TestFiveProcessesAtOnce", "schema.TestKilledWithinAStatement"},

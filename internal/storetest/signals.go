@@ -193,6 +193,10 @@ func testSignalReferences(t *testing.T, b *bench) {
 	if !signals[0].Timestamp.Before(signals[1].Timestamp) {
 		t.Fatal("the oldest comes first")
 	}
+	for since, want := range map[time.Time]int{signals[0].Timestamp: 2, signals[0].Timestamp.Add(time.Microsecond): 1, signals[1].Timestamp.Add(time.Microsecond): 0} {
+		later := must[[]model.Signal](t)(b.SignalListByReference(ctx, model.SignalListByReferenceParams{Reference: root.ID, Since: since, PageLimit: 10}))
+		equal(t, "signals since "+since.String(), len(later), want)
+	}
 	memories := must[[]model.Memory](t)(b.MemoryListByReference(ctx, model.MemoryListByReferenceParams{Reference: root.ID, PageLimit: 10}))
 	equal(t, "memories that refer to it", len(memories), 2)
 }

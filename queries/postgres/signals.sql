@@ -103,14 +103,15 @@ ORDER BY timestamp DESC, id DESC
 LIMIT @page_limit::bigint;
 
 -- name: SignalListByReference :many
--- SignalListByReference returns the signals whose metadata names the given id as
--- signal_id or parent_id, the oldest first.
+-- SignalListByReference returns the signals since a moment whose metadata names the given
+-- id as signal_id or parent_id, the oldest first.
 -- read: replica
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM (
     SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
     FROM signals
-    WHERE metadata ->> 'signal_id' = (@reference::uuid)::text OR metadata ->> 'parent_id' = (@reference::uuid)::text
+    WHERE timestamp >= @since
+      AND (metadata ->> 'signal_id' = (@reference::uuid)::text OR metadata ->> 'parent_id' = (@reference::uuid)::text)
     -- A fence, as in SignalFind.
     OFFSET 0
 ) AS found
@@ -147,13 +148,14 @@ CROSS JOIN LATERAL (
 -- from 0, tell whose a row is.
 -- engine: postgres
 SELECT wanted.place::bigint AS place, s.id, s.from_neuron, s.to_neuron, s.layer_from, s.layer_to, s.propagation_type, s.content, s.metadata, s.timestamp
-FROM (SELECT unnest(@wanted_references::uuid[]) AS reference, unnest(@places::bigint[]) AS place) AS wanted
+FROM (SELECT unnest(@wanted_references::uuid[]) AS reference, unnest(@sinces::timestamptz[]) AS since, unnest(@places::bigint[]) AS place) AS wanted
 CROSS JOIN LATERAL (
     SELECT found.id, found.from_neuron, found.to_neuron, found.layer_from, found.layer_to, found.propagation_type, found.content, found.metadata, found.timestamp
     FROM (
         SELECT t.id, t.from_neuron, t.to_neuron, t.layer_from, t.layer_to, t.propagation_type, t.content, t.metadata, t.timestamp
         FROM signals AS t
-        WHERE t.metadata ->> 'signal_id' = wanted.reference::text OR t.metadata ->> 'parent_id' = wanted.reference::text
+        WHERE t.timestamp >= wanted.since
+          AND (t.metadata ->> 'signal_id' = wanted.reference::text OR t.metadata ->> 'parent_id' = wanted.reference::text)
         OFFSET 0
     ) AS found
     ORDER BY found.timestamp, found.id

@@ -87,7 +87,8 @@ LIMIT @page_limit;
 -- read: replica
 SELECT id, from_neuron, to_neuron, layer_from, layer_to, propagation_type, content, metadata, timestamp
 FROM signals
-WHERE json_extract(metadata, '$.signal_id') = +CAST(@reference AS UUID_TEXT) -- + lets the index be used: it has no affinity
-   OR json_extract(metadata, '$.parent_id') = +CAST(@reference AS UUID_TEXT)
+WHERE +timestamp >= @since -- + keeps the index on time out: all since then is more than all that names one
+  AND (json_extract(metadata, '$.signal_id') = +CAST(@reference AS UUID_TEXT) -- + lets the index be used: it has no affinity
+       OR json_extract(metadata, '$.parent_id') = +CAST(@reference AS UUID_TEXT))
 ORDER BY timestamp, id
 LIMIT @page_limit;

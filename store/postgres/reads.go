@@ -172,6 +172,9 @@ func (s *Store) SignalGet(ctx context.Context, arg model.SignalGetParams) (model
 // SignalListByReference answers model.Queries.
 func (s *Store) SignalListByReference(ctx context.Context, arg model.SignalListByReferenceParams) ([]model.Signal, error) {
 	const query = "SignalListByReference"
+	if err := arg.Normalize(); err != nil {
+		return nil, err
+	}
 	if insideTx(ctx, s) {
 		return nil, &model.Error{Kind: model.ErrInTx, Entity: model.EntityOf(query)}
 	}
@@ -234,9 +237,9 @@ func (s *Store) signalsByKeys(ctx context.Context, keys []model.SignalGetParams)
 }
 
 func (s *Store) signalsByReferences(ctx context.Context, keys []model.SignalListByReferenceParams) ([][]model.Signal, error) {
-	arg := pgdb.SignalListByReferencesParams{WantedReferences: make([]uuid.UUID, len(keys)), Places: make([]int64, len(keys))}
+	arg := pgdb.SignalListByReferencesParams{WantedReferences: make([]uuid.UUID, len(keys)), Sinces: make([]time.Time, len(keys)), Places: make([]int64, len(keys))}
 	for i, k := range keys {
-		arg.WantedReferences[i], arg.Places[i], arg.PageLimit = k.Reference, int64(i), max(arg.PageLimit, k.PageLimit)
+		arg.WantedReferences[i], arg.Sinces[i], arg.Places[i], arg.PageLimit = k.Reference, k.Since, int64(i), max(arg.PageLimit, k.PageLimit)
 	}
 	found := make([][]model.Signal, len(keys))
 	err := s.Read(ctx, "SignalListByReference", func(ctx context.Context, q *pgdb.Queries) error {

@@ -15,6 +15,9 @@ import (
 	"github.com/hal9-ai/hal9/store"
 )
 
+// betweenSignals spreads those of a test over several months.
+const betweenSignals = 17 * time.Hour
+
 // TestConcurrentLookUps: callers that are served by one statement get each his own.
 func TestConcurrentLookUps(t *testing.T) {
 	t.Parallel()
@@ -29,7 +32,7 @@ func TestConcurrentLookUps(t *testing.T) {
 	var signals []model.SignalInsertParams
 	var keys []model.SignalGetParams
 	add := func(content string, metadata string) {
-		at = at.Add(17 * time.Hour) // over several months
+		at = at.Add(betweenSignals)
 		signals = append(signals, model.SignalInsertParams{
 			ID: ids.New(), Timestamp: at, FromNeuron: "a", ToNeuron: "b", LayerFrom: "L1", LayerTo: "L2", PropagationType: "forward",
 			Content: content, Metadata: model.JSON(metadata),
@@ -86,13 +89,15 @@ func checkLookUps(t *testing.T, st model.Store, n int, key model.SignalGetParams
 				t.Errorf("an absent signal: %v", err)
 			}
 		}
-		limit := int64(1 + n%5)
-		answers, err := st.SignalListByReference(t.Context(), model.SignalListByReferenceParams{Reference: key.ID, PageLimit: limit})
-		if err != nil || len(answers) != min(n%4, int(limit)) {
+		limit, left := int64(1+n%5), n%3 // of the answers so many are too old
+		answers, err := st.SignalListByReference(t.Context(), model.SignalListByReferenceParams{
+			Reference: key.ID, Since: key.Timestamp.Add(time.Duration(left)*betweenSignals + time.Microsecond), PageLimit: limit,
+		})
+		if err != nil || len(answers) != min(max(n%4-left, 0), int(limit)) {
 			t.Errorf("answers to %d: %+v, %v", n, answers, err)
 		}
 		for i, a := range answers {
-			if want := fmt.Sprintf("answer %d to %d", i, n); a.Content != want {
+			if want := fmt.Sprintf("answer %d to %d", left+i, n); a.Content != want {
 				t.Errorf("%q, want %q", a.Content, want)
 			}
 		}

@@ -26,6 +26,7 @@ type Store struct {
 	waiting atomic.Int64
 	reads   *reads
 	standby standby
+	months  months
 	// replicas is nil where there are none.
 	replicas *replicas
 }

@@ -2528,7 +2528,7 @@ type ClientInterface interface {
 
 	// SignalTrace Get the trace of a signal
 	//
-	// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Needs the scope ViewSignals; in open mode, no credential.
+	// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Signals that are more than 30 days older than it are left out. Needs the scope ViewSignals; in open mode, no credential.
 	//
 	// Corresponds with GET /api/v1/signal/{id} (the `SignalTrace` operationId).
 	SignalTrace(ctx context.Context, id openapi_types.UUID, params *SignalTraceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2576,7 +2576,7 @@ type ClientInterface interface {
 
 	// SignalGet Get a signal with its trace
 	//
-	// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Needs the scope ViewSignals; in open mode, no credential.
+	// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Signals that are more than 30 days older than it are left out. Needs the scope ViewSignals; in open mode, no credential.
 	//
 	// Corresponds with GET /api/v1/signals/{id} (the `SignalGet` operationId).
 	SignalGet(ctx context.Context, id openapi_types.UUID, params *SignalGetParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3594,7 +3594,7 @@ func (c *Client) SignalSend(ctx context.Context, params *SignalSendParams, body 
 
 // SignalTrace Get the trace of a signal
 //
-// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Needs the scope ViewSignals; in open mode, no credential.
+// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Signals that are more than 30 days older than it are left out. Needs the scope ViewSignals; in open mode, no credential.
 //
 // Corresponds with GET /api/v1/signal/{id} (the `SignalTrace` operationId).
 func (c *Client) SignalTrace(ctx context.Context, id openapi_types.UUID, params *SignalTraceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3702,7 +3702,7 @@ func (c *Client) SignalStream(ctx context.Context, params *SignalStreamParams, r
 
 // SignalGet Get a signal with its trace
 //
-// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Needs the scope ViewSignals; in open mode, no credential.
+// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Signals that are more than 30 days older than it are left out. Needs the scope ViewSignals; in open mode, no credential.
 //
 // Corresponds with GET /api/v1/signals/{id} (the `SignalGet` operationId).
 func (c *Client) SignalGet(ctx context.Context, id openapi_types.UUID, params *SignalGetParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7431,7 +7431,7 @@ type ClientWithResponsesInterface interface {
 
 	// SignalTraceWithResponse Get the trace of a signal
 	//
-	// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Needs the scope ViewSignals; in open mode, no credential.
+	// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Signals that are more than 30 days older than it are left out. Needs the scope ViewSignals; in open mode, no credential.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7485,7 +7485,7 @@ type ClientWithResponsesInterface interface {
 
 	// SignalGetWithResponse Get a signal with its trace
 	//
-	// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Needs the scope ViewSignals; in open mode, no credential.
+	// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Signals that are more than 30 days older than it are left out. Needs the scope ViewSignals; in open mode, no credential.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11014,7 +11014,7 @@ func (c *ClientWithResponses) SignalSendWithResponse(ctx context.Context, params
 
 // SignalTraceWithResponse Get the trace of a signal
 //
-// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Needs the scope ViewSignals; in open mode, no credential.
+// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Signals that are more than 30 days older than it are left out. Needs the scope ViewSignals; in open mode, no credential.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11104,7 +11104,7 @@ func (c *ClientWithResponses) SignalStreamWithResponse(ctx context.Context, para
 
 // SignalGetWithResponse Get a signal with its trace
 //
-// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Needs the scope ViewSignals; in open mode, no credential.
+// The trace tells in order of time what became of the signal: that it was received, and the signals that were sent and the memories that were kept because of it, which name its id in their metadata as signal_id or parent_id. Signals that are more than 30 days older than it are left out. Needs the scope ViewSignals; in open mode, no credential.
 //
 // Returns a wrapper object for the known response body format(s).
 //
