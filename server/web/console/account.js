@@ -32,7 +32,7 @@ export default async function view({ main, signal }) {
     try { await task(); announce('Done'); await reload(); } catch (e) { replace(made, failure(e)); }
   };
   const loadKeys = () => part(keys, 'keys', '/api/v1/auth/api-keys', (data) => keyTable(data, (k) => act(() => api.write('PUT', `/api/v1/auth/api-keys/${k.id}`), loadKeys)()));
-  const loadSessions = () => part(sessions, 'sessions', '/api/v1/auth/sessions', (data) => table(['Since', 'Until', 'Address', 'Program', ''], data.map((s) => [
+  const loadSessions = () => part(sessions, 'sessions', '/api/v1/auth/sessions', (data) => table(['Since', 'Token until', 'Address', 'Program', ''], data.map((s) => [
     time(s.created_at), time(s.expires_at), s.ip_address ?? '–', h('span', { class: 'scopes' }, s.user_agent ?? '–'),
     s.current ? h('span', { class: 'good whole' }, 'this one') : h('button', { type: 'button', class: 'quiet', 'aria-label': `End the session of ${s.created_at}`, onclick: (e) => confirmed(e.target, act(() => api.write('DELETE', `/api/v1/auth/sessions/${s.id}`), loadSessions)) }, 'End')]), { caption: 'Sessions' }));
   async function create(e) {
