@@ -525,29 +525,58 @@ func TestPagesOfThePast(t *testing.T) {
 	}
 }
 
+// TestToldBeforePublished: a listener that comes between a commit and the news of it is told
+// once of the signal, by the database.
+func TestToldBeforePublished(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteURL(t), nil, nil)
+	early, late := n.signal("early"), n.signal("late")
+	if _, err := n.store.SignalInsertMany(t.Context(), []model.SignalInsertParams{early}); err != nil {
+		t.Fatal(err)
+	}
+	l := n.listen(stream.Start{Since: time.Now().Add(-time.Hour)})
+	heard := hear(t, l, "early")
+	for _, wake, err := l.Poll(t.Context()); wake == nil; _, wake, err = l.Poll(t.Context()) { // the past is over
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.feed.Publish([]model.SignalInsertParams{early})
+	n.submit(late)
+	if heard = append(heard, hear(t, l, "late")...); !slices.Equal(heard, []string{"early", "late"}) {
+		t.Errorf("heard %q", heard)
+	}
+}
+
 // TestListenerForgetsThePast: what a listener was told from the database is kept for as long
 // as the ring may tell it once more, and not until the next signal comes, if ever.
 func TestListenerForgetsThePast(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, "sqlite://"+filepath.Join(t.TempDir(), "hal9.db"), nil, nil)
+	clock := testenv.NewClock(time.Now())
+	n := newNode(t, sqliteURL(t), nil, func(c *stream.Config) { c.Clock = clock.Now })
 	for i := range 5 {
 		n.submit(n.signal(strconv.Itoa(i)))
 	}
-	l := n.feed.Listen(stream.Filter{}, stream.Start{Since: time.Now().Add(-time.Hour)})
-	defer l.Close()
-	came, most := 0, 0
-	for {
+	l := n.listen(stream.Start{Since: time.Now().Add(-time.Hour)})
+	poll := func() (came int, over bool) {
+		t.Helper()
 		b, wake, err := l.Poll(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		came += len(b.Events)
-		most = max(most, l.Told())
-		if wake != nil {
-			break
-		}
+		return len(b.Events), wake != nil
 	}
-	if came != 5 || most != 5 || l.Told() != 0 {
-		t.Errorf("%d events came, of which %d were kept, and %d are", came, most, l.Told())
+	came := 0
+	for over := false; !over; {
+		var more int
+		more, over = poll()
+		came += more
+	}
+	if came != 5 || l.Told() != 5 {
+		t.Errorf("%d events came, of which %d are kept", came, l.Told())
+	}
+	clock.Advance(stream.DefaultOverlap + time.Second)
+	if _, _ = poll(); l.Told() != 0 {
+		t.Errorf("%d are kept after the time in which they may come again", l.Told())
 	}
 }

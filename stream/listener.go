@@ -55,10 +55,10 @@ type Listener struct {
 	filter Filter
 	next   uint64 // in the ring
 	past   *past  // what is to be read from the database first; nil: nothing
-	// told are ids that came from the database and may come from the ring too, until
-	// event toldUntil; nil: there are none.
+	// told are ids that came from the database and may come from the ring too, as late as
+	// toldUntil: who stored one may be about to tell the feed. nil: there are none.
 	told      *recent
-	toldUntil uint64
+	toldUntil time.Time
 }
 
 // toldIDs is how many ids a listener knows at least that came from the database, and half of
@@ -177,24 +177,15 @@ func (l *Listener) Poll(ctx context.Context) (b Batch, wake <-chan struct{}, err
 	if l.next < f.ring.next {
 		wake = nil
 	}
-	if l.next >= l.toldUntil {
-		l.told = nil // not only with the next event, which may be hours away
+	if l.told != nil && f.now().After(l.toldUntil) {
+		l.told = nil
 	}
 	b.Position = f.place(l.next)
 	return b, wake, nil
 }
 
 // known tells whether the database has told of an event already.
-func (l *Listener) known(e *Event) bool {
-	if l.told == nil {
-		return false
-	}
-	if e.Position.Seq >= l.toldUntil {
-		l.told = nil
-		return false
-	}
-	return l.told.knows(e.Signal.ID)
-}
+func (l *Listener) known(e *Event) bool { return l.told != nil && l.told.knows(e.Signal.ID) }
 
 // place is where a listener that leaves now would begin again.
 func (p *past) place() time.Time {
@@ -244,7 +235,7 @@ func (l *Listener) pollPast(ctx context.Context) (Batch, error) {
 	if full || !more {
 		l.past = nil
 		f.mu.RLock()
-		l.toldUntil = f.ring.next
+		l.toldUntil = f.now().Add(f.cfg.Overlap)
 		if l.next < f.ring.first { // so much came meanwhile; the client comes back from here
 			err = ErrSlow
 		}

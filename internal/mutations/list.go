@@ -381,6 +381,11 @@ func faults() []mutation {
 			[]string{"stream.TestListenersRememberLittle"},
 		},
 		{
+			"what was told from the database is forgotten before its news came", "stream/listener.go",
+			"l.toldUntil = f.now().Add(f.cfg.Overlap)", "l.toldUntil, l.told = f.now(), nil",
+			[]string{"stream.TestToldBeforePublished", "stream.TestListenerForgetsThePast"},
+		},
+		{
 			"a page of the past has a hundred signals, however long", "stream/listener.go",
 			"bytes > replayBytes && i > 0", "false",
 			[]string{"stream.TestPagesOfThePast"},
