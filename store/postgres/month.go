@@ -34,11 +34,10 @@ func (m inMonth) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 // monthCondition says, in SQL, that a signal's time lies in the same month in UTC as at,
 // which is true of at itself; nothing for months far from now.
 func monthCondition(now, at time.Time) string {
-	now, at = now.UTC(), at.UTC()
-	if ahead := (at.Year()-now.Year())*12 + int(at.Month()) - int(now.Month()); ahead < -monthsBack || ahead > monthsAhead {
+	if ahead := monthsApart(now, at); ahead < -monthsBack || ahead > monthsAhead {
 		return ""
 	}
-	begin := time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)
+	begin := monthOf(at)
 	const constant = "'2006-01-02 00:00:00+00'"
 	return "AND timestamp >= " + begin.Format(constant) + " AND timestamp < " + begin.AddDate(0, 1, 0).Format(constant)
 }

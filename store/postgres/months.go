@@ -61,7 +61,7 @@ func (s *Store) newestMonthsFirst(ctx context.Context, whole span, limit int64, 
 	if end.IsZero() || monthsApart(end, begin) < fewMonths {
 		return list(whole, limit)
 	}
-	var rows []model.Signal
+	rows := []model.Signal{} // as from a list, none is not nil
 	part := span{until: whole.until}
 	for seen := 1; ; {
 		part.since = begin
@@ -72,11 +72,7 @@ func (s *Store) newestMonthsFirst(ctx context.Context, whole span, limit int64, 
 		if err != nil {
 			return nil, err
 		}
-		if rows == nil {
-			rows = more
-		} else {
-			rows = append(rows, more...)
-		}
+		rows = append(rows, more...)
 		if int64(len(rows)) >= limit || !part.since.After(whole.since) {
 			return rows, nil
 		}
@@ -88,8 +84,8 @@ func (s *Store) newestMonthsFirst(ctx context.Context, whole span, limit int64, 
 }
 
 // nextMonths is how many months to look at next: as many as hold what is missing, by what the
-// months before held, and a quarter more; at least as many as before, since each statement costs
-// as much as opening a month or two.
+// months before held, and a quarter more; at least as many as before, so that few statements reach
+// the last.
 func nextMonths(seen, found, wanted int) int {
 	if found == 0 {
 		return 4 * seen
