@@ -241,7 +241,7 @@ func faults() []mutation {
 			[]string{"store/sqlite.TestRestoreGivesNoVersionAgain"},
 		},
 		{
-			"a copied database gives versions again", "transfer/copydb/copy.go",
+			"a copied database gives versions again", "transfer/copydb/complete.go",
 			"if !c.options.Follow {\n\t\t\t// The source", "if c.options.Follow {\n\t\t\t// The source",
 			[]string{"transfer/copydb.TestCopyGivesNoVersionAgain"},
 		},
